@@ -1,0 +1,154 @@
+"""
+Builds the parts from the configuration, and closes them.
+
+    config > APP > worker, checks, report
+
+The one place that knows every part's constructor. A ledger is made by the first `run`; commands that only look say so where
+there is none yet. Keys are opened before anything else is: a missing or different key stops the command, never the letters'
+identity.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailer import approval, log, seal
+from mailer.config import Configuration
+from mailer.desk import Desk
+from mailer.dispatch import Dispatch
+from mailer.dispatch import Settings as DispatchSettings
+from mailer.errors import CannotWrite, UsageProblem
+from mailer.intake import Intake
+from mailer.journal import Journal
+from mailer.ledger import Ledger
+from mailer.pace import Clock
+from mailer.render import Renderer
+from mailer.rules import Ruling
+from mailer.spool import Settings as SpoolSettings
+from mailer.spool import Spool
+from mailer.worker import Parts, Worker
+
+CLOCK = Clock(time.time, random.random)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """An instance at work: its configuration, its ledger, and a desk for each campaign."""
+
+    configuration: Configuration
+    ledger: Ledger
+    desks: Mapping[str, Desk]
+
+    async def ruling(self) -> Ruling:
+        """What rules are asked with, approvals read afresh."""
+        campaigns = {id: desk.campaign for id, desk in self.desks.items()}
+        editions = {id: desk.edition for id, desk in self.desks.items()}
+        return Ruling(campaigns, editions, await self.ledger.approvals(), self.configuration.live)
+
+
+def renderers(configuration: Configuration) -> dict[str, Renderer]:
+    """The templates of every campaign, read once."""
+    return {id: Renderer(configuration.templates / id) for id in configuration.campaigns}
+
+
+def edition_of(configuration: Configuration, campaign: str, renderer: Renderer) -> tuple[str, dict[str, str]]:
+    """The hash of a campaign's content as it stands on disk, and the content."""
+    parts = approval.content(configuration.campaigns[campaign], renderer.sources)
+    return approval.edition(parts), parts
+
+
+@asynccontextmanager
+async def opened(configuration: Configuration, *, create: bool = False) -> AsyncIterator[Office]:
+    """
+    Open the ledger and the keys; `create` makes what a first run needs.
+
+    Raises:
+        LedgerProblem, KeyProblem, CannotWrite: with what to do.
+    """
+    path = Path(configuration.ledger)
+    if create:
+        _make_folder(path.parent)
+    else:
+        _find(path)
+    # apsw and the tables are only imported where a ledger is opened.
+    from mailer.ledger.sqlite import SqliteLedger
+
+    ledger = SqliteLedger(path)
+    try:
+        desks = await _desks(configuration, ledger)
+        yield Office(configuration, ledger, desks)
+    finally:
+        ledger.close()
+
+
+async def _desks(configuration: Configuration, ledger: Ledger) -> dict[str, Desk]:
+    """A desk for each campaign; a campaign that the ledger has never seen gets its key here."""
+    fingerprints = await ledger.fingerprints()
+    desks = {}
+    for id, renderer in renderers(configuration).items():
+        opened = seal.load(configuration.keys, id, fingerprints.get(id))
+        if id not in fingerprints:
+            await ledger.remember_campaign(id, opened.fingerprint)
+        edition, _ = edition_of(configuration, id, renderer)
+        desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live)
+    return desks
+
+
+def spool_of(configuration: Configuration) -> Spool:
+    """The instance's queue folders."""
+    return Spool(SpoolSettings(configuration.spool, configuration.group, configuration.keys.parent))
+
+
+async def worker_of(office: Office, watch: log.Watch) -> Worker:
+    """
+    A worker, ready to run; the caller holds the lock.
+
+    Raises:
+        CannotSend: the journal's file is ahead of the ledger.
+        CannotWrite: a folder cannot be made.
+    """
+    configuration = office.configuration
+    spool = spool_of(configuration)
+    for sentence in spool.prepare(configuration.campaigns if len(configuration.campaigns) > 1 else ()):
+        log.mended(sentence)
+    journal = Journal(configuration.journal, office.ledger.journal)
+    journal.open()
+    now = CLOCK.seconds
+    for desk in office.desks.values():
+        _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
+        await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
+    name = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(2)}"
+    settings = DispatchSettings(name, configuration.relay.connections, configuration.retry)
+    return Worker(
+        Parts(
+            ledger=office.ledger,
+            intake=Intake(spool, office.ledger, office.desks, CLOCK, watch),
+            dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
+            journal=journal,
+            relay=configuration.relay,
+            retry=configuration.retry,
+            clock=CLOCK,
+            ruling=office.ruling,
+            run_for=configuration.run_for,
+        ),
+        watch,
+    )
+
+
+def _find(path: Path) -> None:
+    if not path.exists():
+        raise UsageProblem(f"{path}: there is no ledger yet; `mailer run` makes it")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CannotWrite(f"{folder}: the folder cannot be made ({problem.strerror})") from problem

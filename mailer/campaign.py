@@ -1,0 +1,191 @@
+"""
+A campaign: what is asked, of whom, in whose name; and how a target is reached for one signatory.
+
+`route` is the only place that turns a target into addresses. A target that cannot be reached for a signatory has a route
+without recipients and a reason: the letter is then held and shows, it is never left out. Addresses come from the
+configuration alone, never from a signature.
+
+A directory lists missions by country. A country is served by the mission that stands in it; else by the one that covers
+it; one covered by two is served by the first of them in the directory's order that has an address, else by the first:
+the order in the file is the organisers' rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, tzinfo
+from enum import StrEnum
+
+from mailer.address import Address
+
+# A text that may differ by language; the empty key holds the one for all others.
+Wording = Mapping[str, str]
+
+
+class Channel(StrEnum):
+    """What carries a letter to its target."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    POST = "post"
+
+
+class Reason(StrEnum):
+    """Why a rule holds a letter; each ends by itself when its cause is gone."""
+
+    APPROVAL = "approval"
+    NO_ROUTE = "no route"
+    NOT_CONFIRMED = "address not confirmed"
+    CLOSED = "target closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mission:
+    """One entry of a directory: an embassy, the country it stands in, the countries it covers from there."""
+
+    country: str
+    city: str
+    email: Address | None
+    covers: tuple[str, ...] = ()
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The missions of one file, in its order."""
+
+    missions: tuple[Mission, ...]
+
+    def serving(self, code: str) -> Mission | None:
+        """The mission that serves a country (alpha-2), by the rule at the top of this module."""
+        for mission in self.missions:
+            if mission.country == code:
+                return mission
+        covering = [mission for mission in self.missions if code in mission.covers]
+        return next((mission for mission in covering if mission.email), covering[0] if covering else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An office that is asked, and how it is reached. `confirmed` is False where `checked_on` stands empty."""
+
+    id: str
+    kind: str
+    name: Wording
+    form_of_address: Wording = field(default_factory=dict)
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    phone: str = ""
+    postal_address: str = ""
+    language: str = ""
+    timezone: tzinfo | None = None
+    confirmed: bool = True
+    closed: str = ""
+    directory: Directory | None = None
+    fallback: str = ""
+
+    @property
+    def channel(self) -> Channel:
+        """Phone and post targets are work for a person; all others get e-mail."""
+        return {"phone": Channel.PHONE, "post": Channel.POST}.get(self.kind, Channel.EMAIL)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one target is reached for one signatory: recipients, or the reason why there are none."""
+
+    channel: Channel
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    hold: Reason | None = None
+    via: Target | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose mail it is on the wire: always the campaign. `bounce_address` holds `{token}` or is empty."""
+
+    name: str
+    address: Address
+    bounce_address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """At most so many letters to one target address; None = no limit."""
+
+    per_minute: int | None = None
+    per_hour: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Working hours in the target's time zone: weekdays (0 = Monday), first and last minute of the day."""
+
+    days: frozenset[int]
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """One campaign as configured."""
+
+    id: str
+    title: str
+    default_language: str
+    languages: tuple[str, ...]
+    prefers_signatory: bool
+    sender: Sender
+    targets: Mapping[str, Target]
+    copy_to: tuple[Address, ...] = ()
+    approval_required: bool = True
+    consent_required: bool = True
+    opens: date | None = None
+    deadline: date | None = None
+    pace: Pace = field(default_factory=Pace)
+    window: Window | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def route(campaign: Campaign, target: Target, country: str, *, live: bool) -> Route:
+    """
+    Say how `target` is reached for a signatory in `country` (alpha-2 or empty).
+
+    `live` is True where letters go to a real relay: then only confirmed addresses have a route.
+    """
+    if target.channel is not Channel.EMAIL:
+        return Route(target.channel, via=target)
+    if target.closed:
+        return Route(Channel.EMAIL, hold=Reason.CLOSED)
+    if target.directory is None:
+        return _checked(target, target.to, target.cc, target.confirmed, live)
+    mission = target.directory.serving(country)
+    if mission and mission.email:
+        return _checked(target, (mission.email,), target.cc, mission.confirmed, live)
+    if target.fallback:
+        return route(campaign, campaign.targets[target.fallback], country, live=live)
+    return Route(Channel.EMAIL, hold=Reason.NO_ROUTE)
+
+
+def _checked(target: Target, to: tuple[Address, ...], cc: tuple[Address, ...], confirmed: bool, live: bool) -> Route:
+    if live and not confirmed:
+        return Route(Channel.EMAIL, hold=Reason.NOT_CONFIRMED)
+    return Route(Channel.EMAIL, to, cc, via=target)
+
+
+def language(campaign: Campaign, target: Target, signatory: str) -> str:
+    """The language of a letter: the target's or the signatory's, as the campaign prefers, else the default."""
+    wishes = (signatory, target.language) if campaign.prefers_signatory else (target.language, signatory)
+    return next((wish for wish in wishes if wish in campaign.languages), campaign.default_language)
+
+
+def worded(wording: Wording, language: str) -> str:
+    """
+    The text for one language, else the one for all.
+
+    >>> worded({"": "Supreme Court", "ru": "Верховный суд"}, "en")
+    'Supreme Court'
+    """
+    return wording.get(language) or wording.get("") or next(iter(wording.values()), "")

@@ -1,0 +1,190 @@
+"""
+Is everything in order before letters leave: every letter that a campaign can write, its addresses, the relay.
+
+    configuration  >  CHECKS  >  cli (check, preview, approve)
+
+Specimens are written at the same desk as real letters, for every template x language x target x voice, once with every
+field given and once with none; what fails here would hold letters later. Nothing is queued and nothing is sent; the relay is
+only greeted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from mailer import campaign as campaigns
+from mailer import reading
+from mailer.address import Address
+from mailer.campaign import Campaign, Channel, Reason, Route, Target
+from mailer.desk import Desk, Stamp, write
+from mailer.errors import RenderProblem, WireProblem
+from mailer.outcome import Handover
+from mailer.relay import Mode, Settings, reachable
+from mailer.signature import Kind, Signature
+
+SPECIMEN_DATE = 1_316_505_600  # 2011-09-20, so that specimens do not change from day to day
+_NOWHERE = Address("no-address-known", "mission.invalid")
+_JANE = Address("jane.doe", "example.org")
+_FULL = Signature(
+    "Jane O'Specimen",
+    _JANE,
+    country="IE",
+    organisation="Example Workers' Union",
+    role="Secretary",
+    city="Dublin",
+    postal_address="1 Example Street\nDublin 1\nIreland",
+    message="I have followed this case for months.\n\nPlease act.",
+)
+_BARE = Signature("Jane Specimen", _JANE, organisation="Example Workers' Union")
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """One letter as it would be written, or why it cannot be."""
+
+    target: str
+    language: str
+    voice: Kind
+    wire: bytes = b""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check found: problems that must be mended, and notes that a person should know."""
+
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def specimens(desk: Desk, signed: Signature = _FULL) -> Iterator[Specimen]:
+    """One letter for each target, language and voice of a campaign."""
+    for target in desk.campaign.targets.values():
+        if target.channel is not Channel.EMAIL:
+            continue
+        route = _any_route(desk.campaign, target, signed.country)
+        for language in desk.campaign.languages:
+            for kind in Kind:
+                yield _specimen(desk, target, route, language, replace(signed, kind=kind))
+
+
+def _specimen(desk: Desk, target: Target, route: Route, language: str, signed: Signature) -> Specimen:
+    stamp = Stamp(f"<specimen@{desk.campaign.sender.address.domain}>", SPECIMEN_DATE, language)
+    try:
+        _, wire = write(desk, target, route, signed, stamp)
+    except (RenderProblem, WireProblem) as problem:
+        return Specimen(target.id, language, signed.kind, problem=str(problem))
+    return Specimen(target.id, language, signed.kind, wire)
+
+
+def _any_route(campaign: Campaign, target: Target, country: str) -> Route:
+    """The target's addresses as they stand, confirmed or not; of a directory, the signatory's mission or any with one."""
+    route = campaigns.route(campaign, target, country, live=False)
+    if route.hold is None:
+        return route
+    missions = target.directory.missions if target.directory else ()
+    known = next((mission.email for mission in missions if mission.email), _NOWHERE)
+    return Route(Channel.EMAIL, target.to or (known,), target.cc, via=target)
+
+
+def campaign(desk: Desk) -> Findings:
+    """Check one campaign: every letter that it can write, every address that it would write to."""
+    problems: list[str] = []
+    for signed in (_FULL, _BARE):
+        for one in specimens(desk, signed):
+            if one.problem:
+                problems.append(f"{desk.campaign.id}: {one.target}, {one.language}, {one.voice}: {one.problem}")
+    return Findings(tuple(dict.fromkeys(problems)), tuple(_notes(desk)))
+
+
+def _notes(desk: Desk) -> Iterator[str]:
+    campaign = desk.campaign
+    for target in campaign.targets.values():
+        if target.closed:
+            yield f"{campaign.id}: {target.id} is closed ({target.closed}); its letters wait"
+        elif target.directory is not None:
+            missions = target.directory.missions
+            known = [mission for mission in missions if mission.email]
+            yield f"{campaign.id}: {target.id}: {len(known)} of {len(missions)} missions have an address, the rest wait"
+            unconfirmed = sum(not mission.confirmed for mission in known)
+            if desk.is_live and unconfirmed:
+                yield f"{campaign.id}: {target.id}: {unconfirmed} addresses are not confirmed (checked_on)"
+        elif desk.is_live and campaigns.route(campaign, target, "", live=True).hold is Reason.NOT_CONFIRMED:
+            yield f"{campaign.id}: {target.id}: the address is not confirmed (checked_on is empty); its letters wait"
+    bounces = campaign.sender.bounce_address
+    if bounces and not bounces.endswith(f"@{campaign.sender.address.domain}"):
+        yield f"{campaign.id}: bounce_address is in another domain than the sender: SPF will not align with From"
+    if desk.is_live and re.search(r"(^|\.)example(\.(org|com|net))?$", campaign.sender.address.domain):
+        yield f"{campaign.id}: the sender's address {campaign.sender.address} is an example; nobody can answer it"
+
+
+async def relay(settings: Settings) -> Findings:
+    """Greet the relay as a worker would (TLS, account), and say goodbye."""
+    if settings.mode is Mode.FILE:
+        return Findings(notes=(f"letters are written to {settings.folder}; there is no relay to ask",))
+    async with reachable(settings) as reached:
+        opened = await reached.connect()
+        if isinstance(opened, Handover):
+            return Findings((f"relay {reached.name}: {opened.stage}: {opened.answer}",))
+        await opened.close()
+    return Findings(notes=(f"relay {reached.name} answers and lets us in",))
+
+
+def readable(wire: bytes) -> str:
+    """A letter as a mail program shows it: the headers that people read, and the text."""
+    from email import message_from_bytes, policy
+
+    parsed = message_from_bytes(wire, policy=policy.default)
+    heads = [f"{name}: {parsed[name]}" for name in ("From", "Reply-To", "To", "Cc", "Date", "Subject") if parsed[name]]
+    return "\n".join([*heads, "", unflowed(parsed.get_content()), ""])
+
+
+def unflowed(text: str) -> str:
+    r"""
+    A format=flowed text as it was before it was wrapped (RFC 3676 4.2).
+
+    >>> unflowed("one \r\ntwo\r\n  three\r\n")
+    'one two\n three'
+    """
+    lines: list[str] = []
+    is_open = False
+    for line in text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
+        bare = line.removeprefix(" ")
+        if is_open:
+            lines[-1] += bare
+        else:
+            lines.append(bare)
+        is_open = line.endswith(" ")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFindings:
+    """How a file is understood: its columns by field, its good and bad rows, and its first signature."""
+
+    columns: tuple[tuple[str, str], ...]
+    good: int
+    bad: tuple[tuple[int, str], ...]
+    first: Signature | None
+
+
+def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
+    """
+    Read a file as intake would, and remember nothing.
+
+    Raises:
+        UnreadableFile: it would be set aside whole, with this reason.
+    """
+    good, bad, first = 0, [], None
+    with path.open("rb") as stream:
+        opened = reading.of(stream, path.name, campaign, today)
+        for one in opened.rows():
+            if one.signed is None:
+                bad.append((one.row.line, one.reason))
+            else:
+                good, first = good + 1, first or one.signed
+    return FileFindings(tuple((opened.mapping or {}).items()), good, tuple(bad), first)

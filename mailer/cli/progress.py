@@ -1,0 +1,46 @@
+"""Progress bars for a person at a terminal; nothing else ever sees them."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from mailer import log
+
+
+class Bars(log.Watch):
+    """Rows that are read and letters that are sent, as they come."""
+
+    is_shown = True
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._rows: TaskID | None = None
+        self._letters: TaskID | None = None
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def rows(self, count: int) -> None:
+        """So many more rows were read."""
+        if self._rows is None:
+            self._rows = self._progress.add_task("rows read", total=None)
+        self._progress.advance(self._rows, count)
+
+    def letters(self, waiting: int) -> None:
+        """So many letters are due when sending begins."""
+        if self._letters is not None:
+            self._progress.remove_task(self._letters)
+        self._letters = self._progress.add_task("letters", total=waiting)
+
+    def letter(self) -> None:
+        """One more letter was settled."""
+        if self._letters is not None:
+            self._progress.advance(self._letters)

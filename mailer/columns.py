@@ -1,0 +1,228 @@
+"""
+Which column of a sheet holds which field of a signature.
+
+    spool > intake (sheets, COLUMNS) > signature > letter > courier > outcome > report
+
+Organisers export what their tools give them, so a header is matched without regard to case, accents, punctuation and
+white space, in English and Russian. Four rules, from strong to weak; a stronger claim to a field silences a weaker one:
+
+    4  the campaign says so           columns: {name: "Your full name"}
+    3  the header is an alias         Email Address
+    2  an alias stands in brackets    I agree that a letter is sent in my name (consent)
+    1  it holds one field's aliases   Which country do you live in?
+
+Two columns that claim a field equally well are never chosen between: the file is unreadable until the campaign says
+which it is. A column that nobody recognises is left alone.
+
+This module reads headers only. What a field's text must look like is for `signature`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache, partial
+from types import MappingProxyType
+
+from mailer.errors import UnreadableFile
+
+FIELDS = (
+    *("name", "email", "country", "language", "organisation", "role", "city", "postal_address", "message"),
+    *("consent", "signed_at", "kind"),
+)
+
+# "=" before an alias: only as the whole header or in its brackets. Such a word says too little inside a question:
+# "I agree to receive the newsletter" is no consent to a letter.
+_ALIASES = {
+    "name": (
+        "name, full name, your name, your full name, display name, name and surname, first and last name, signatory, "
+        "фио, ф и о, имя и фамилия, фамилия и имя, фамилия имя, имя фамилия, фамилия имя отчество, полное имя, ваше имя"
+    ),
+    "first_name": "first name, firstname, given name, forename, fname, name first, имя",
+    "last_name": "last name, lastname, surname, family name, lname, name last, фамилия",
+    "email": (
+        "email, e mail, email address, e mail address, your email, your email address, =mail, "
+        "электронная почта, адрес электронной почты, эл почта, адрес эл почты, имейл, емейл, =почта"
+    ),
+    "country": "country, country name, country of residence, country region, your country, страна, страна проживания",
+    "language": "language, preferred language, =lang, =locale, язык, язык письма",
+    "organisation": (
+        "organisation, organization, organisation name, organization name, name of organisation, name of organization, "
+        "name of the organisation, name of the organization, name of your organisation, name of your organization, "
+        "company, company name, employer, employer name, affiliation, union, trade union, "
+        "организация, название организации, наименование организации, компания"
+    ),
+    "role": "role, your role, position, job title, occupation, =function, должность, роль, ваша должность",
+    "city": "city, town, city or town, town or city, your city, locality, =place, город, населенный пункт, ваш город",
+    "postal_address": (
+        "postal address, mailing address, street address, home address, =address, почтовый адрес, домашний адрес, =адрес"
+    ),
+    "message": (
+        "message, your message, personal message, personal paragraph, personal note, =comment, =comments, "
+        "your comment, your comments, сообщение, личное сообщение, ваше сообщение, =комментарий"
+    ),
+    "consent": (
+        "=consent, =your consent, =consent given, =i consent, =i agree, =agree, =agreed, "
+        "=согласие, =даю согласие, =согласие на отправку письма, =согласен, =согласна, =я согласен, =я согласна"
+    ),
+    "signed_at": (
+        "signed at, signed on, signature date, date signed, date of signing, timestamp, =date, =date and time, "
+        "created at, =created, =created date, submitted at, =submitted, submission date, =optin time, action date, "
+        "=дата, =дата и время, дата подписи, дата подписания, отметка времени, =время"
+    ),
+    "kind": (
+        "kind, =type, person or organisation, person or organization, person or an organisation, "
+        "person or an organization, person or for an organisation, person or for an organization, "
+        "sign as, signing as, who signs, =тип, тип подписи, кто подписывает, лицо или организация, человек или организация"
+    ),
+}
+
+_LONGEST_HEADER = 2000
+_MOST_WORDS = 5
+
+
+def match(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    """
+    Find the column of each field; fields without one are left out. `overrides` is a campaign's `columns:`.
+
+    A sheet has `name`, or `first_name` and `last_name` instead, and `email`; `fields` joins the two names.
+
+    >>> dict(match(["E-Mail", "ФИО", "Shoe size"]))
+    {'email': 'E-Mail', 'name': 'ФИО'}
+    >>> match(["Your real name (full)", "E-mail"], {"name": "Your real name (full)"})["name"]
+    'Your real name (full)'
+
+    Raises:
+        UnreadableFile: no column holds the name or the e-mail address, or two claim one field equally well.
+    """
+    header = tuple(header)
+    found = {field: _only(field, claims) for field, claims in _claims(header, overrides).items()}
+    _settle_names(found)
+    missing = [field for field, held in (("name", {"name", "first_name"}), ("email", {"email"})) if not held & found.keys()]
+    if missing:
+        raise UnreadableFile(
+            f"no column holds the {' or the '.join(map(_said, missing))}; the columns are: {_listed(header)}. Put the "
+            f"heading there, or name the column in the campaign's configuration (columns: {{{missing[0]}: …}})"
+        )
+    return found
+
+
+def matcher(overrides: Mapping[str, str]) -> Callable[[tuple[str, ...]], Mapping[str, str]]:
+    """Make a `match` that remembers, for files whose rows bring their own keys (JSON, YAML): ask it `tuple(cells)`."""
+    return lru_cache(maxsize=256)(partial(match, overrides=dict(overrides)))
+
+
+def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, str]:
+    """
+    One row's texts by field, as they stand in the file; first and last name become `name`.
+
+    >>> fields(
+    ...     {"First": "Jane", "Last": "Doe", "Mail": "j@x.example"},
+    ...     {"first_name": "First", "last_name": "Last", "email": "Mail"},
+    ... )
+    {'email': 'j@x.example', 'name': 'Jane Doe'}
+    """
+    texts = {field: cells.get(text, "") for field, text in mapping.items()}
+    names = [texts.pop(part).strip() for part in ("first_name", "last_name") if part in texts]
+    return {**texts, "name": " ".join(filter(None, names))} if names else texts
+
+
+def is_known(text: str, overrides: Mapping[str, str] = MappingProxyType({})) -> bool:
+    """
+    Whether a header would be recognised; by this a CSV's delimiter is found.
+
+    >>> is_known("Электронная почта"), is_known("Which country do you live in?"), is_known("Shoe size")
+    (True, True, False)
+    """
+    return _claim(text) is not None or _fold(text) in map(_fold, overrides.values())
+
+
+def _claims(header: Iterable[str], overrides: Mapping[str, str]) -> dict[str, list[tuple[int, str]]]:
+    """Collect the claims to each field. A column that the campaign names claims nothing else."""
+    named = {_fold(text): field for field, text in overrides.items()}
+    claims: dict[str, list[tuple[int, str]]] = {}
+    for text in header:
+        override = named.get(_fold(text))
+        if claim := (4, override) if override else _claim(text):
+            strength, field = claim
+            claims.setdefault(field, []).append((strength, text))
+    return claims
+
+
+def _only(field: str, claims: list[tuple[int, str]]) -> str:
+    best, _ = max(claims)
+    strongest = [text for strength, text in claims if strength == best]
+    if len(strongest) > 1:
+        raise UnreadableFile(
+            f"more than one column looks like the {_said(field)}: {_listed(strongest)}. Rename all but one, "
+            f"or name the right one in the campaign's configuration (columns: {{{field}: …}})"
+        )
+    return strongest[0]
+
+
+def _settle_names(found: dict[str, str]) -> None:
+    """Drop the parts beside a whole name, and a part that stands alone, which is no name (save the Russian Имя)."""
+    parts = {"first_name", "last_name"} & found.keys()
+    if "name" not in found and parts == {"first_name"} and _fold(found["first_name"]) == "имя":
+        found["name"] = found["first_name"]
+    if "name" in found or len(parts) == 1:
+        for part in parts:
+            del found[part]
+
+
+def _claim(text: str) -> tuple[int, str] | None:
+    """Find the field that a header claims by itself, and how strongly (the module's rules 3 to 1)."""
+    return _claim_of(text) if len(text) <= _LONGEST_HEADER else None
+
+
+@lru_cache(maxsize=1024)
+def _claim_of(text: str) -> tuple[int, str] | None:
+    exact, inside = _aliases()
+    if field := exact.get(_fold(text)):
+        return 3, field
+    bracketed = {exact[alias] for alias in map(_fold, re.findall(r"[(\[](.*?)[)\]]", text)) if alias in exact}
+    if len(bracketed) == 1:
+        return 2, bracketed.pop()
+    mentioned = set(_mentioned(_fold(text).split(), inside))
+    return (1, mentioned.pop()) if len(mentioned) == 1 else None
+
+
+def _mentioned(words: list[str], aliases: Mapping[str, str]) -> Iterable[str]:
+    """Find the fields whose aliases stand in a question; of two that overlap the longer counts."""
+    at = 0
+    while at < len(words):
+        lengths = range(min(_MOST_WORDS, len(words) - at), 0, -1)
+        length = next((n for n in lengths if " ".join(words[at : at + n]) in aliases), 0)
+        if length:
+            yield aliases[" ".join(words[at : at + length])]
+        at += length or 1
+
+
+@cache
+def _aliases() -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Alias to field: those that count as a whole header, and those that count inside a question too."""
+    rows = [(alias, field) for field, row in _ALIASES.items() for alias in row.split(", ")]
+    exact = {_fold(alias): field for alias, field in rows}
+    inside = {_fold(alias): field for alias, field in rows if not alias.startswith("=")}
+    return exact, inside
+
+
+def _fold(text: str) -> str:
+    """
+    Take case, accents and punctuation out of a header.
+
+    >>> _fold("  E-Mail_Адрес: (*)  "), _fold("Prénom")
+    ('e mail адрес', 'prenom')
+    """
+    letters = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[^\W_]+", letters))
+
+
+def _said(field: str) -> str:
+    return {"email": "e-mail address"}.get(field, field.replace("_", " "))
+
+
+def _listed(columns: Iterable[str], most: int = 30) -> str:
+    columns = [f"«{text[:60]}»" for text in columns]
+    return ", ".join(columns[:most]) + (f" and {len(columns) - most} more" if len(columns) > most else "")

@@ -1,0 +1,202 @@
+"""
+One campaign file: what is asked, of whom, from whom, how fast.
+
+What later versions will do is understood here and refused in plain words: a key that is silently without effect would
+be a promise that nobody keeps. What concerns two parts of a campaign at once is checked here as well: a copy address
+that is also a target's, a language without templates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from mailer.address import Address
+from mailer.campaign import Campaign, Pace, Sender, Window
+from mailer.columns import FIELDS
+from mailer.config import targets
+from mailer.config.directories import Directories
+from mailer.config.section import Section, check_once, nearest
+from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, shown, text
+
+TEMPLATES = ("subject.txt.j2", "letter.txt.j2")
+TOKEN = "{token}"  # noqa: S105 - a place in an address, no secret
+
+_LONGEST_TOKEN = "x" * 32  # as `seal.token` makes it, with room
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LIVE_PACE = Pace(per_minute=20, per_hour=500)
+_NOBODY = Address("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a campaign file is read against. `live`: letters go to a real relay."""
+
+    live: bool
+    templates: Path
+    directories: Directories
+
+
+@dataclass(frozen=True, slots=True)
+class _Languages:
+    default: str
+    available: tuple[str, ...]
+    prefers_signatory: bool
+
+
+def read(section: Section, id: str, around: Surroundings) -> Campaign:
+    """Read the campaign whose file is called `id`.yaml."""
+    section.need("id", "title", "targets")
+    section.one("id", _named_as(id), "")
+    languages = _languages(section.section("languages"))
+    _check_templates(section, id, languages.available, around.templates)
+    sender = _sender(section.section("sender"))
+    reached = targets.read(section.section("targets"), languages.available, around.directories)
+    opens, deadline = _period(section)
+    campaign = Campaign(
+        id=id,
+        title=section.one("title", text, ""),
+        default_language=languages.default,
+        languages=languages.available,
+        prefers_signatory=languages.prefers_signatory,
+        sender=sender,
+        targets={name: each.target for name, each in reached.items()},
+        copy_to=_copies(section, sender.address, reached.values()),
+        approval_required=section.one("approval", choice("required", "none"), "required") == "required",
+        consent_required=section.one("consent", choice("required", "assumed"), "required") == "required",
+        opens=opens,
+        deadline=deadline,
+        pace=_pace(section, _LIVE_PACE if around.live else Pace()),
+        window=_window(section.section("window")) if section.has("window") else None,
+        columns=_columns(section.section("columns")),
+    )
+    _refuse_what_comes_later(section)
+    section.close()
+    return campaign
+
+
+def _named_as(file: str) -> Callable[[str], str]:
+    """An id that is its file's name: commands, the spool and the templates know a campaign by it."""
+
+    def named(written: str) -> str:
+        if identifier(written) != file:
+            raise ValueError(f"is {shown(written)}, but the file is called {shown(file + '.yaml')}; make them alike")
+        return written
+
+    return named
+
+
+def _languages(section: Section) -> _Languages:
+    section.need("default")
+    default = section.one("default", language, "")
+    available = tuple(dict.fromkeys(each.value for each in section.many("available", language)))
+    if not section.has("available") and default:
+        available = (default,)
+    if default and available and default not in available:
+        section.note("default", f"{shown(default)} is not among the available languages ({', '.join(available)})")
+    prefers = section.one("prefer", choice("target", "signatory"), "target")
+    section.close()
+    return _Languages(default, available, prefers == "signatory")
+
+
+def _check_templates(section: Section, id: str, languages: Sequence[str], templates: Path) -> None:
+    for code in languages:
+        for name in TEMPLATES:
+            if not os.path.isfile(templates / id / code / name):
+                said = f"there is no templates/{id}/{code}/{name}; write it, or take {shown(code)} out of the languages"
+                section.note("languages", said)
+
+
+def _sender(section: Section) -> Sender:
+    section.need("name", "address")
+    sender = Sender(
+        name=section.one("name", text, ""),
+        address=section.one("address", email, _NOBODY),
+        bounce_address=section.one("bounce_address", _bounce_address, ""),
+    )
+    section.close()
+    return sender
+
+
+def _bounce_address(written: str) -> str:
+    local, _, domain = written.rpartition("@")
+    if local.count(TOKEN) != 1 or TOKEN in domain:
+        raise ValueError(f"must hold {TOKEN} once, before the @, like bounces+{TOKEN}@campaign.example")
+    try:
+        email(written.replace(TOKEN, _LONGEST_TOKEN))
+    except ValueError:
+        raise ValueError(f"{shown(written)} is no e-mail address, whatever stands for {TOKEN}") from None
+    return written
+
+
+def _copies(section: Section, sender: Address, reached: Collection[targets.Read]) -> tuple[Address, ...]:
+    """The addresses for the campaign's own copies. None of them is a target's, and no target is the sender."""
+    copies = section.many("copy_to", email)
+    check_once(copies, section.problems)
+    for target in reached:
+        for place in target.places_of(sender):
+            section.problems.note(place, f"{sender} is the sender's own address")
+        for copy in copies:
+            if any(target.places_of(copy.value)):
+                said = f"{copy.value} is also an address of {shown(target.target.id)}; copies are for the campaign itself"
+                section.problems.note(copy.place, said)
+    policy = section.one("copy_policy", choice("every", "none", later={"digest": "every"}), "every")
+    return () if policy == "none" else tuple(copy.value for copy in copies)
+
+
+def _period(section: Section) -> tuple[date | None, date | None]:
+    """The day on which the campaign opens, and the one by whose end its letters are given up."""
+    opens, deadline = section.one("opens", day, None), section.one("deadline", day, None)
+    if opens and deadline and deadline < opens:
+        section.note("deadline", f"is before the campaign opens ({opens})")
+    return opens, deadline
+
+
+def _pace(section: Section, default: Pace) -> Pace:
+    """How fast; of two limits, the one that is not written is the default's, and `none` is no limit."""
+    written = section.plain("pace")
+    if written == "none":
+        return Pace()
+    if written:
+        section.note("pace", f"must be none, or {{per_minute: 20, per_hour: 500}}, not {shown(written)}")
+        return default
+    pace = section.section("pace")
+    read = Pace(
+        per_minute=pace.one("per_minute", limit, default.per_minute),
+        per_hour=pace.one("per_hour", limit, default.per_hour),
+    )
+    pace.close()
+    return read
+
+
+def _window(window: Section) -> Window:
+    window.need("days", "from", "to")
+    days = frozenset(_DAYS.index(each.value) for each in window.many("days", choice(*_DAYS)))
+    first, last = window.one("from", minute, None), window.one("to", minute, None)
+    if first is not None and last is not None and last <= first:
+        window.note("to", "must be later than `from`, on the same day")
+    window.close()
+    return Window(days, first or 0, last or 0)
+
+
+def _columns(columns: Section) -> dict[str, str]:
+    """The headers that the campaign's own sheets have, by field; no header names two fields."""
+    headers: dict[str, str] = {}
+    for field in columns.names():
+        if field not in FIELDS:
+            columns.note(field, f"there is no such field of a signature{nearest(field, set(FIELDS))}")
+        header = columns.one(field, lines, "")
+        if header and header in headers.values():
+            columns.note(field, f"{shown(header)} is already the column of another field")
+        if header:
+            headers[field] = header
+    return headers
+
+
+def _refuse_what_comes_later(section: Section) -> None:
+    section.one("confirmation", choice("none", later={"required": "none"}), "none")
+    section.one("receipt", choice("off", later={"on": "off"}), "off")
+    section.refuse("in_doubt", "no rule sends a letter in doubt again in this version yet; remove this key")

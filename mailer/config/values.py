@@ -1,0 +1,231 @@
+"""
+What one text of a configuration means: a number, a day, an address, one of a few words.
+
+Each function takes the text as it was written and returns its meaning, or raises ValueError with a sentence that
+follows "key: ". Those that are called with bounds or words first return such a function.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, tzinfo
+from typing import TypeVar
+
+from mailer import address
+from mailer.address import Address
+
+W = TypeVar("W", bound=str)
+
+_MINUTES_OF_A_DAY = 24 * 60
+_IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}", re.ASCII)
+_HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+
+
+def shown(text: str) -> str:
+    """A text as a sentence repeats it."""
+    return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
+
+
+def text(written: str) -> str:
+    """
+    A text of one line.
+
+    >>> text("Supreme Court")
+    'Supreme Court'
+    """
+    if "\n" in written or "\r" in written:
+        raise ValueError("must be one line")
+    return lines(written)
+
+
+def lines(written: str) -> str:
+    """A text that may have several lines."""
+    for character in written:
+        if character != "\n" and unicodedata.category(character) in {"Cc", "Cs", "Co", "Zl", "Zp"}:
+            raise ValueError(f"holds a character that does not belong in it (U+{ord(character):04X})")
+    return written
+
+
+def choice(*words: W, later: Mapping[str, str] | None = None) -> Callable[[str], W]:
+    """
+    One of some words. `later` are those that are understood and cannot be had yet, with what to write meanwhile.
+
+    >>> choice("every", "none")("every")
+    'every'
+    """
+
+    def chosen(written: str) -> W:
+        for word in words:
+            if written == word:
+                return word
+        if later and written in later:
+            raise ValueError(f"{shown(written)} is not possible in this version yet; write {shown(later[written])}")
+        if len(words) == 1:
+            raise ValueError(f"must be {words[0]}, not {shown(written)}")
+        raise ValueError(f"must be one of {', '.join(words)}, not {shown(written)}")
+
+    return chosen
+
+
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """
+    A whole number within bounds.
+
+    >>> whole(1, 100)("010")
+    10
+    """
+
+    def counted(written: str) -> int:
+        if not re.fullmatch(r"[-+]?[0-9]{1,15}", written):
+            raise ValueError(f"must be a whole number, not {shown(written)}")
+        return _within(int(written), low, high)
+
+    return counted
+
+
+def number(low: float, high: float | None = None) -> Callable[[str], float]:
+    """
+    A number within bounds.
+
+    >>> number(0, 1)("0.1")
+    0.1
+    """
+
+    def measured(written: str) -> float:
+        if not re.fullmatch(r"[-+]?([0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15})([eE][-+]?[0-9]{1,3})?", written):
+            raise ValueError(f"must be a number, not {shown(written)}")
+        if not math.isfinite(value := float(written)):
+            raise ValueError("is too large")
+        return _within(value, low, high)
+
+    return measured
+
+
+N = TypeVar("N", int, float)
+
+
+def _within(value: N, low: N, high: N | None) -> N:
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"must be at least {low}" if high is None else f"must be from {low} to {high}")
+    return value
+
+
+def limit(written: str) -> int | None:
+    """
+    At most so many; None = no limit.
+
+    >>> limit("20"), limit("none")
+    (20, None)
+    """
+    return None if written == "none" else whole(1)(written)
+
+
+def day(written: str) -> date:
+    """A date of the calendar, as 2011-09-20."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):
+        try:
+            return date.fromisoformat(written)
+        except ValueError:
+            raise ValueError(f"the calendar has no {shown(written)}") from None
+    raise ValueError(f"must be a date like 2011-09-20, not {shown(written)}")
+
+
+def minute(written: str) -> int:
+    """
+    A time of the day, in minutes since midnight.
+
+    >>> minute("09:30"), minute("24:00")
+    (570, 1440)
+    """
+    if re.fullmatch(r"[0-9]{1,2}:[0-5][0-9]", written):
+        hours, _, minutes = written.partition(":")
+        if (value := int(hours) * 60 + int(minutes)) <= _MINUTES_OF_A_DAY:
+            return value
+    raise ValueError(f'must be a time like "09:00", not {shown(written)}')
+
+
+def identifier(written: str) -> str:
+    """The id of a campaign or a target: a name for files, commands and reports."""
+    if _IDENTIFIER.fullmatch(written):
+        return written
+    raise ValueError(f"an id has small letters a-z, digits and hyphens only, 63 at most; {shown(written)} has not")
+
+
+def language(written: str) -> str:
+    """The code of a language."""
+    if _LANGUAGE.fullmatch(written):
+        return written
+    raise ValueError(f"must be the code of a language, like en or ru, not {shown(written)}")
+
+
+def country(written: str) -> str:
+    """The code of a country."""
+    if re.fullmatch(r"[A-Z]{2}", written):
+        return written
+    raise ValueError(f"must be the two capital letters of a country (ISO 3166-1), like KZ, not {shown(written)}")
+
+
+def email(written: str) -> Address:
+    """One e-mail address."""
+    if len(written) > 320:
+        raise ValueError(f"{shown(written)} is too long for an e-mail address")
+    try:
+        return address.parse(written)
+    except ValueError as problem:
+        raise ValueError(f"{shown(written)} is no e-mail address: {problem}") from None
+
+
+def phone(written: str) -> str:
+    """A telephone number, in the form in which a person dials it."""
+    if sum(character.isdigit() for character in text(written)) < 3:
+        raise ValueError(f"must be a telephone number, not {shown(written)}")
+    return written
+
+
+def host(written: str) -> str:
+    """The name or the IP address of a server."""
+    if _HOST.fullmatch(written) or _is_ip(written):
+        return written
+    raise ValueError(f"must be the name of a server, like smtp.example.org, not {shown(written)} (the port has its own key)")
+
+
+def is_loopback(name: str) -> bool:
+    """
+    Whether a host is this machine itself, whatever the network's name servers say.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost.example.org")
+    (True, False)
+    """
+    from ipaddress import ip_address
+
+    return name == "localhost" or (_is_ip(name) and ip_address(name).is_loopback)
+
+
+def _is_ip(written: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return bool(ip_address(written))
+    except ValueError:
+        return False
+
+
+def zone(written: str) -> tzinfo:
+    """A time zone."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(written)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"must be the name of a time zone, like Asia/Almaty, not {shown(written)}") from None
+
+
+def file_name(written: str) -> str:
+    """A file beside mailer.yaml, or in a folder there."""
+    if written.startswith("/") or ".." in text(written).split("/"):
+        raise ValueError("must be a file beside mailer.yaml, like embassies.yaml")
+    return written

@@ -1,0 +1,167 @@
+"""
+One due letter on its way to the relay, and what became of it into the ledger.
+
+    ledger > COURIER (render, compose, hand over, mark, dot, judge, settle) > ledger
+
+`carry` reads top to bottom as the life of an attempt. The order of its last steps is the promise of the whole program: the
+body is flushed; the dot mark is durable; the dot leaves, alone; the settlement is durable before this courier's next dot.
+Up to the mark nothing was sent, whatever happens. Behind it only an answer tells, and without one the letter is in doubt.
+
+A courier keeps one connection and carries one letter at a time. It chooses no letter (see `worker`), decides no state
+(`outcome`, `delivery`) and retries nothing: a sleeping retry would die with the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from mailer import campaign as campaigns
+from mailer import delivery, desk, outcome, signature
+from mailer.campaign import Reason
+from mailer.delivery import Due, Fixed, Retry, State, Who
+from mailer.desk import Desk, Stamp
+from mailer.errors import KeyProblem, RenderProblem, WireProblem
+from mailer.ledger import Ledger, Mark
+from mailer.outcome import Handover, Outcome, Recipient, Role
+from mailer.pace import Clock
+from mailer.relay import Connection, Relay
+
+T = TypeVar("T")
+CHANGED = "the letter differs from its first attempt"
+UNRENDERED = "render error"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One letter's bytes and envelope; `fixed` is what no later attempt may change."""
+
+    wire: bytes
+    sender: str
+    recipients: tuple[Recipient, ...]
+    fixed: Fixed
+
+
+@dataclass(frozen=True, slots=True)
+class Refrained:
+    """Why a letter was held instead of being carried: the reason it is held by, and the detail for whoever mends it."""
+
+    reason: str
+    detail: str = ""
+
+
+class Courier:
+    """One worker's hand with one connection to the relay."""
+
+    def __init__(self, desks: Mapping[str, Desk], relay: Relay, ledger: Ledger, retry: Retry, clock: Clock) -> None:
+        self._desks = desks
+        self._relay = relay
+        self._ledger = ledger
+        self._retry = retry
+        self._clock = clock
+        self._connection: Connection | None = None
+
+    async def carry(self, due: Due) -> Outcome | Refrained | None:
+        """Carry one claimed letter to its end. None: it was not ours any more, and no dot was sent."""
+        draft = self._write(due)
+        if isinstance(draft, Refrained):
+            await self._ledger.let_go(due, State.HELD, Who.RULE, draft.reason, draft.detail, self._clock.seconds)
+            return draft
+        connection = await self._connected()
+        if isinstance(connection, Handover):
+            return await self._settle(due, draft, connection)
+        try:
+            return await self._hand_over(due, draft, connection)
+        except BaseException:
+            # The dot was not sent, or its answer is not on record: either way this connection must not go on.
+            await self._drop(connection)
+            raise
+
+    async def close(self) -> None:
+        """Say goodbye to the relay."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _hand_over(self, due: Due, draft: Draft, connection: Connection) -> Outcome | None:
+        asked = [recipient.address for recipient in draft.recipients if recipient.is_asked]
+        may_send = partial(outcome.may_send, draft.recipients)
+        handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
+        if not handover.goes_on:
+            return await self._settle(due, draft, handover)
+        ended = await connection.body(draft.wire, handover.rcpt)
+        if ended is not None:
+            return await self._settle(due, draft, ended)
+        return await uncancelled(self._mark_and_dot(due, draft, connection, handover))
+
+    async def _mark_and_dot(self, due: Due, draft: Draft, connection: Connection, handover: Handover) -> Outcome | None:
+        """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
+        recipients, meant = outcome.answered(draft.recipients, handover.rcpt)
+        paced = tuple(r.address for r in recipients if r.role is Role.TO and r.address in meant)
+        if not await self._ledger.mark(due, Mark(recipients, meant, draft.fixed, paced), self._clock.seconds):
+            await self._drop(connection)
+            return None
+        return await self._settle(due, draft, await connection.dot(handover.rcpt))
+
+    async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome:
+        decided = outcome.decide(draft.recipients, handover)
+        now = self._clock.seconds
+        then = delivery.after(due, decided, self._retry, now, self._clock.chance())
+        await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
+        return decided
+
+    async def _connected(self) -> Connection | Handover:
+        """The connection of the last letter if the server left it alone, else a new one."""
+        if self._connection is not None and self._connection.is_usable:
+            return self._connection
+        if self._connection is not None:
+            await self._drop(self._connection)
+        opened = await self._relay.connect()
+        if not isinstance(opened, Handover):
+            self._connection = opened
+        return opened
+
+    async def _drop(self, connection: Connection) -> None:
+        await connection.abort()
+        self._connection = None
+
+    def _write(self, due: Due) -> Draft | Refrained:
+        """Route, render and compose; whatever cannot be written holds this letter and no other."""
+        at = self._desks[due.campaign]
+        target = at.campaign.targets.get(due.target)
+        if target is None:
+            return Refrained(Reason.NO_ROUTE, "the target is not configured any more")
+        route = campaigns.route(at.campaign, target, due.country, live=at.is_live)
+        if route.hold is not None:
+            return Refrained(route.hold)
+        try:
+            signed, _ = signature.unpack(at.seal.open(due.sealed))
+            now = self._clock.seconds
+            stamp = Stamp(due.message_id, *((due.fixed.date, due.fixed.language) if due.fixed else (now, "")))
+            fixed, wire = desk.write(at, target, route, signed, stamp)
+        except (RenderProblem, WireProblem) as problem:
+            return Refrained(UNRENDERED, str(problem))
+        except KeyProblem as problem:
+            # The key is the right one (its fingerprint was compared), so it is this record that is damaged.
+            return Refrained("damaged record", str(problem))
+        if due.fixed is not None and due.fixed.sha256 != fixed.sha256:
+            return Refrained(CHANGED, "its template, its target or its sender was changed since; retry it as a new letter")
+        recipients = due.recipients or desk.recipients(at.campaign, route)
+        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed)
+
+
+async def uncancelled(work: Awaitable[T]) -> T:
+    """Finish `work` even when the caller is cancelled meanwhile; the cancellation comes through behind it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:  # asked a second time; the answer is the same
+                continue
+        raise

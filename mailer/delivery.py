@@ -1,0 +1,184 @@
+"""
+The states of a letter, the moves that are allowed between them, and when to try again.
+
+    queued -> sending -> accepted | deferred | refused | in_doubt
+
+`MOVES` is the whole of it: what is not in the table cannot happen, in any ledger. A move is a compare-and-set on (state,
+attempt); the ledger makes it and writes who moved it, when and why. `after` turns the outcome of an attempt into the next
+state and time.
+
+Failure direction: in doubt, keep the letter and show it. Nothing here sends twice in silence: a letter whose final dot may
+have gone out leaves `in_doubt` by evidence or by a person only.
+
+This module decides; it has no clock, no randomness of its own and no database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mailer.outcome import Outcome, Recipient, Role, Stage, Standing, Verdict
+
+
+class State(StrEnum):
+    """Where a letter stands."""
+
+    HELD = "held"
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    IN_DOUBT = "in_doubt"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    BY_HAND = "by_hand"
+    DONE = "done"
+
+
+_S = State
+MOVES: Mapping[State, frozenset[State]] = {
+    _S.HELD: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED}),
+    _S.QUEUED: frozenset({_S.SENDING, _S.HELD, _S.CANCELLED, _S.EXPIRED}),
+    _S.SENDING: frozenset({_S.ACCEPTED, _S.DEFERRED, _S.REFUSED, _S.IN_DOUBT, _S.HELD, _S.QUEUED}),
+    _S.DEFERRED: frozenset({_S.SENDING, _S.QUEUED, _S.HELD, _S.CANCELLED, _S.EXPIRED}),
+    _S.IN_DOUBT: frozenset({_S.ACCEPTED, _S.DEFERRED, _S.REFUSED, _S.QUEUED, _S.CANCELLED}),
+    _S.ACCEPTED: frozenset({_S.BOUNCED}),
+    _S.REFUSED: frozenset({_S.QUEUED}),
+    _S.BOUNCED: frozenset({_S.QUEUED}),
+    _S.EXPIRED: frozenset({_S.QUEUED}),
+    _S.CANCELLED: frozenset({_S.QUEUED}),
+    _S.BY_HAND: frozenset({_S.DONE, _S.CANCELLED}),
+    _S.DONE: frozenset(),
+}
+
+# The states in which a letter waits for its turn, and those in which nothing more will happen by itself.
+DUE = (State.QUEUED, State.DEFERRED)
+OPEN = (State.HELD, State.QUEUED, State.SENDING, State.DEFERRED, State.IN_DOUBT, State.BY_HAND)
+
+
+def may_move(old: State, new: State) -> bool:
+    """
+    Whether the table allows this move.
+
+    >>> may_move(State.SENDING, State.ACCEPTED), may_move(State.ACCEPTED, State.QUEUED)
+    (True, False)
+    """
+    return new in MOVES[old]
+
+
+class Who(StrEnum):
+    """Who moved a letter. What a person held, only a person releases."""
+
+    WORKER = "worker"
+    RULE = "rule"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """
+    What the first attempt that reaches DATA fixes, so that every later one gives the same bytes.
+
+    `date` is in whole seconds since 1970, `edition` names the templates, `sha256` is of the wire bytes.
+    """
+
+    date: int
+    edition: str
+    language: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One letter that was claimed: the letter's facts, its sealed signature, and the attempt that is now open."""
+
+    letter: int
+    attempt: int
+    campaign: str
+    target: str
+    country: str
+    sealed: bytes
+    message_id: str
+    tries: int
+    first_tried_at: int | None
+    fixed: Fixed | None
+    recipients: tuple[Recipient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a deferred letter is due again; all in seconds. `jitter` is a share of the wait, 0 to 1."""
+
+    first: float = 300
+    max: float = 14400
+    give_up_after: float = 432000
+    jitter: float = 0.1
+
+    def wait(self, tries: int, chance: float) -> float:
+        """
+        Seconds to wait behind the `tries`-th try (from 1); `chance` in [0, 1) spreads letters that failed together.
+
+        >>> Retry(first=300, max=1000, jitter=0).wait(1, 0.5), Retry(first=300, max=1000, jitter=0).wait(9, 0.5)
+        (300.0, 1000.0)
+        """
+        wait = min(self.max, self.first * 2 ** min(max(tries - 1, 0), 30))
+        return float(wait * (1 + self.jitter * (2 * chance - 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What follows an attempt: the letter's next state, why, and when it is due again (seconds since 1970)."""
+
+    state: State
+    reason: str = ""
+    at: int | None = None
+    tries: int = 0
+    first_tried_at: int | None = None
+    recipients: tuple[Recipient, ...] = field(default=())
+
+
+_STATES = {
+    Verdict.ACCEPTED: State.ACCEPTED,
+    Verdict.REFUSED: State.REFUSED,
+    Verdict.IN_DOUBT: State.IN_DOUBT,
+    Verdict.DEFERRED: State.DEFERRED,
+}
+
+
+def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> Next:
+    """
+    Turn the outcome of an attempt into the letter's next state and time; `now` in seconds since 1970.
+
+    What failed before MAIL is the relay's matter: the letter is let go unsent and stays due, no try is counted. A letter
+    that its `to` has accepted is never given up as expired: at the end it is accepted without the missing cc.
+    """
+    if not outcome.reached_mail:
+        return Next(State.QUEUED, outcome.reason, now, due.tries, due.first_tried_at, due.recipients)
+    first = due.first_tried_at or now
+    state = _STATES[outcome.verdict]
+    if state is State.DEFERRED and now - first >= retry.give_up_after and has_reached(outcome.recipients):
+        return Next(State.ACCEPTED, f"given up for cc: {outcome.reason}", None, due.tries + 1, first, outcome.recipients)
+    if state is not State.DEFERRED:
+        return Next(state, outcome.reason, None, due.tries + 1, first, outcome.recipients)
+    if _is_only_split(outcome):
+        return Next(state, outcome.reason, now, due.tries, first, outcome.recipients)
+    return Next(state, outcome.reason, int(now + retry.wait(due.tries + 1, chance)), due.tries + 1, first, outcome.recipients)
+
+
+def has_reached(recipients: Sequence[Recipient]) -> bool:
+    """Whether a `to` of the letter has accepted it."""
+    return any(r.role is Role.TO and r.state is Standing.ACCEPTED for r in recipients)
+
+
+def _is_only_split(outcome: Outcome) -> bool:
+    """
+    Whether all that is missing is a rest that the server had no room for in one transaction: no failure, goes on at once.
+
+    Without a dot there was no progress, and going on at once would spin.
+    """
+    missing = [r for r in outcome.recipients if r.is_asked and r.role is not Role.COPY]
+    return outcome.stage is Stage.DOT and all(r.state is Standing.WAITING for r in missing)

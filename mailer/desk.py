@@ -1,0 +1,122 @@
+"""
+The desk at which one letter is written: everything of one campaign that goes into its bytes.
+
+    signature, target, campaign  >  DESK (render, compose)  >  letter
+
+The same facts always give the same bytes: preview, the first attempt and the last one all write here. Nothing is sent and
+nothing is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mailer import campaign as campaigns
+from mailer import country, letter
+from mailer.address import Address
+from mailer.campaign import Campaign, Route, Target, worded
+from mailer.delivery import Fixed
+from mailer.letter import Letter, Mailbox
+from mailer.outcome import Recipient, Role
+from mailer.render import Renderer, written_date
+from mailer.seal import Seal
+from mailer.signature import Kind, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What it takes to write one campaign's letters. `is_live`: they go to a real relay, so addresses must be confirmed."""
+
+    campaign: Campaign
+    renderer: Renderer
+    seal: Seal
+    edition: str
+    is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What makes one letter this one: its Message-ID, its date (seconds since 1970), and its language once that is fixed."""
+
+    message_id: str
+    date: int
+    language: str = ""
+
+
+def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: Stamp) -> tuple[Fixed, bytes]:
+    """
+    The bytes of one letter and what they fix. The same facts always give the same bytes.
+
+    Raises:
+        RenderProblem, WireProblem: this letter cannot be written.
+    """
+    campaign = desk.campaign
+    target = route.via or target
+    language = stamp.language or campaigns.language(campaign, target, signed.language)
+    date = datetime.fromtimestamp(stamp.date, UTC)
+    subject, text = desk.renderer.render(language, values(campaign, target, signed, language, date))
+    voice = signed.organisation if signed.kind is Kind.ORGANISATION else signed.name
+    name = worded(target.name, language)
+    wire = letter.compose(
+        Letter(
+            sender=Mailbox(f"{voice} via {campaign.sender.name}", campaign.sender.address),
+            reply_to=Mailbox(voice, signed.email),
+            to=tuple(Mailbox(name, address) for address in route.to),
+            cc=tuple(Mailbox("", address) for address in route.cc),
+            subject=subject,
+            text=text,
+            language=language,
+            date=date,
+            message_id=stamp.message_id,
+            evidence=desk.seal.evidence(stamp.message_id),
+        )
+    )
+    return Fixed(stamp.date, desk.edition, language, letter.fingerprint(wire)), wire
+
+
+def values(campaign: Campaign, target: Target, signed: Signature, language: str, date: datetime) -> dict[str, object]:
+    """What templates see; every value is data, a text that was not given is empty."""
+    local = date.astimezone(target.timezone or UTC)
+    return {
+        "signature": {
+            "name": signed.name,
+            "email": str(signed.email),
+            "city": signed.city,
+            "country": country.name(signed.country, language) if signed.country else "",
+            "organisation": signed.organisation,
+            "role": signed.role,
+            "postal_address": signed.postal_address,
+            "message": signed.message,
+            "voice": str(signed.kind),
+        },
+        "target": {
+            "name": worded(target.name, language),
+            "form_of_address": worded(target.form_of_address, language),
+        },
+        "campaign": {"title": campaign.title},
+        "today": written_date(local.date(), language),
+    }
+
+
+def recipients(campaign: Campaign, route: Route) -> tuple[Recipient, ...]:
+    """The recipients of a letter, each address once: its target's, then the campaign's copies."""
+    roles: list[tuple[Role, Sequence[Address]]] = [
+        (Role.TO, route.to),
+        (Role.CC, route.cc),
+        (Role.COPY, campaign.copy_to),
+    ]
+    found: dict[str, Recipient] = {}
+    for role, addresses in roles:
+        for address in addresses:
+            found.setdefault(address.key, Recipient(str(address), role))
+    return tuple(found.values())
+
+
+def return_path(desk: Desk, number: int, now: int) -> str:
+    """The envelope sender: the campaign's address, or a signed return address that names the letter."""
+    sender = desk.campaign.sender
+    if not sender.bounce_address:
+        return str(sender.address)
+    return sender.bounce_address.replace("{token}", desk.seal.token(number, now // 86_400))

@@ -1,0 +1,276 @@
+"""
+Which letter goes next, how fast, and over how many connections.
+
+    ledger (due, not held, within pace)  >  DISPATCH  >  couriers
+
+Lanes take turns, so that no target waits behind another's million letters. A letter is claimed shortly before it is carried,
+because a claim is what a crash has to undo. The relay's breaker is everybody's: failures that are the relay's own matter
+count over all connections, and once it is open what was claimed is let go unsent.
+
+It renders nothing and judges nothing; it asks `rules` whether a lane may go, `pace` how much of it, and `courier` to carry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from mailer import campaign as campaigns
+from mailer import log, pace
+from mailer.campaign import Campaign
+from mailer.courier import Courier, Refrained
+from mailer.delivery import Due, Retry, State, Who
+from mailer.desk import Desk
+from mailer.errors import MailerError
+from mailer.ledger import Lane, Ledger
+from mailer.outcome import Outcome, Scope, Stage
+from mailer.pace import HOUR, Breaker, Clock
+from mailer.relay import Relay
+from mailer.rules import Ruling
+
+_ROUND = 4  # letters claimed from a lane at once, for each connection
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Who sends, over how many connections, and when what is deferred is due again."""
+
+    worker: str
+    connections: int
+    retry: Retry
+
+
+@dataclass(slots=True)
+class Sent:
+    """What became of the letters that were carried, and why no more were."""
+
+    states: Counter[str] = field(default_factory=Counter)
+    account_refused: str = ""
+    relay_failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A lane that may go now: its addresses, and how many letters they may still get (None: no limit)."""
+
+    lane: Lane
+    addresses: tuple[str, ...]
+    room: int | None
+
+
+class Dispatch:
+    """One worker's sending, from the first claim to the last settlement."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        desks: Mapping[str, Desk],
+        ledger: Ledger,
+        clock: Clock,
+        ruling: Callable[[], Awaitable[Ruling]],
+    ) -> None:
+        self._settings = settings
+        self._desks = desks
+        self._ledger = ledger
+        self._clock = clock
+        self._ruling = ruling
+        self._breaker = Breaker()
+        self._in_hand: Counter[str] = Counter()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin no new letter; those in hand are finished."""
+        self._stopping = True
+
+    async def send(self, relay: Relay, watch: log.Watch, limit: int | None = None) -> Sent:
+        """
+        Send what is due now, at most `limit` letters; done when nothing more may go.
+
+        Raises:
+            MailerError: the ledger or a disk failed; nothing more was sent.
+        """
+        sent = Sent()
+        if watch.is_shown:
+            watch.letters(await self._ledger.count_due(self._clock.seconds))
+        self._breaker = await self._ledger.breaker(relay.name)
+        line: asyncio.Queue[tuple[Due, _Open] | None] = asyncio.Queue(maxsize=self._settings.connections)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._settings.connections):
+                    courier = Courier(self._desks, relay, self._ledger, self._settings.retry, self._clock)
+                    group.create_task(self._carry_all(courier, relay, line, sent, watch))
+                await self._feed(relay, line, limit)
+                for _ in range(self._settings.connections):
+                    await line.put(None)
+        except BaseExceptionGroup as problems:
+            raise _first(problems) from problems
+        return sent
+
+    async def next_at(self, relay: str, now: float) -> float | None:
+        """When the next letter may go (seconds since 1970); None if nothing waits that time alone would let go."""
+        ruling = await self._ruling()
+        breaker = await self._ledger.breaker(relay)
+        paused = {pause.scope for pause in await self._ledger.pauses()}
+        moments = []
+        for waiting in await self._ledger.waiting():
+            stopped = "all" in paused or f"campaign:{waiting.lane.campaign}" in paused
+            if stopped or ruling.hold(waiting.lane) is not None:
+                continue
+            moments.append(max(waiting.due_at, breaker.not_before, await self._free_at(ruling, waiting.lane, now)))
+        return min(moments, default=None)
+
+    async def _feed(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], limit: int | None) -> None:
+        """Claim round by round until nothing may go, not even what was let go meanwhile."""
+        left, was_idle = limit, False
+        while left != 0 and self._may_go_on():
+            claimed = await self._claim_round(relay, line, left)
+            left = None if left is None else left - claimed
+            if claimed == 0 or self._breaker.is_probing:
+                await line.join()
+            if claimed == 0 and was_idle:
+                return
+            was_idle = claimed == 0
+
+    def _may_go_on(self) -> bool:
+        return not self._stopping and not self._breaker.is_open(self._clock.now())
+
+    async def _claim_round(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], left: int | None) -> int:
+        """Each open lane once; a probe of a relay that had failed is one letter, alone."""
+        claimed = 0
+        for lane in await self._open_lanes():
+            room = self._room(lane, None if left is None else left - claimed)
+            if room <= 0:
+                continue
+            if not self._may_go_on() or (self._breaker.is_probing and claimed):
+                break
+            for due in await self._ledger.claim(lane.lane, room, self._settings.worker, relay.name, self._clock.seconds):
+                claimed += 1
+                self._in_hand.update(lane.addresses)
+                await line.put((due, lane))
+        return claimed
+
+    def _room(self, lane: _Open, left: int | None) -> int:
+        """How many letters to claim from a lane in this round."""
+        bounds = [self._settings.connections * _ROUND]
+        if self._breaker.is_probing:
+            bounds.append(1)
+        if lane.room is not None:
+            bounds.append(lane.room - max((self._in_hand[address] for address in lane.addresses), default=0))
+        if left is not None:
+            bounds.append(left)
+        return min(bounds)
+
+    async def _open_lanes(self) -> list[_Open]:
+        """The lanes in which a letter is due, that rules let go, whose hours are open and whose pace has room."""
+        now = self._clock.now()
+        ruling = await self._ruling()
+        found = []
+        for waiting in await self._ledger.waiting():
+            if waiting.due_at > now or ruling.hold(waiting.lane) is not None:
+                continue
+            campaign = self._desks[waiting.lane.campaign].campaign
+            target = campaign.targets[waiting.lane.target]
+            if pace.opens_at(campaign.window, target.timezone, now) > now:
+                continue
+            addresses = _addresses(ruling, campaign, waiting.lane)
+            room = pace.allowance(campaign.pace, await self._sent_to(campaign, addresses, now), now)
+            if room != 0:
+                found.append(_Open(waiting.lane, addresses, room))
+        return found
+
+    async def _free_at(self, ruling: Ruling, lane: Lane, now: float) -> float:
+        campaign = self._desks[lane.campaign].campaign
+        addresses = _addresses(ruling, campaign, lane)
+        free = pace.free_at(campaign.pace, await self._sent_to(campaign, addresses, now), now)
+        return pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, free)
+
+    async def _sent_to(self, campaign: Campaign, addresses: tuple[str, ...], now: float) -> list[float]:
+        if campaign.pace.per_minute is None and campaign.pace.per_hour is None:
+            return []
+        return [float(at) for at in await self._ledger.sent_to(addresses, int(now - HOUR))]
+
+    async def _carry_all(
+        self,
+        courier: Courier,
+        relay: Relay,
+        line: asyncio.Queue[tuple[Due, _Open] | None],
+        sent: Sent,
+        watch: log.Watch,
+    ) -> None:
+        """Carry one letter after another over one connection."""
+        try:
+            while (item := await line.get()) is not None:
+                due, lane = item
+                try:
+                    await self._carry(courier, relay, due, sent)
+                    watch.letter()
+                finally:
+                    self._in_hand.subtract(lane.addresses)
+                    self._in_hand += Counter()  # forget those at zero
+                    line.task_done()
+        finally:
+            await courier.close()
+
+    async def _carry(self, courier: Courier, relay: Relay, due: Due, sent: Sent) -> None:
+        if self._stopping or self._breaker.is_open(self._clock.now()):
+            await self._ledger.let_go(due, State.QUEUED, Who.WORKER, "", "let go unsent", self._clock.seconds)
+            return
+        try:
+            result = await courier.carry(due)
+        except MailerError:
+            raise
+        except Exception as bug:  # noqa: BLE001  a bug must cost one letter, not the campaign; the letter is held, loudly
+            detail = f"{type(bug).__name__} in mailer"
+            await self._ledger.let_go(due, State.HELD, Who.RULE, "error in mailer", detail, self._clock.seconds)
+            log.bug(due.letter, bug)
+            sent.states[State.HELD] += 1
+            return
+        await self._account(relay, due, result, sent)
+
+    async def _account(self, relay: Relay, due: Due, result: Outcome | Refrained | None, sent: Sent) -> None:
+        """Count what became of a letter, and learn from it about the relay and the campaign."""
+        if result is None:
+            return
+        if isinstance(result, Refrained):
+            sent.states[State.HELD] += 1
+            log.settled(due.letter, due.target, State.HELD, result.reason, result.detail)
+            return
+        state = result.verdict if result.reached_mail else State.QUEUED
+        sent.states[state] += 1
+        log.settled(due.letter, due.target, state, result.reason, result.answer)
+        if result.scope is Scope.CAMPAIGN:
+            await self._pause(due.campaign, f"{result.reason}: {result.answer}")
+        await self._learn(relay, result, sent)
+
+    async def _learn(self, relay: Relay, result: Outcome, sent: Sent) -> None:
+        before = self._breaker
+        if result.scope is Scope.RELAY:
+            refused = result.stage is Stage.AUTH or result.reason == "the relay refuses our account"
+            now = self._clock.now()
+            self._breaker = before.failed(now, f"{result.stage}: {result.answer}", account=refused)
+            sent.relay_failed = self._breaker.why
+            sent.account_refused = self._breaker.why if refused else sent.account_refused
+            log.relay_failed(relay.name, self._breaker.why, max(0.0, self._breaker.not_before - now))
+        elif result.reached_mail and before != Breaker():
+            self._breaker = before.worked()
+            sent.relay_failed = ""
+        if self._breaker != before:
+            await self._ledger.keep_breaker(relay.name, self._breaker, self._clock.seconds)
+
+    async def _pause(self, campaign: str, why: str) -> None:
+        if await self._ledger.pause(f"campaign:{campaign}", Who.WORKER, why, self._clock.seconds):
+            log.campaign_paused(campaign, why)
+
+
+def _addresses(ruling: Ruling, campaign: Campaign, lane: Lane) -> tuple[str, ...]:
+    """The target's addresses in a lane, for which the pace counts."""
+    route = campaigns.route(campaign, campaign.targets[lane.target], lane.country, live=ruling.is_live)
+    return tuple(str(address) for address in route.to)
+
+
+def _first(problems: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of several failures: the others followed from it."""
+    found = problems.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

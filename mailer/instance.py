@@ -1,0 +1,199 @@
+"""
+An instance on disk: a configuration, templates, and the folder `var/` that they fill; and the lock of who works in it.
+
+    a wheel's mailer/bundle/, or the checkout around the package  >  INSTANCE  >  DIR/{config,templates,var}
+
+A new instance is a copy of the bundled one. `config/mailer.yaml` is written last: until it stands there, DIR is no instance
+to any command, and making it again goes on where it was cut off. No file is ever overwritten.
+
+What the files mean is not known here, and the folders of `var/` are kept in order by whoever fills them; this is only how
+they begin.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from weakref import WeakSet
+
+from mailer.errors import CannotWrite, MailerError, UsageProblem
+
+MAIN_FILE = Path("config", "mailer.yaml")
+INCOMING = Path("var", "queue", "incoming")
+
+FOLDERS = {
+    "var": 0o711,
+    "var/queue": 0o711,
+    "var/queue/incoming": 0o2770,
+    "var/queue/claimed": 0o700,
+    "var/queue/done": 0o2750,
+    "var/queue/rejected": 0o2750,
+    "var/keys": 0o700,
+    "var/report": 0o2750,
+    "var/sandbox": 0o700,
+}
+_COPIED = {"templates": (".j2",), "config": (".yaml",)}
+_SIGNATURES = (".csv", ".tsv", ".json", ".jsonl", ".yaml", ".xlsx")
+
+
+def bundled() -> Path:
+    """
+    The folder of the bundled configuration, templates and samples.
+
+    Raises:
+        MailerError: this installation is not whole.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "bundle", package.parent):
+        if (folder / MAIN_FILE).is_file():
+            return folder
+    raise MailerError(f"{package}: the bundled configuration is missing: install mailer again")
+
+
+def create(folder: Path, *, samples: bool = False) -> list[Path]:
+    """
+    Make a new instance in a folder, with the sample signatures in its incoming folder if asked for; gives the files made.
+
+    Raises:
+        UsageProblem: the folder is an instance already, or a file that belongs to one stands in it with other content.
+        CannotWrite: a folder or a file cannot be made.
+    """
+    source = bundled()
+    if os.path.lexists(folder / MAIN_FILE):
+        raise UsageProblem(f"{folder} is already an instance; nothing was changed")
+    wanted = dict(_wanted(source, samples))
+    try:
+        if standing := [str(name) for name, origin in wanted.items() if _differs(folder / name, origin)]:
+            raise UsageProblem(f"{folder}: these files stand there already, nothing was changed: {', '.join(standing)}")
+        _make_folders(folder)
+        made = [folder / name for name, origin in wanted.items() if _copy(origin, folder, name)]
+    except OSError as problem:
+        raise CannotWrite(f"{problem.filename or folder}: {problem.strerror}; no instance was made, try again") from problem
+    return made
+
+
+def _wanted(source: Path, samples: bool) -> Iterator[tuple[Path, Path]]:
+    """Each file of a new instance and where it comes from; the main file last."""
+    for part, endings in _COPIED.items():
+        for origin in _files(source / part, endings):
+            if (name := origin.relative_to(source)) != MAIN_FILE:
+                yield name, origin
+    if samples:
+        for origin in _files(source / "samples", _SIGNATURES):
+            yield INCOMING / origin.relative_to(source / "samples"), origin
+    yield MAIN_FILE, source / MAIN_FILE
+
+
+def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix in endings and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _differs(path: Path, origin: Path) -> bool:
+    """Whether something else than a copy of the origin stands there."""
+    if not os.path.lexists(path):
+        return False
+    return not path.is_file() or path.read_bytes() != origin.read_bytes()
+
+
+def _make_folders(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, mode in FOLDERS.items():
+        path = folder / name
+        if not path.is_dir():
+            path.mkdir()
+            path.chmod(mode)
+
+
+def _copy(origin: Path, folder: Path, name: Path) -> bool:
+    """Copy a file, durably, whole or not at all; False where it stands already."""
+    path = folder / name
+    if os.path.lexists(path):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(origin.read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    for parent in name.parents:
+        _sync(folder / parent)
+    return True
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Lock:
+    """
+    The lock of whoever sends and takes files in; one process at a time holds it (flock(2)).
+
+    It ends with its process, however that ends, and no child inherits it: a dead worker blocks nobody. The file stays; what is
+    written in it, the holder's process id, is for people.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
+
+    def acquire(self) -> bool:
+        """
+        Take the lock without waiting; False if another holds it.
+
+        Raises:
+            CannotWrite: its file cannot be opened.
+        """
+        if self._handle is not None:
+            return True
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as problem:
+            raise CannotWrite(f"{self._path}: the lock cannot be opened: {problem.strerror}") from problem
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._handle = handle
+        _HELD.add(self)
+        with suppress(OSError):  # a full disk takes nothing from the lock itself
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode())
+        return True
+
+    def release(self) -> None:
+        """Let go of it, if it is held."""
+        _HELD.discard(self)
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+_HELD: WeakSet[Lock] = WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """A forked child shares the lock as long as it has the handle open, even when the worker is dead."""
+    for lock in list(_HELD):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)

@@ -1,0 +1,220 @@
+"""
+One spool file becomes its signatures and their letters, exactly once.
+
+    spool > INTAKE (sheets, columns, signature) > ledger
+
+Every row ends as a signature with a letter to each target, as known since before, or as a reason beside the file: the three
+sum up to the rows read. A chunk of rows is one transaction, and reading a file again changes nothing; so a file that a crash
+left in `claimed/`, or that changed while it was read, is simply read again from its first row.
+
+Nothing is sent here and no file decides who is written to: targets come from the campaign alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+
+from mailer import campaign as campaigns
+from mailer import log, reading, signature
+from mailer.campaign import Campaign, Channel
+from mailer.delivery import State
+from mailer.desk import Desk
+from mailer.errors import UnreadableFile
+from mailer.ledger import Count, Entry, Ledger, NewLetter, Taken
+from mailer.pace import Clock
+from mailer.reading import Reading, Understood
+from mailer.sheets.written import RowsBeside
+from mailer.signature import Signature
+from mailer.spool import Claimed, Spool, Waiting
+
+CHUNK = 500  # rows a transaction
+_READINGS = 3  # of a file that changes while it is read
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one file: its accounts, or why it was set aside whole."""
+
+    name: str
+    campaign: str
+    count: Count = field(default_factory=Count)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Good:
+    """A row that is a signature, on its way into the ledger."""
+
+    read: Understood
+    signed: Signature
+    entry: Entry
+
+
+class Intake:
+    """Takes files in. `desks` are the configured campaigns by id; `watch` is told of the rows as they are read."""
+
+    def __init__(self, spool: Spool, ledger: Ledger, desks: Mapping[str, Desk], clock: Clock, watch: log.Watch) -> None:
+        self._spool = spool
+        self._ledger = ledger
+        self._desks = desks
+        self._clock = clock
+        self._watch = watch
+        self._seen: dict[tuple[str, str], Waiting] = {}
+
+    async def finish_claimed(self) -> list[Result]:
+        """Finish the files that a crash left claimed."""
+        return [await self._take(claimed) for claimed in self._spool.claimed()]
+
+    async def take_ready(self) -> list[Result]:
+        """Set aside what is no file, take in every file that is whole, and remember the young ones for the next look."""
+        now = self._clock.now()
+        for odd in self._spool.odd():
+            self._spool.set_aside(odd, odd.reason)
+            log.file_set_aside(0, odd.reason)
+        results = []
+        young: dict[tuple[str, str], Waiting] = {}
+        for waiting in self._spool.look(now):
+            key = (waiting.campaign_folder, waiting.name)
+            if not self._spool.is_ready(self._seen.get(key), waiting, now):
+                young[key] = waiting
+            elif claimed := self._spool.claim(waiting, now):
+                results.append(await self._take(claimed))
+        self._seen = young
+        return results
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a young file should be looked at again a second later."""
+        return bool(self._seen)
+
+    async def _take(self, claimed: Claimed) -> Result:
+        try:
+            desk = self._desk_of(claimed)
+        except UnreadableFile as problem:
+            return await self._set_aside(claimed, None, problem.reason)
+        file = await self._ledger.begin_file(claimed.id, desk.campaign.id, self._clock.seconds)
+        try:
+            return await self._read_until_steady(claimed, desk, file)
+        except UnreadableFile as problem:
+            return await self._set_aside(claimed, desk.campaign.id, problem.reason)
+
+    async def _read_until_steady(self, claimed: Claimed, desk: Desk, file: int) -> Result:
+        """Read the file until it stands still, then close its accounts and put it into `done/`."""
+        for _ in range(_READINGS):
+            with claimed.open() as stream:
+                before = os.fstat(stream.fileno())
+                today = datetime.fromtimestamp(self._clock.now(), UTC).date()
+                opened = reading.of(stream, claimed.name, desk.campaign, today)
+                with closing(_Accounts(desk, claimed, opened)) as accounts:
+                    await self._take_rows(opened, accounts, file)
+                    if self._spool.changed(claimed, before):
+                        continue
+                    await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
+                    self._spool.finish(claimed, accounts.beside())
+            count = accounts.count
+            log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
+            return Result(claimed.name, desk.campaign.id, count)
+        raise UnreadableFile("it kept changing while it was read: close it in the program that writes it, then drop it again")
+
+    async def _take_rows(self, opened: Reading, accounts: _Accounts, file: int) -> None:
+        campaign = opened.campaign
+        domain = campaign.sender.address.domain
+        read = opened.rows()
+        while rows := list(islice(read, CHUNK)):
+            good = [one for row in rows if (one := accounts.good(row))]
+            entries = [one.entry for one in good]
+            if entries:
+                taken = await self._ledger.take_in(file, campaign.id, domain, entries, self._clock.seconds)
+                for one, result in zip(good, taken, strict=True):
+                    accounts.account(one, result)
+            self._watch.rows(len(rows))
+
+    async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
+        file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)
+        await self._ledger.end_file(file, "rejected", Count(), reason, self._clock.seconds)
+        self._spool.set_aside(claimed, reason)
+        log.file_set_aside(file, reason)
+        return Result(claimed.name, campaign or "", reason=reason)
+
+    def _desk_of(self, claimed: Claimed) -> Desk:
+        """The campaign that a file is for: the one its folder names, or the only one there is."""
+        if claimed.folder:
+            if desk := self._desks.get(claimed.folder):
+                return desk
+            raise UnreadableFile(
+                f"the folder «{claimed.folder}» is not a campaign's id; the campaigns are: {', '.join(sorted(self._desks))}"
+            )
+        if len(self._desks) == 1:
+            return next(iter(self._desks.values()))
+        raise UnreadableFile(
+            "there are several campaigns: drop the file into the folder of its campaign, one of: "
+            + ", ".join(f"incoming/{campaign}/" for campaign in sorted(self._desks))
+        )
+
+
+class _Accounts:
+    """One reading of one file: what each row came to, counted, and what goes back to the organiser."""
+
+    def __init__(self, desk: Desk, claimed: Claimed, opened: Reading) -> None:
+        self._desk = desk
+        self._name = claimed.name
+        self._rejected = RowsBeside(claimed.path.parent, opened.sheet.header)
+        self._known = RowsBeside(claimed.path.parent, opened.sheet.header)
+        self.count = Count()
+
+    def good(self, read: Understood) -> _Good | None:
+        """A row as a signature with its letters; None where it was written down as rejected."""
+        if read.signed is None:
+            self._rejected.add(read.row.line, read.reason, read.row.cells)
+            self.count = replace(self.count, read=self.count.read + 1, refused=self.count.refused + 1)
+            return None
+        seal, campaign = self._desk.seal, self._desk.campaign
+        entry = Entry(
+            line=read.row.line,
+            person=seal.person(signature.identity(campaign.id, read.signed)),
+            country=read.signed.country,
+            sealed=seal.close(signature.pack(read.signed, self._name)),
+            letters=tuple(letters_of(campaign, read.signed.country, live=self._desk.is_live)),
+        )
+        return _Good(read, read.signed, entry)
+
+    def account(self, one: _Good, taken: Taken) -> None:
+        """Count a row as taken or known; a known one with another name is shown to the organiser."""
+        if taken.is_new:
+            self.count = replace(self.count, read=self.count.read + 1, taken=self.count.taken + 1)
+            return
+        self.count = replace(self.count, read=self.count.read + 1, known=self.count.known + 1)
+        if taken.sealed is None:
+            return
+        before, _ = signature.unpack(self._desk.seal.open(taken.sealed))
+        if before.name.casefold() != one.signed.name.casefold():
+            reason = f"this address has signed before, as «{before.name}»; nothing is sent a second time"
+            self._known.add(one.read.row.line, reason, one.read.row.cells)
+
+    def beside(self) -> dict[str, Iterator[bytes]]:
+        """The files to lay beside it in `done/`, by the ending of their names."""
+        found = {".rejected.csv": self._rejected, ".known.csv": self._known}
+        return {ending: rows.chunks() for ending, rows in found.items() if rows.count}
+
+    def close(self) -> None:
+        """Forget the rows."""
+        self._rejected.close()
+        self._known.close()
+
+
+def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewLetter]:
+    """The letters of one signature, one to each target, each in the state in which it begins; none is left out."""
+    for target in campaign.targets.values():
+        route = campaigns.route(campaign, target, country, live=live)
+        lane_country = country if target.directory is not None else ""
+        if route.channel is not Channel.EMAIL:
+            yield NewLetter(target.id, lane_country, route.channel, State.BY_HAND)
+        elif route.hold is not None:
+            yield NewLetter(target.id, lane_country, route.channel, State.HELD, route.hold)
+        else:
+            yield NewLetter(target.id, lane_country, route.channel, State.QUEUED)

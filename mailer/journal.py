@@ -1,0 +1,98 @@
+"""
+The exported delivery log: `journal.jsonl`, a copy of the ledger's journal for people and tools.
+
+The table is the truth; it is written in the transaction of what it tells. This file is brought up to it behind the commits
+and at every start, one line a link of the chain. A cut last line, as a crash leaves it, is mended; a file that is ahead of the
+table, or tells another story, means that the ledger was restored from an older copy: then nothing is sent until a person
+says so. It writes no line of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from io import BufferedRandom
+from pathlib import Path
+
+from mailer.chain import Link, hash_of
+from mailer.errors import CannotSend, CannotWrite
+
+Read = Callable[[int, int], Sequence[Link]]
+_CHUNK = 1_000
+_TAIL = 65_536
+
+
+class Journal:
+    """The file, and how far it has come. `read(behind, limit)` gives the table's links."""
+
+    def __init__(self, path: Path, read: Read) -> None:
+        self._path = path
+        self._read = read
+        self._written = 0
+
+    def open(self) -> None:
+        """
+        Mend a cut last line, find how far the file has come, and see that it tells the table's story.
+
+        Raises:
+            CannotSend: the file is ahead of the ledger, or differs from it.
+            CannotWrite: it cannot be read or written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
+            with open(handle, "r+b") as file:
+                last = _last_line(file)
+        except OSError as problem:
+            raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
+        if last is None:
+            return
+        seq = _number_of(last)
+        ours = self._read(seq - 1, 1) if seq else ()
+        if not ours or ours[0].seq != seq:
+            raise CannotSend(
+                f"{self._path}: the journal's file is ahead of the ledger: the ledger was restored from an older copy, or is"
+                " another one. Letters sent since then would go out again. Put the newer ledger back"
+            )
+        if ours[0].hash != hash_of(last):
+            raise CannotSend(f"{self._path}:{seq}: the journal's file and the ledger tell different stories; nothing is sent")
+        self._written = seq
+
+    def catch_up(self) -> int:
+        """Append what the table has and the file has not; gives the number of lines. Durable when it returns."""
+        written = 0
+        try:
+            while links := self._read(self._written, _CHUNK):
+                with open(self._path, "ab") as file:
+                    file.write("".join(link.line + "\n" for link in links).encode("utf-8"))
+                    file.flush()
+                    os.fsync(file.fileno())
+                self._written = links[-1].seq
+                written += len(links)
+        except OSError as problem:
+            raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
+        return written
+
+
+def _last_line(file: BufferedRandom) -> str | None:
+    """The last whole line of an open file; what stands behind it was cut by a crash and is taken off."""
+    end = file.seek(0, os.SEEK_END)
+    start = max(0, end - _TAIL)
+    file.seek(start)
+    tail = file.read()
+    whole, _, cut = tail.rpartition(b"\n")
+    if cut:
+        file.truncate(end - len(cut))
+        os.fsync(file.fileno())
+    line = whole.rpartition(b"\n")[2]
+    return line.decode("utf-8", "replace") if line else None
+
+
+def _number_of(line: str) -> int:
+    """The number of a journal line, 0 if it is none."""
+    try:
+        seq = json.loads(line)["seq"]
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return seq if isinstance(seq, int) and seq > 0 else 0

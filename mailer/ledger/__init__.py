@@ -1,0 +1,247 @@
+"""
+The durable record of signatures, letters and attempts, behind one Protocol.
+
+    intake > LEDGER > courier > LEDGER > report
+
+Every change of a letter's state goes through a ledger's compare-and-set on (state, attempt), is checked against
+`delivery.MOVES`, and writes its journal line in the same transaction. What a method returns has been made durable.
+
+A ledger judges nothing, renders nothing and reads no clock: `now` is always a parameter, in whole seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailer.chain import Link
+from mailer.delivery import Due, Fixed, Next, State, Who
+from mailer.outcome import Outcome, Recipient
+from mailer.pace import Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class NewLetter:
+    """A letter to be written down: to which target, how, and in which state it begins."""
+
+    target: str
+    country: str
+    channel: str
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a file that became a signature: its line, its keyed hash, its sealed data and its letters."""
+
+    line: int
+    person: bytes
+    country: str
+    sealed: bytes
+    letters: tuple[NewLetter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of an entry: newly taken, or known since before; then `sealed` is what is on record (None: erased)."""
+
+    is_new: bool
+    sealed: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The accounting of one file: `read` = taken + known + refused."""
+
+    read: int = 0
+    taken: int = 0
+    known: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What waits for one target of one campaign; `country` is empty unless the route depends on it."""
+
+    campaign: str
+    target: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A lane and when its first letter is due (seconds since 1970)."""
+
+    lane: Lane
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lane in which letters are held by a rule, with their reason."""
+
+    lane: Lane
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a crash had left: letters let go unsent, letters now in doubt."""
+
+    let_go: int = 0
+    in_doubt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """
+    What is made durable before the dot: every recipient as it stands, those for whom the dot is meant, what is fixed
+    from now on, and the addresses whose pace this letter uses.
+    """
+
+    recipients: tuple[Recipient, ...]
+    meant: tuple[str, ...]
+    fixed: Fixed
+    paced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person approved of a campaign: the hash of its content, when and who; the hash is empty if nobody did."""
+
+    hash: str = ""
+    at: int | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """One reason why sending stands: its scope, who ordered it and why."""
+
+    scope: str
+    who: str
+    why: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which letters are meant; an empty field means all."""
+
+    campaign: str = ""
+    target: str = ""
+    state: str = ""
+    reason: str = ""
+    letter: int | None = None
+    limit: int | None = None
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One letter as it stands; times in seconds since 1970; `sealed` opens the name of the file it came in."""
+
+    letter: int
+    campaign: str
+    signature: int
+    target: str
+    channel: str
+    state: str
+    reason: str
+    held_by: str
+    country: str
+    attempts: int
+    tries: int
+    message_id: str
+    recipients: tuple[tuple[str, str, str, str], ...]
+    reply: str
+    relay: str
+    line: int
+    queued_at: int
+    next_attempt_at: int | None
+    accepted_at: int | None
+    language: str
+    sha256: str
+    sealed: bytes | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as it stands."""
+
+    number: int
+    worker: str
+    relay: str
+    opened_at: int
+    marked_at: int | None
+    settled_at: int | None
+    verdict: str
+    stage: str
+    reason: str
+    answer: str
+    recipients: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file as it stands."""
+
+    id: int
+    campaign: str
+    state: str
+    count: Count
+    reason: str
+
+
+class Ledger(Protocol):
+    """What the flow asks of a ledger. Every method that changes something is one transaction."""
+
+    # -- what stands for the whole install
+    async def fingerprints(self) -> Mapping[str, str]: ...
+    async def remember_campaign(self, campaign: str, fingerprint: str) -> None: ...
+    async def approvals(self) -> Mapping[str, Approval]: ...
+    async def approve(self, campaign: str, edition: str, by: str, now: int) -> None: ...
+    async def keep_edition(self, edition: str, content: str, now: int) -> None: ...
+    async def edition(self, edition: str) -> str | None: ...
+    async def pauses(self) -> Sequence[Pause]: ...
+    async def resume(self, scope: str, why: str, now: int) -> bool: ...
+    async def breaker(self, relay: str) -> Breaker: ...
+    async def pause(self, scope: str, who: Who, why: str, now: int) -> bool: ...
+    async def keep_breaker(self, relay: str, breaker: Breaker, now: int) -> None: ...
+
+    # -- intake
+    async def begin_file(self, claim: str, campaign: str | None, now: int) -> int: ...
+    async def take_in(self, file: int, campaign: str, domain: str, entries: Sequence[Entry], now: int) -> Sequence[Taken]: ...
+    async def end_file(self, file: int, state: str, count: Count, reason: str, now: int) -> None: ...
+
+    # -- rules and recovery
+    async def waiting(self) -> Sequence[Waiting]: ...
+    async def held_by_rule(self) -> Sequence[Held]: ...
+    async def hold(self, lane: Lane, reason: str, now: int, limit: int) -> int: ...
+    async def release(self, held: Held, now: int, limit: int) -> int: ...
+    async def restate(self, held: Held, reason: str) -> None: ...
+    async def release_unrendered(self, campaign: str, edition: str, now: int) -> int: ...
+    async def expire(self, campaign: str, before: int | None, reason: str, now: int, limit: int) -> int: ...
+    async def recover(self, now: int) -> Recovered: ...
+
+    # -- sending
+    async def claim(self, lane: Lane, limit: int, worker: str, relay: str, now: int) -> Sequence[Due]: ...
+    async def count_due(self, now: int) -> int: ...
+    async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]: ...
+    async def mark(self, due: Due, mark: Mark, now: int) -> bool: ...
+    async def settle(self, due: Due, outcome: Outcome, then: Next, fixed: Fixed | None, now: int) -> bool: ...
+    async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool: ...
+
+    # -- reading
+    def records(self, selection: Selection) -> Iterator[Record]: ...
+    def attempts(self, letter: int) -> Sequence[Attempt]: ...
+    def files(self) -> Sequence[FileRecord]: ...
+    def tally(self) -> Mapping[tuple[str, str, str], int]: ...
+    def signatures(self) -> Mapping[str, int]: ...
+    def reasons(self) -> Mapping[tuple[str, str, str], int]: ...
+    def next_attempt_at(self) -> int | None: ...
+    def journal(self, behind: int, limit: int) -> Sequence[Link]: ...
+    def link(self, seq: int) -> Link | None: ...
+    def close(self) -> None: ...

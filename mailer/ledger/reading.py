@@ -1,0 +1,106 @@
+"""What the commands read: letters, attempts, files, counts, the journal. Part of the ledger on SQLite; it writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from mailer.chain import Link
+from mailer.ledger import Attempt, Count, FileRecord, Record, Selection
+from mailer.ledger.engine import connect, translated
+from mailer.ledger.moves import rows_of
+
+_RECORD = """
+SELECT l.id, l.campaign, l.signature, l.target, l.channel, l.state, l.reason, coalesce(l.held_by, ''), s.country,
+    l.attempt, l.tries, l.message_id, l.recipients, coalesce(a.answer, ''), coalesce(a.relay, ''), s.line, l.queued_at,
+    l.next_attempt_at, l.accepted_at, coalesce(l.language, ''), coalesce(l.sha256, ''), s.sealed
+FROM letter l JOIN signature s ON s.id = l.signature
+LEFT JOIN attempt a ON a.letter = l.id AND a.number = l.attempt
+WHERE l.kind = 'letter'
+"""
+
+
+class ReadingPart:
+    """A second connection, for one reader; in WAL mode it neither waits for the writer nor holds it up."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reader = connect(path)
+        self._reader.execute("PRAGMA query_only = ON")
+
+    def close(self) -> None:
+        """Close the reader's connection."""
+        self._reader.close()
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._reader.execute(sql, tuple(values))
+        except apsw.Error as problem:
+            raise translated(problem, self._path) from problem
+
+    def records(self, selection: Selection) -> Iterator[Record]:
+        """The letters that are meant, as a stream, in the order of their numbers."""
+        wanted = {
+            "l.campaign": selection.campaign,
+            "l.target": selection.target,
+            "l.state": selection.state,
+            "l.reason": selection.reason,
+            "l.id": selection.letter,
+        }
+        given = {column: value for column, value in wanted.items() if value not in ("", None)}
+        sql = _RECORD + "".join(f" AND {column} = ?" for column in given)
+        sql += " ORDER BY l.id" + (" DESC" if selection.newest_first else "")
+        sql += f" LIMIT {int(selection.limit)}" if selection.limit is not None else ""
+        for row in self._query(sql, list(given.values())):
+            fields: list[Any] = [*row[:12], rows_of(row[12]), *row[13:]]
+            yield Record(*fields)
+
+    def attempts(self, letter: int) -> Sequence[Attempt]:
+        """Every attempt of a letter, oldest first."""
+        sql = (
+            "SELECT number, worker, relay, opened_at, marked_at, settled_at, coalesce(verdict, ''), stage, reason, answer,"
+            " recipients FROM attempt WHERE letter = ? ORDER BY number"
+        )
+        found: list[list[Any]] = [[*row[:10], rows_of(row[10])] for row in self._query(sql, (letter,))]
+        return [Attempt(*fields) for fields in found]
+
+    def files(self) -> Sequence[FileRecord]:
+        """Every file that was taken in or set aside, oldest first."""
+        sql = "SELECT id, coalesce(campaign, ''), state, read, taken, known, refused, reason FROM file ORDER BY id"
+        found: list[list[Any]] = [[*row[:3], Count(*row[3:7]), row[7]] for row in self._query(sql)]
+        return [FileRecord(*fields) for fields in found]
+
+    def tally(self) -> Mapping[tuple[str, str, str], int]:
+        """The number of letters by (campaign, target, state)."""
+        sql = "SELECT campaign, target, state, count(*) FROM letter GROUP BY campaign, target, state"
+        return {(campaign, target, state): count for campaign, target, state, count in self._query(sql)}
+
+    def signatures(self) -> Mapping[str, int]:
+        """The number of signatures by campaign."""
+        return dict(self._query("SELECT campaign, count(*) FROM signature GROUP BY campaign"))
+
+    def reasons(self) -> Mapping[tuple[str, str, str], int]:
+        """The number of letters that need a look, by (campaign, state, reason)."""
+        sql = (
+            "SELECT campaign, state, reason, count(*) FROM letter WHERE reason <> ''"
+            " AND state IN ('held', 'deferred', 'refused', 'in_doubt', 'expired')"
+            " GROUP BY campaign, state, reason ORDER BY campaign, state, count(*) DESC"
+        )
+        return {(campaign, state, reason): count for campaign, state, reason, count in self._query(sql)}
+
+    def next_attempt_at(self) -> int | None:
+        """When the next letter is due, in seconds since 1970."""
+        sql = "SELECT min(next_attempt_at) FROM letter WHERE state IN ('queued', 'deferred')"
+        return next((row[0] for row in self._query(sql)), None)
+
+    def journal(self, behind: int, limit: int) -> Sequence[Link]:
+        """The journal's lines behind a number, at most so many."""
+        sql = "SELECT seq, line, hash FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [Link(*row) for row in self._query(sql, (behind, limit))]
+
+    def link(self, seq: int) -> Link | None:
+        """One line of the journal."""
+        return next((Link(*row) for row in self._query("SELECT seq, line, hash FROM journal WHERE seq = ?", (seq,))), None)

@@ -1,0 +1,120 @@
+"""
+Lanes: what waits and what rules hold. Part of the ledger on SQLite.
+
+A lane is found by one index step, however many letters wait in it, and moved in bounded transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from mailer.delivery import State
+from mailer.ledger import Held, Lane, Waiting
+from mailer.ledger.engine import Engine, rows
+from mailer.ledger.moves import move_each
+
+# The term that the index of waiting letters stands by; a query without it word for word would read the whole table.
+_NEXT_LANE = """
+SELECT campaign, target, country, next_attempt_at FROM letter WHERE state IN ('queued', 'deferred')
+    AND (campaign, target, country) > (?, ?, ?) ORDER BY campaign, target, country, next_attempt_at LIMIT 1
+"""
+_NEXT_HELD = """
+SELECT campaign, target, country, reason FROM letter WHERE state = 'held'
+    AND (campaign, target, country, reason) > (?, ?, ?, ?) ORDER BY campaign, target, country, reason LIMIT 1
+"""
+_WAITING_IN = """
+SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred')
+    AND campaign = ? AND target = ? AND country = ? LIMIT ?
+"""
+_HELD_IN = """
+SELECT id, state, attempt FROM letter WHERE state = 'held'
+    AND campaign = ? AND target = ? AND country = ? AND reason = ? AND held_by = 'rule' LIMIT ?
+"""
+_RESTATE = """
+UPDATE letter SET reason = ? WHERE state = 'held'
+    AND campaign = ? AND target = ? AND country = ? AND reason = ? AND held_by = 'rule'
+"""
+_UNRENDERED = """
+SELECT id, state, attempt FROM letter WHERE state = 'held' AND campaign = ? AND reason = 'render error' AND held_by = 'rule'
+"""
+# A letter that its `to` has accepted and only misses a cc is not expired: its next attempt ends it.
+_GIVEN_UP = """
+SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?
+    AND first_tried_at <= ? AND recipients NOT LIKE '%"to","accepted"%' LIMIT ?
+"""
+_OVERDUE = """
+SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
+    AND recipients NOT LIKE '%"to","accepted"%'
+UNION ALL SELECT id, state, attempt FROM letter WHERE state = 'held' AND campaign = ?1 LIMIT ?2
+"""
+
+
+class RulingPart:
+    """Holding, releasing and expiring by rule. Which rule applies is decided by the caller."""
+
+    _engine: Engine
+
+    async def waiting(self) -> Sequence[Waiting]:
+        """Every lane in which a letter waits, with the time of its first; one index step a lane."""
+
+        def work(db: apsw.Connection) -> list[Waiting]:
+            found: list[Waiting] = []
+            key: tuple[Any, ...] = ("", "", "")
+            while more := rows(db, _NEXT_LANE, key):
+                key = more[0][:3]
+                found.append(Waiting(Lane(*key), more[0][3]))
+            return found
+
+        return list(await self._engine.run(work))
+
+    async def held_by_rule(self) -> Sequence[Held]:
+        """Every lane in which letters are held, by reason; one index step each. What a person holds may be among it."""
+
+        def work(db: apsw.Connection) -> list[Held]:
+            found: list[Held] = []
+            key: tuple[Any, ...] = ("", "", "", "")
+            while more := rows(db, _NEXT_HELD, key):
+                key = more[0]
+                found.append(Held(Lane(*key[:3]), key[3]))
+            return found
+
+        return list(await self._engine.run(work))
+
+    async def hold(self, lane: Lane, reason: str, now: int, limit: int) -> int:
+        """A rule holds what waits in a lane, at most `limit` letters a transaction; gives how many it held."""
+        values = (lane.campaign, lane.target, lane.country, limit)
+        return await self._move_all(_WAITING_IN, values, State.HELD, reason, now)
+
+    async def release(self, held: Held, now: int, limit: int) -> int:
+        """A rule releases what it held in a lane for this reason; what a person held stays."""
+        values = (held.lane.campaign, held.lane.target, held.lane.country, held.reason, limit)
+        return await self._move_all(_HELD_IN, values, State.QUEUED, "", now)
+
+    async def restate(self, held: Held, reason: str) -> None:
+        """The letters stay held, but now for another reason."""
+        values = (reason, held.lane.campaign, held.lane.target, held.lane.country, held.reason)
+        await self._engine.run(lambda db: rows(db, _RESTATE, values))
+
+    async def release_unrendered(self, campaign: str, edition: str, now: int) -> int:
+        """Release letters that a render error held once the campaign's content has changed since; gives how many."""
+
+        def work(db: apsw.Connection) -> int:
+            rows(db, "UPDATE campaign SET edition = ?1 WHERE id = ?2 AND edition <> ?1", (edition, campaign))
+            return move_each(db, rows(db, _UNRENDERED, (campaign,)), State.QUEUED, "", now) if db.changes() else 0
+
+        return int(await self._engine.run(work))
+
+    async def expire(self, campaign: str, before: int | None, reason: str, now: int, limit: int) -> int:
+        """Expire what was tried first before a time, or (None) all of a campaign that still waits or is held."""
+        if before is None:
+            return await self._move_all(_OVERDUE, (campaign, limit), State.EXPIRED, reason, now)
+        return await self._move_all(_GIVEN_UP, (campaign, before, limit), State.EXPIRED, reason, now)
+
+    async def _move_all(self, sql: str, values: Sequence[object], state: State, reason: str, now: int) -> int:
+        def work(db: apsw.Connection) -> int:
+            return move_each(db, rows(db, sql, values), state, reason, now)
+
+        return int(await self._engine.run(work))

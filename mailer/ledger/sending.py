@@ -1,0 +1,205 @@
+"""
+A letter on its way: claimed, marked, settled; and what a crash left of it. Part of the ledger on SQLite.
+
+The order of these three transactions is the promise: a claim opens an attempt before any connection is asked; the mark is
+durable before the dot leaves; the settlement is durable before the next dot of that connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import apsw
+
+from mailer.delivery import Due, Fixed, Next, State, Who
+from mailer.ledger import Lane, Mark, Recovered
+from mailer.ledger.engine import Engine, rows
+from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
+from mailer.outcome import Outcome, Standing
+from mailer.pace import HOUR
+
+_CLAIM = """
+UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_attempt_at = NULL
+WHERE id IN (
+    SELECT id FROM letter
+    WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
+    AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'campaign:' || letter.campaign))
+    ORDER BY next_attempt_at, id LIMIT ?)
+RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
+    recipients, signature
+"""
+_OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
+_MARK = """
+UPDATE attempt SET marked_at = ?, marked = ? WHERE letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
+    AND EXISTS (SELECT 1 FROM letter WHERE id = attempt.letter AND state = 'sending' AND attempt = attempt.number)
+"""
+_FIX = "UPDATE letter SET date = ?, edition = ?, language = ?, sha256 = ? WHERE id = ? AND sha256 IS NULL"
+_SETTLE = """
+UPDATE attempt SET settled_at = ?, verdict = ?, stage = ?, scope = ?, reason = ?, answer = ?, recipients = ?
+WHERE letter = ? AND number = ? AND settled_at IS NULL
+"""
+
+
+class SendingPart:
+    """Claims, dot marks, settlements and recovery."""
+
+    _engine: Engine
+
+    async def claim(self, lane: Lane, limit: int, worker: str, relay: str, now: int) -> Sequence[Due]:
+        """Claim what is due in a lane, oldest first, and open an attempt for each; a paused campaign gives none."""
+
+        def work(db: apsw.Connection) -> list[Due]:
+            claimed = rows(db, _CLAIM, (lane.campaign, lane.target, lane.country, now, limit))
+            db.executemany(_OPEN, [(row[0], row[1], worker, relay, now) for row in claimed])
+            return [_due(row, _sealed(db, row[13])) for row in sorted(claimed)]
+
+        return list(await self._engine.run(work))
+
+    async def count_due(self, now: int) -> int:
+        """How many letters are due, for a progress bar."""
+        sql = "SELECT count(*) FROM letter WHERE state IN ('queued', 'deferred') AND next_attempt_at <= ?"
+        return int((await self._engine.run(lambda db: rows(db, sql, (now,))))[0][0])
+
+    async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]:
+        """When letters were handed to any of these addresses since a time, for the pace."""
+        sql = f"SELECT at FROM sent WHERE address IN ({', '.join('?' * len(addresses))}) AND at > ? ORDER BY at"  # noqa: S608
+        found = await self._engine.run(lambda db: rows(db, sql, (*addresses, since)))
+        return [row[0] for row in found]
+
+    async def mark(self, due: Due, mark: Mark, now: int) -> bool:
+        """
+        Make durable that the dot may leave from now on, and for whom.
+
+        False means that this attempt is not ours any more: close the connection, send no dot.
+        """
+
+        def work(db: apsw.Connection) -> bool:
+            db.execute(_MARK, (now, json.dumps(mark.meant), due.letter, due.attempt))
+            if not db.changes():
+                return False
+            db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(mark.recipients), due.letter))
+            if due.fixed is None:
+                fixed = mark.fixed
+                db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
+            for address in mark.paced:
+                db.execute("DELETE FROM sent WHERE address = ? AND at <= ?", (address, now - HOUR))
+                db.execute("INSERT INTO sent (address, at) VALUES (?, ?)", (address, now))
+            return True
+
+        return bool(await self._engine.run(work))
+
+    async def settle(self, due: Due, outcome: Outcome, then: Next, fixed: Fixed | None, now: int) -> bool:
+        """
+        Write the outcome of an attempt with its letter's next state, in one transaction with the journal line.
+
+        `fixed` is given once bytes of the letter may have left. False means that the letter was moved meanwhile.
+        """
+
+        def work(db: apsw.Connection) -> bool:
+            verdict = outcome.verdict if outcome.reached_mail else "unsent"
+            values = (
+                now,
+                verdict,
+                outcome.stage,
+                outcome.scope,
+                outcome.reason,
+                outcome.answer,
+                packed(outcome.recipients),
+            )
+            db.execute(_SETTLE, (*values, due.letter, due.attempt))
+            if not db.changes():
+                return False
+            if fixed is not None:
+                db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
+            sql = "UPDATE letter SET recipients = ?, tries = ?, first_tried_at = ? WHERE id = ?"
+            db.execute(sql, (packed(then.recipients), then.tries, then.first_tried_at, due.letter))
+            told = {"attempt": due.attempt, "stage": outcome.stage, "reply": outcome.answer}
+            letter = (due.letter, State.SENDING, due.attempt)
+            return move(db, letter, then.state, Who.WORKER, then.reason, now, at=then.at, told=told)
+
+        return bool(await self._engine.run(work))
+
+    async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool:
+        """
+        Give a claimed letter back unsent: queued again, or held with a reason.
+
+        A letter whose dot mark stands is not let go, whoever asks: it goes in doubt.
+        """
+
+        def work(db: apsw.Connection) -> bool:
+            sql = "SELECT marked FROM attempt WHERE letter = ? AND number = ? AND marked_at IS NOT NULL AND settled_at IS NULL"
+            if marked := rows(db, sql, (due.letter, due.attempt)):
+                return _doubt(db, due.letter, due.attempt, marked[0][0], detail or reason, now)
+            close_attempt(db, due.letter, due.attempt, "held" if state is State.HELD else "unsent", detail or reason, now)
+            at = now if state is State.QUEUED else None
+            told = {"attempt": due.attempt} | ({"detail": detail} if detail else {})
+            return move(db, (due.letter, State.SENDING, due.attempt), state, who, reason, now, at=at, told=told)
+
+        return bool(await self._engine.run(work))
+
+    async def recover(self, now: int) -> Recovered:
+        """
+        Put right what a crash left, in one transaction: without a dot mark nothing was sent, with it the letter is in doubt.
+
+        Only for whoever holds the lock: every open attempt is taken for dead. Running it again changes nothing.
+        """
+
+        def work(db: apsw.Connection) -> Recovered:
+            unmarked = rows(db, "SELECT letter, number FROM attempt WHERE settled_at IS NULL AND marked_at IS NULL")
+            let_go = sum(_let_go_dead(db, letter, number, now) for letter, number in unmarked)
+            marked = rows(db, "SELECT letter, number, marked FROM attempt WHERE settled_at IS NULL")
+            why = "the worker stopped behind the dot mark"
+            in_doubt = sum(_doubt(db, letter, number, meant, why, now) for letter, number, meant in marked)
+            return Recovered(let_go, in_doubt)
+
+        recovered: Recovered = await self._engine.run(work)
+        return recovered
+
+
+def _let_go_dead(db: apsw.Connection, letter: int, number: int, now: int) -> bool:
+    why = "the worker stopped before the dot"
+    close_attempt(db, letter, number, "unsent", why, now)
+    return state_of(db, letter) == (letter, State.SENDING, number) and move(
+        db, (letter, State.SENDING, number), State.QUEUED, Who.RULE, why, now, at=now
+    )
+
+
+def _doubt(db: apsw.Connection, letter: int, number: int, marked: str, why: str, now: int) -> bool:
+    close_attempt(db, letter, number, "in_doubt", why, now)
+    if state_of(db, letter) != (letter, State.SENDING, number):
+        return False
+    meant = set(json.loads(marked))
+    text = rows(db, "SELECT recipients FROM letter WHERE id = ?", (letter,))[0][0]
+    after = [replace(r, state=Standing.IN_DOUBT) if r.address in meant else r for r in unpacked(text)]
+    db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), letter))
+    return move(db, (letter, State.SENDING, number), State.IN_DOUBT, Who.RULE, why, now)
+
+
+def _due(row: tuple[Any, ...], sealed: bytes) -> Due:
+    (
+        letter,
+        attempt,
+        campaign,
+        target,
+        country,
+        message_id,
+        tries,
+        first,
+        date,
+        edition,
+        language,
+        sha256,
+        recipients,
+        _,
+    ) = row
+    fixed = Fixed(date, edition, language, sha256) if sha256 else None
+    known = unpacked(recipients)
+    return Due(letter, attempt, campaign, target, country, sealed, message_id, tries, first, fixed, known)
+
+
+def _sealed(db: apsw.Connection, signature: object) -> bytes:
+    found = rows(db, "SELECT sealed FROM signature WHERE id = ?", (signature,))
+    return found[0][0] or b"" if found else b""

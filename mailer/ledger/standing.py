@@ -1,0 +1,103 @@
+"""What stands for the whole install: fingerprints, approvals, pauses, the relay's breaker. Part of the ledger on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import apsw
+
+from mailer.delivery import Who
+from mailer.ledger import Approval, Pause
+from mailer.ledger.engine import Engine
+from mailer.ledger.moves import write_journal
+from mailer.pace import Breaker
+
+
+class StandingPart:
+    """The rows that are read at every pass and seldom written."""
+
+    _engine: Engine
+
+    async def fingerprints(self) -> Mapping[str, str]:
+        """The fingerprint of each campaign's key."""
+        return dict(await self._engine.run(lambda db: db.execute("SELECT id, key_fingerprint FROM campaign").fetchall()))
+
+    async def remember_campaign(self, campaign: str, fingerprint: str) -> None:
+        """Write a new campaign down with its key's fingerprint."""
+        sql = "INSERT INTO campaign (id, key_fingerprint) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        await self._engine.run(lambda db: db.execute(sql, (campaign, fingerprint)))
+
+    async def approvals(self) -> Mapping[str, Approval]:
+        """What stands approved, by campaign."""
+        sql = "SELECT id, approved, approved_at, approved_by FROM campaign"
+        rows = await self._engine.run(lambda db: db.execute(sql).fetchall())
+        return {campaign: Approval(*rest) for campaign, *rest in rows}
+
+    async def approve(self, campaign: str, edition: str, by: str, now: int) -> None:
+        """Bind a person's approval to the hash of a campaign's content."""
+
+        def work(db: apsw.Connection) -> None:
+            sql = "UPDATE campaign SET approved = ?, approved_at = ?, approved_by = ? WHERE id = ?"
+            db.execute(sql, (edition, now, by, campaign))
+            write_journal(db, now, [{"event": "approved", "campaign": campaign, "edition": edition, "who": "person"}])
+
+        await self._engine.run(work)
+
+    async def keep_edition(self, edition: str, content: str, now: int) -> None:
+        """Keep the content that letters are rendered from, under its hash."""
+        sql = "INSERT INTO edition (hash, content, kept_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+        await self._engine.run(lambda db: db.execute(sql, (edition, content, now)))
+
+    async def edition(self, edition: str) -> str | None:
+        """The content kept under a hash."""
+        sql = "SELECT content FROM edition WHERE hash = ?"
+        row = await self._engine.run(lambda db: db.execute(sql, (edition,)).fetchone())
+        return row[0] if row else None
+
+    async def pauses(self) -> Sequence[Pause]:
+        """Every reason why sending stands now."""
+        sql = "SELECT scope, who, why, at FROM pause ORDER BY at"
+        return [Pause(*row) for row in await self._engine.run(lambda db: db.execute(sql).fetchall())]
+
+    async def pause(self, scope: str, who: Who, why: str, now: int) -> bool:
+        """Stop a scope ('all', 'campaign:ID'); True if it was not stopped yet."""
+
+        def work(db: apsw.Connection) -> bool:
+            db.execute("INSERT INTO pause VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (scope, who, why, now))
+            if not db.changes():
+                return False
+            write_journal(db, now, [{"event": "paused", "scope": scope, "who": who, "why": why}])
+            return True
+
+        return bool(await self._engine.run(work))
+
+    async def resume(self, scope: str, why: str, now: int) -> bool:
+        """A person lets a scope go on; True if it had been stopped. `all` lifts the general stop alone."""
+
+        def work(db: apsw.Connection) -> bool:
+            db.execute("DELETE FROM pause WHERE scope = ?", (scope,))
+            if not db.changes():
+                return False
+            write_journal(db, now, [{"event": "resumed", "scope": scope, "who": "person", "why": why}])
+            return True
+
+        return bool(await self._engine.run(work))
+
+    async def breaker(self, relay: str) -> Breaker:
+        """The relay's breaker as the last worker left it."""
+        sql = "SELECT failures, not_before, why FROM relay WHERE name = ?"
+        row = await self._engine.run(lambda db: db.execute(sql, (relay,)).fetchone())
+        return Breaker(*row) if row else Breaker()
+
+    async def keep_breaker(self, relay: str, breaker: Breaker, now: int) -> None:
+        """Keep the breaker for the next worker."""
+        sql = "INSERT OR REPLACE INTO relay (name, failures, not_before, why) VALUES (?, ?, ?, ?)"
+
+        def work(db: apsw.Connection) -> None:
+            db.execute(sql, (relay, breaker.failures, int(breaker.not_before), breaker.why))
+            if breaker.is_open(now):
+                write_journal(
+                    db, now, [{"event": "relay", "relay": relay, "why": breaker.why, "not_before": breaker.not_before}]
+                )
+
+        await self._engine.run(work)

@@ -1,0 +1,91 @@
+"""
+What the worker says while it works: one function an event, so that no other module formats a log line.
+
+Lines go to stderr through the standard library's logging. They hold numbers, ids, states and the words of servers; nothing
+personal: no name, no address of a signatory, no text of a letter, no name of a file.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+_log = logging.getLogger("mailer")
+
+
+def recovered(let_go: int, in_doubt: int) -> None:
+    """A run before this one was cut off; this is what it left."""
+    if let_go:
+        _log.warning("an earlier run was cut off: %d letters had not been sent and are queued again", let_go)
+    if in_doubt:
+        _log.warning("an earlier run was cut off: %d letters are in doubt and will not be sent again by themselves", in_doubt)
+
+
+def mended(what: str) -> None:
+    """A folder's mode or owner was put right."""
+    _log.warning("%s", what)
+
+
+def file_taken(file: int, campaign: str, read: int, taken: int, known: int, refused: int) -> None:
+    """A signature file was taken in."""
+    _log.info("file %d (%s): %d rows, %d taken, %d known, %d rejected", file, campaign, read, taken, known, refused)
+
+
+def file_set_aside(file: int, reason: str) -> None:
+    """A signature file could not be read at all."""
+    _log.error("file %d was set aside: %s", file, reason)
+
+
+def ruled(held: int, released: int, expired: int) -> None:
+    """Rules have moved letters."""
+    if held or released or expired:
+        _log.info("rules: %d letters held, %d released, %d expired", held, released, expired)
+
+
+def settled(letter: int, target: str, state: str, reason: str, answer: str = "") -> None:
+    """An attempt was settled; `answer` is the server's."""
+    level = logging.DEBUG if state == "accepted" else logging.WARNING
+    why = ": ".join(part for part in (reason, answer) if part)
+    _log.log(level, "letter %d to %s: %s%s", letter, target, state, f" ({why})" if why else "")
+
+
+def relay_failed(relay: str, why: str, wait: float) -> None:
+    """The relay cannot be used just now."""
+    _log.error("relay %s: %s%s", relay, why, f"; the next try is in {wait:.0f} s" if wait > 0 else "")
+
+
+def bug(letter: int, problem: Exception) -> None:
+    """A letter met a bug in mailer; the traceback's places are told, its values are not."""
+    places = traceback.extract_tb(problem.__traceback__)[-3:]
+    where = ", ".join(f"{place.filename.rpartition('/')[2]}:{place.lineno}" for place in places)
+    _log.error("letter %d is held: a bug in mailer (%s at %s); please report it", letter, type(problem).__name__, where)
+
+
+def campaign_paused(campaign: str, why: str) -> None:
+    """A campaign was stopped by a reply that is about its sender."""
+    _log.error("campaign %s is paused: %s; mend it, then: mailer resume %s", campaign, why, campaign)
+
+
+def stopping() -> None:
+    """A signal asks to stop."""
+    _log.info("stopping: the letters in hand are finished, no new one is begun")
+
+
+def waiting(seconds: float) -> None:
+    """The pass stays because more is due soon."""
+    _log.info("more is due in %.0f s; waiting", seconds)
+
+
+class Watch:
+    """What a person at a terminal is shown while it works; this one shows nothing."""
+
+    is_shown = False
+
+    def rows(self, count: int) -> None:
+        """So many more rows were read."""
+
+    def letters(self, waiting: int) -> None:
+        """So many letters are due when sending begins."""
+
+    def letter(self) -> None:
+        """One more letter was settled."""

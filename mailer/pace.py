@@ -1,0 +1,132 @@
+"""
+How fast, and in which hours: limits for one target address, working hours in the target's time zone, the relay's breaker.
+
+All of it is arithmetic: given what was sent and the time, it says go, or wait until. What was sent stands in the ledger, so
+that the passes of a cron job share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import ClassVar
+
+from mailer.campaign import Pace, Window
+
+MINUTE, HOUR = 60, 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the flow knows of time and chance; tests give their own."""
+
+    now: Callable[[], float]
+    chance: Callable[[], float]
+
+    @property
+    def seconds(self) -> int:
+        """Whole seconds since 1970, as the ledger keeps them."""
+        return int(self.now())
+
+
+def allowance(pace: Pace, sent: Sequence[float], now: float) -> int | None:
+    """
+    How many letters may go to an address now; None = no limit.
+
+    `sent` are the times (seconds since 1970) of what went there within the last hour, in any order. The windows slide: no
+    60 or 3600 seconds, wherever they begin, ever hold more than the limit.
+
+    >>> allowance(Pace(per_minute=3), [100.0, 130.0], 159.0), allowance(Pace(per_minute=3), [100.0, 130.0], 160.0)
+    (1, 2)
+    """
+    room = [
+        limit - sum(at > now - span for at in sent)
+        for limit, span in ((pace.per_minute, MINUTE), (pace.per_hour, HOUR))
+        if limit is not None
+    ]
+    return max(0, min(room)) if room else None
+
+
+def free_at(pace: Pace, sent: Sequence[float], now: float) -> float:
+    """
+    When the next letter may go to an address, in seconds since 1970; `now` if at once.
+
+    >>> free_at(Pace(per_minute=2), [100.0, 130.0], 140.0)
+    160.0
+    """
+    moments = [now]
+    for limit, span in ((pace.per_minute, MINUTE), (pace.per_hour, HOUR)):
+        within = sorted(at for at in sent if at > now - span)
+        if limit is not None and len(within) >= limit:
+            moments.append(within[len(within) - limit] + span)
+    return max(moments)
+
+
+def opens_at(window: Window | None, zone: tzinfo | None, now: float) -> float:
+    """
+    When letters may next go to a target, in seconds since 1970; `now` if at once.
+
+    Without a time zone the window is read in UTC. A day whose hours are skipped by daylight saving just has fewer of them.
+
+    >>> at = datetime(2011, 9, 24, 12, 0, tzinfo=UTC).timestamp()  # a Saturday
+    >>> datetime.fromtimestamp(opens_at(Window(frozenset(range(5)), 9 * 60, 18 * 60), UTC, at), UTC).isoformat()
+    '2011-09-26T09:00:00+00:00'
+    """
+    if window is None:
+        return now
+    local = datetime.fromtimestamp(now, zone or UTC)
+    for days in range(9):
+        day = (local + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+        first = day.replace(hour=window.first // 60, minute=window.first % 60)
+        last = (
+            day + timedelta(days=1) if window.last == 24 * 60 else day.replace(hour=window.last // 60, minute=window.last % 60)
+        )
+        if day.weekday() in window.days and now < last.timestamp():
+            return max(now, first.timestamp())
+    raise ValueError("the window names no day")  # the configuration refuses an empty one
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """
+    Whether the relay is asked at all. It opens behind `LIMIT` failures in a row that were the relay's own matter.
+
+    `not_before` is in seconds since 1970; each further failure doubles the pause, from `FIRST` to `LONGEST` seconds.
+    """
+
+    failures: int = 0
+    not_before: float = 0
+    why: str = ""
+
+    LIMIT: ClassVar[int] = 3
+    FIRST: ClassVar[int] = 60
+    LONGEST: ClassVar[int] = 1800
+    REFUSED: ClassVar[int] = 900
+
+    def is_open(self, now: float) -> bool:
+        """Whether sending waits."""
+        return now < self.not_before
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the next letter is a probe, which goes alone."""
+        return self.failures >= self.LIMIT
+
+    def failed(self, now: float, why: str, *, account: bool = False) -> Breaker:
+        """
+        The breaker after one more failure of the relay. A refused account waits for a person, with a probe in 15 minutes.
+
+        >>> Breaker().failed(100, "down").is_open(101), Breaker(2).failed(100, "down").not_before
+        (False, 160)
+        """
+        failures = self.failures + 1
+        if account:
+            return Breaker(max(failures, self.LIMIT), now + self.REFUSED, why)
+        if failures < self.LIMIT:
+            return Breaker(failures, self.not_before, why)
+        return Breaker(failures, now + min(self.LONGEST, self.FIRST * 2 ** min(failures - self.LIMIT, 20)), why)
+
+    def worked(self) -> Breaker:
+        """The breaker after the relay answered a MAIL with something other than 421."""
+        return Breaker()

@@ -1,0 +1,138 @@
+"""
+What organisers and scripts see of the ledger: status, the delivery log, one letter.
+
+    ledger > REPORT > cli
+
+Plain data in the shapes that are promised (keys are never renamed); how it is laid out on a terminal is for `cli`. Letters
+stand here by their numbers: no name and no address of a signatory. The name of a file is unsealed only for the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from mailer import signature
+from mailer.delivery import State
+from mailer.errors import KeyProblem
+from mailer.ledger import Attempt, Ledger, Record, Selection
+from mailer.pace import Breaker
+from mailer.seal import Seal
+
+
+def moment(seconds: float | None) -> str | None:
+    """
+    A time as RFC 3339 in UTC.
+
+    >>> moment(1316505600)
+    '2011-09-20T08:00:00Z'
+    """
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: Mapping[str, str]) -> dict[str, object]:
+    """The whole install in one object; counts of every campaign that is configured or on record."""
+    tally, signed, files = ledger.tally(), ledger.signatures(), ledger.files()
+    known = sorted({*campaigns, *signed, *(campaign for campaign, _, _ in tally)})
+    told = {}
+    for id in known:
+        letters: dict[str, int] = {}
+        targets: dict[str, dict[str, int]] = {}
+        for (campaign, target, state), count in sorted(tally.items()):
+            if campaign == id:
+                letters[state] = letters.get(state, 0) + count
+                targets.setdefault(target, {})[state] = count
+        of = [file.count for file in files if file.campaign == id and file.state != "rejected"]
+        told[id] = {
+            "signatures": signed.get(id, 0),
+            "duplicates": sum(count.known for count in of),
+            "rejected_rows": sum(count.refused for count in of),
+            "letters": letters,
+            "targets": targets,
+        }
+    return {
+        "campaigns": told,
+        "files": {
+            "done": sum(file.state == "done" for file in files),
+            "rejected": sum(file.state == "rejected" for file in files),
+            "waiting": waiting_files,
+        },
+        "in_doubt": sum(count for (_, _, state), count in tally.items() if state == State.IN_DOUBT),
+        "next_attempt_at": moment(ledger.next_attempt_at()),
+        "relay": dict(relay),
+    }
+
+
+def relay_state(breaker: Breaker, now: float) -> str:
+    """
+    The relay's state in one word: `well`, `probing` (the next letter tries it alone) or `down`.
+
+    >>> relay_state(Breaker(), 0)
+    'well'
+    """
+    if breaker.is_open(now):
+        return "down"
+    return "probing" if breaker.is_probing else "well"
+
+
+def lines(ledger: Ledger, selection: Selection, seals: Mapping[str, Seal]) -> Iterator[dict[str, object]]:
+    """The delivery log: one object a letter, with the promised keys."""
+    for record in ledger.records(selection):
+        yield line(record, _file_of(record, seals))
+
+
+def line(record: Record, file: str | None) -> dict[str, object]:
+    """One letter as the delivery log shows it."""
+    return {
+        "letter": record.letter,
+        "campaign": record.campaign,
+        "signature": record.signature,
+        "target": record.target,
+        "channel": record.channel,
+        "state": record.state,
+        "reason": record.reason,
+        "attempts": record.attempts,
+        "reply": record.reply,
+        "relay": record.relay,
+        "message_id": record.message_id,
+        "recipients": [recipient(*row) for row in record.recipients],
+        "file": file,
+        "line": record.line,
+        "country": record.country,
+        "queued_at": moment(record.queued_at),
+        "next_attempt_at": moment(record.next_attempt_at),
+        "accepted_at": moment(record.accepted_at),
+    }
+
+
+def recipient(address: str, role: str, state: str, reply: str) -> dict[str, str]:
+    """One recipient as JSON shows it."""
+    return {"address": address, "role": role, "state": state, "reply": reply}
+
+
+def attempt(one: Attempt) -> dict[str, object]:
+    """One attempt as `show` tells it."""
+    return {
+        "number": one.number,
+        "relay": one.relay,
+        "worker": one.worker,
+        "opened_at": moment(one.opened_at),
+        "dot_at": moment(one.marked_at),
+        "settled_at": moment(one.settled_at),
+        "outcome": one.verdict or "open",
+        "stage": one.stage,
+        "reason": one.reason,
+        "reply": one.answer,
+        "recipients": [recipient(*row) for row in one.recipients],
+    }
+
+
+def _file_of(record: Record, seals: Mapping[str, Seal]) -> str | None:
+    """The name of the file a letter came in; None once it was erased, or where its campaign's key is not at hand."""
+    opened = seals.get(record.campaign)
+    if record.sealed is None or opened is None:
+        return None
+    try:
+        return signature.unpack(opened.open(record.sealed))[1]
+    except KeyProblem:
+        return None

@@ -1,0 +1,103 @@
+"""
+What the configuration itself decides about letters that wait: hold, release, expire.
+
+    campaigns, approvals, pauses  >  RULES  >  ledger
+
+Rules are asked again at every pass: a letter that a rule held is released when the cause is gone (approval given, address
+found and confirmed, target opened). What a person held only a person releases. A rule speaks of a whole lane at once, a
+lane being one target of one campaign and, where a directory decides the route, one country.
+
+Which letter goes next and how fast is not decided here (`worker`, `pace`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from mailer import campaign as campaigns
+from mailer.campaign import Campaign, Reason
+from mailer.delivery import Retry
+from mailer.ledger import Approval, Lane, Ledger
+
+_AT_ONCE = 10_000  # letters a transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live."""
+
+    campaigns: Mapping[str, Campaign]
+    editions: Mapping[str, str]
+    approvals: Mapping[str, Approval]
+    is_live: bool
+
+    def is_approved(self, campaign: str) -> bool:
+        """Whether this campaign's content may go out as it stands."""
+        if not self.is_live or not self.campaigns[campaign].approval_required:
+            return True
+        approval = self.approvals.get(campaign, Approval())
+        return bool(approval.hash) and approval.hash == self.editions[campaign]
+
+    def hold(self, lane: Lane) -> Reason | None:
+        """Why the letters of a lane must not go out now; None if they may."""
+        campaign = self.campaigns.get(lane.campaign)
+        target = campaign.targets.get(lane.target) if campaign else None
+        if campaign is None or target is None:
+            return Reason.NO_ROUTE
+        route = campaigns.route(campaign, target, lane.country, live=self.is_live)
+        if route.hold is not None:
+            return route.hold
+        return None if self.is_approved(campaign.id) else Reason.APPROVAL
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """How many letters rules have moved."""
+
+    held: int = 0
+    released: int = 0
+    expired: int = 0
+
+
+# What rules release when its cause is gone. A render error ends with a new edition; a changed letter only by a person.
+_BY_LANE = frozenset(Reason)
+
+
+async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ruled:
+    """Ask every rule about everything that waits; gives what was moved."""
+    expired = await _expire(ledger, ruling, retry, now)
+    held = released = 0
+    for waiting in await ledger.waiting():
+        reason = ruling.hold(waiting.lane)
+        while reason and (moved := await ledger.hold(waiting.lane, reason, now, _AT_ONCE)):
+            held += moved
+    for before in await ledger.held_by_rule():
+        if before.reason not in _BY_LANE:
+            continue
+        reason = ruling.hold(before.lane)
+        if reason is None:
+            while moved := await ledger.release(before, now, _AT_ONCE):
+                released += moved
+        elif reason != before.reason:
+            await ledger.restate(before, reason)
+    for campaign, edition in ruling.editions.items():
+        released += await ledger.release_unrendered(campaign, edition, now)
+    return Ruled(held, released, expired)
+
+
+async def _expire(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> int:
+    expired = 0
+    for campaign in ruling.campaigns.values():
+        over = campaign.deadline is not None and now >= _end_of(campaign.deadline)
+        before = None if over else int(now - retry.give_up_after)
+        reason = "the campaign's deadline has passed" if over else "given up: it was deferred for too long"
+        while moved := await ledger.expire(campaign.id, before, reason, now, _AT_ONCE):
+            expired += moved
+    return expired
+
+
+def _end_of(day: date) -> float:
+    """The end of a deadline's day, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC).timestamp()

@@ -1,0 +1,252 @@
+"""
+What one supporter sent: one person's or one organisation's signing of one campaign.
+
+    spool > intake > SIGNATURE > letter > courier > outcome > report
+
+`read` turns one row's texts into a Signature or says in plain words why it cannot (`BadRow`). Real names in any script
+pass byte for byte after NFC; what could steer a terminal, a header or a reader's eye (control, bidi-override, tag,
+private-use characters) is refused. Values are data: nothing here is ever read as a template or as an address list.
+
+This module knows neither files nor the ledger: which column holds what is for `columns`, who is known for `intake`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import StrEnum
+
+from mailer import address, country
+from mailer.address import Address
+from mailer.errors import BadRow
+
+# Longest text of a field, in characters.
+LIMITS = {"name": 100, "organisation": 200, "role": 100, "city": 100, "postal_address": 500, "message": 5000}
+_MANY_LINES = {"postal_address", "message"}
+
+_PERSON = {"", "person", "individual", "private person", "человек", "физическое лицо", "частное лицо", "лицо"}
+_ORGANISATION = {"organisation", "organization", "org", "union", "trade union", "организация", "юридическое лицо"}
+_YES = {
+    "yes",
+    "y",
+    "true",
+    "1",
+    "x",
+    "on",
+    "ok",
+    "agree",
+    "agreed",
+    "да",
+    "согласен",
+    "согласна",
+    "oui",
+    "ja",
+    "sí",
+    "si",
+}
+_NO = {"no", "n", "false", "0", "off", "нет", "non", "nein"}
+_LANGUAGES = {"english": "en", "russian": "ru", "английский": "en", "русский": "ru", "на русском": "ru"}
+
+
+class Kind(StrEnum):
+    """Who signs; it chooses the letter's voice ("I" or "we")."""
+
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a campaign asks of a signature. `today` bounds `signed_at`: nobody signs tomorrow."""
+
+    today: date
+    consent_required: bool = True
+    opens: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signing, checked. Texts that were not given are empty; `country` is ISO 3166-1 alpha-2."""
+
+    name: str
+    email: Address
+    kind: Kind = Kind.PERSON
+    country: str = ""
+    language: str = ""
+    organisation: str = ""
+    role: str = ""
+    city: str = ""
+    postal_address: str = ""
+    message: str = ""
+    signed_at: str = ""
+
+
+def read(fields: Mapping[str, str], rules: Rules) -> Signature:
+    """
+    Check one row. `fields` maps the names of DESIGN's columns to the row's own texts.
+
+    >>> read({"name": "Jane Doe", "email": "jane@example.org", "consent": "yes"}, Rules(date(2011, 9, 20))).name
+    'Jane Doe'
+
+    Raises:
+        BadRow: with one sentence for the organiser: what is wrong and what would be right.
+    """
+    texts = {field: _clean(field, fields.get(field, "")) for field in LIMITS}
+    if not any(character.isalpha() for character in texts["name"]):
+        raise BadRow("the name is missing" if not texts["name"] else f"the name «{texts['name']}» has no letter in it")
+    _check_consent(fields.get("consent", ""), rules)
+    signature = Signature(
+        email=_email(fields.get("email", "")),
+        kind=_kind(fields.get("kind", "")),
+        country=_country(fields.get("country", "")),
+        language=_language(fields.get("language", "")),
+        signed_at=_signed_at(fields.get("signed_at", ""), rules),
+        **texts,
+    )
+    if signature.kind is Kind.ORGANISATION and not signature.organisation:
+        # Many forms have one name field: an organisation that signs may have put its name there.
+        signature = replace(signature, organisation=signature.name)
+    return signature
+
+
+def identity(campaign: str, signature: Signature) -> str:
+    """The text by which a signing is known again: the same campaign, kind and mailbox is the same signature."""
+    return f"{campaign}\n{signature.kind}\n{signature.email.key}"
+
+
+def pack(signature: Signature, file: str) -> bytes:
+    """Everything personal of one signature in one text, to be sealed: its fields and the name of its file."""
+    fields = {name: value for name, value in asdict(signature).items() if value and name != "email"}
+    return json.dumps(fields | {"email": str(signature.email), "file": file}, ensure_ascii=False).encode()
+
+
+def unpack(packed: bytes) -> tuple[Signature, str]:
+    """The signature and the name of its file, as `pack` wrote them."""
+    fields = json.loads(packed)
+    file = fields.pop("file")
+    local, _, domain = fields.pop("email").rpartition("@")
+    return Signature(email=Address(local, domain), **fields | {"kind": Kind(fields["kind"])}), file
+
+
+def _clean(field: str, text: str) -> str:
+    text = unicodedata.normalize("NFC", text.replace("\ufeff", "")).strip()
+    if field in _MANY_LINES:
+        text = re.sub(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]", "\n", text).replace("\t", " ")
+    for character in text:
+        if _is_refused(character) and not (character == "\n" and field in _MANY_LINES):
+            raise BadRow(f"the {_said(field)} holds a character that does not belong in it (U+{ord(character):04X})")
+    if len(text) > LIMITS[field]:
+        raise BadRow(f"the {_said(field)} is longer than {LIMITS[field]} characters")
+    return text
+
+
+def _is_refused(character: str) -> bool:
+    if character.isascii():
+        return not character.isprintable()
+    return (
+        unicodedata.category(character) in {"Cc", "Cs", "Co", "Zl", "Zp"}
+        or character in "\u200b\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufffd"
+        or 0xE0000 <= ord(character) <= 0xE007F
+        or ord(character) & 0xFFFE == 0xFFFE
+    )
+
+
+def _said(field: str) -> str:
+    return field.replace("_", " ")
+
+
+def _email(text: str) -> Address:
+    try:
+        return address.parse(text)
+    except ValueError as problem:
+        sentence = str(problem).rstrip(".")
+        shown = text.strip()[:100]
+        raise BadRow(f"the e-mail address «{shown}» is not valid: {sentence}" if shown else sentence) from None
+
+
+def _word(text: str) -> str:
+    return " ".join(re.sub(r"[^\w\s]", " ", text).split()).casefold()
+
+
+def _kind(text: str) -> Kind:
+    """
+    >>> _kind("For an organisation"), _kind("")
+    (<Kind.ORGANISATION: 'organisation'>, <Kind.PERSON: 'person'>)
+    """
+    word = _word(text)
+    if word in _PERSON:
+        return Kind.PERSON
+    if word in _ORGANISATION:
+        return Kind.ORGANISATION
+    words = {part for part in re.split(r"\W+", word) if part}
+    person, organisation = bool(words & _PERSON), bool(words & _ORGANISATION)
+    if person != organisation:
+        return Kind.PERSON if person else Kind.ORGANISATION
+    raise BadRow(f"«{text.strip()[:60]}» does not say who signs: write person or organisation")
+
+
+def _country(text: str) -> str:
+    if not text.strip():
+        return ""
+    found = country.code(text)
+    if found is None:
+        raise BadRow(f"the country «{text.strip()[:60]}» is not known: write its English or Russian name or its ISO code")
+    return found
+
+
+def _language(text: str) -> str:
+    word = _word(text)
+    tag = re.match(r"[a-z]{2,3}(?= |$)", word)
+    return _LANGUAGES.get(word, tag.group() if tag else "")
+
+
+def _check_consent(text: str, rules: Rules) -> None:
+    """Consent is a yes, or the sentence itself that a form writes when its box is ticked ("I agree that …")."""
+    word = _word(text)
+    first = word.split(" ", 1)[0]
+    agrees = word in _YES or first in _YES or word.startswith(("i agree", "i consent", "я соглас", "я даю соглас"))
+    if word in _NO or first in _NO:
+        raise BadRow("the signatory did not consent")
+    if rules.consent_required and not agrees:
+        raise BadRow("consent is missing: write yes in the consent column if this person agreed to the letter")
+
+
+_AMERICAN_OR_NOT = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_GOOGLE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s*([ap]m)?\s*(?:GMT([+-]\d+)?)?)?", re.I)
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?)?")
+
+
+def _signed_at(text: str, rules: Rules) -> str:
+    text = text.strip()
+    if not text:
+        return ""
+    moment = _moment(text)
+    # A day's grace on both sides: the signatory's midnight is not ours.
+    if rules.opens and moment.date() < rules.opens - timedelta(days=1):
+        raise BadRow(f"signed on {moment.date()}, before the campaign opened on {rules.opens}")
+    if moment.date() > rules.today + timedelta(days=1):
+        raise BadRow(f"signed on {moment.date()}, which has not come yet")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment(text: str) -> datetime:
+    """Read a date as ISO 8601, as Google Forms and as Excel in Europe write it; never guess between day and month."""
+    try:
+        if google := _GOOGLE.fullmatch(text):
+            year, month, day, hour, minute, second, half, zone = google.groups()
+            hours = int(hour or 0) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour or 0)
+            offset = timezone(timedelta(hours=int(zone or 0)))
+            return datetime(int(year), int(month), int(day), hours, int(minute or 0), int(second or 0), tzinfo=offset)
+        if dotted := _DOTTED.fullmatch(text):
+            day, month, year, hour, minute, second = (int(part or 0) for part in dotted.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        if slashed := _AMERICAN_OR_NOT.match(text):
+            raise BadRow(f"the date «{slashed.group()}» can be read in two ways: write it as 2011-09-30")
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise BadRow(f"the date «{text[:40]}» is not understood: write it as 2011-09-30") from None

@@ -1,0 +1,274 @@
+"""
+The folder of files not yet taken in, and the way of each file through it.
+
+    SPOOL > intake > signature > letter > courier > outcome > report
+
+    incoming/[<campaign>/]x.csv    an organiser dropped it; it waits until it is whole
+      | claim: one rename, under a name that tells id, campaign's folder and own name
+    claimed/                       a worker has it; what a crash leaves here is looked at first
+      | finish: a name is reserved (a rename), files beside it are written, then one rename
+    done/[<campaign>/]x.csv        beside it x.rejected.csv; the second of its name is x-2.csv
+    rejected/[<campaign>/]x.csv    set aside whole, beside it x.csv.reason.txt
+
+A file is in exactly one of these folders, nothing is ever replaced, and each step is durable before the next one. The same
+verb called again behind a crash goes on under the same name. Whatever lies there that is no file is moved itself, never
+followed.
+
+The spool reads no file's content and knows no campaign, no ledger and no clock. One process at a time takes files in (see
+`instance.Lock`), and that is for the caller to see to.
+
+    names   what files are called        files     waiting, odd, claimed
+    modes   the folders, and for whom    folders   open handles, and what the file system says
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from mailer.spool import files, modes, names
+from mailer.spool.files import Claimed, Odd, Waiting
+from mailer.spool.folders import Folder, explained
+from mailer.spool.names import Into, Label
+
+__all__ = ["Claimed", "Odd", "Settings", "Spool", "Waiting"]
+
+WHOLE_AFTER = 10  # seconds without a change, behind which a file is taken at once
+LOOKS_APART = 0.9  # seconds: a second, less what a clock may be corrected by meanwhile
+
+_REASON = ".reason.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the spool is, and the organisers' group. `var` is the instance's folder around it, if its mode is kept too."""
+
+    root: Path
+    group: str = ""
+    var: Path | None = None
+
+
+class Spool:
+    """The folders, and the verbs that move a file from one to the next. `look` and `odd` change nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._last = ""  # the id that was given last
+        self._stuck: set[tuple[str, int]] = set()  # odd things that cannot be moved and have been told of
+
+    def prepare(self, campaigns: Iterable[str] = ()) -> list[str]:
+        """
+        Make the folders that are missing and mend looser modes; gives a sentence for each thing mended.
+
+        `campaigns` get a folder each in `incoming/`.
+
+        Raises:
+            CannotWrite: one cannot be made or mended.
+        """
+        return modes.prepare(self._settings.root, self._settings.var, self._settings.group, campaigns)
+
+    def look(self, now: float) -> list[Waiting]:
+        """The files in `incoming/` and in the folders there, oldest first; those with an unfinished one's name stay unseen."""
+        found = [
+            Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ino, now)
+            for campaign, name, status, fault in self._incoming()
+            if not fault
+        ]
+        return sorted(found, key=lambda waiting: (waiting.mtime_ns, waiting.campaign_folder, waiting.name))
+
+    def odd(self) -> list[Odd]:
+        """What must be set aside unread: links, pipes, devices, folders in folders, and strangers in `claimed/`."""
+        found = [
+            Odd("incoming", campaign, name, fault, status.st_mtime_ns, status.st_ino)
+            for campaign, name, status, fault in self._incoming()
+            if fault and (name, status.st_ino) not in self._stuck
+        ]
+        reason = "it lay in claimed/, where only mailer puts files: drop it into incoming/"
+        strangers = [(name, status) for name, status in self._entries("claimed") if names.read(name) is None]
+        return found + [Odd("claimed", "", name, reason, status.st_mtime_ns, status.st_ino) for name, status in strangers]
+
+    @staticmethod
+    def is_ready(seen_before: Waiting | None, seen_now: Waiting, now: float) -> bool:
+        """
+        Whether a file is whole: unchanged between two looks a second apart, or for ten seconds.
+
+        A time of change in the future counts as young.
+        """
+        if now - seen_now.mtime_ns / 1e9 > WHOLE_AFTER:
+            return True
+        return seen_before == seen_now and seen_now.seen_at - seen_before.seen_at >= LOOKS_APART
+
+    def claim(self, waiting: Waiting, now: float) -> Claimed | None:
+        """
+        Take a file out of `incoming/`; None if it is gone or no longer as it was seen.
+
+        Raises:
+            CannotWrite: it cannot be moved.
+        """
+        self._last = names.ulid(now, self._last)
+        label = names.label(self._last, waiting.campaign_folder, waiting.name)
+        with explained(), self._folder("claimed") as claimed:
+            try:
+                with self._folder("incoming", waiting.campaign_folder) as incoming:
+                    if not waiting.is_as_seen(incoming.look(waiting.name)):
+                        return None
+                    incoming.move(waiting.name, claimed, label.text)
+            except FileNotFoundError:
+                return None
+            return files.claimed(claimed.path, label)
+
+    def claimed(self) -> list[Claimed]:
+        """The files that are claimed, oldest first: on start, what a crash left."""
+        labels = [label for name, _ in self._entries("claimed") if (label := names.read(name))]
+        return [files.claimed(self._settings.root / "claimed", label) for label in sorted(labels, key=lambda label: label.id)]
+
+    def changed(self, claimed: Claimed, before: os.stat_result) -> bool:
+        """Whether it was written to, linked or touched since its handle gave `before`."""
+        with explained(), self._folder("claimed") as folder:
+            now = folder.look(files.present(folder, claimed.id).text)
+        return now is None or not files.same(now, before)
+
+    def finish(self, claimed: Claimed, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
+        """
+        Move a file to `done/`; gives where it stands there.
+
+        `beside` are files to lay beside it, by the ending that takes the place of its extension (".rejected.csv"). They are
+        whole before the file itself is moved; one without content is not written.
+
+        Raises:
+            CannotWrite: calling it again, also in another process, goes on under the same name.
+        """
+        with explained():
+            return self._put(claimed.id, "done", beside)
+
+    def set_aside(self, what: Claimed | Waiting | Odd, reason: str) -> Path | None:
+        """
+        Move something whole to `rejected/`, with its reason beside it; gives where it stands. None if it is gone.
+
+        Something odd that cannot be moved (a mount, a folder of somebody else's) stays, and its reason is told all the same.
+
+        Raises:
+            CannotWrite: as in `finish`.
+        """
+        told = f"{names.safe(what.name)}\nwas set aside: {names.printable(reason)}\nNothing of it was taken in.\n"
+        with explained():
+            if isinstance(what, Claimed):
+                return self._put(what.id, "rejected", {_REASON: told.encode()})
+            label = names.label(names.ulid(what.mtime_ns / 1e9), what.campaign_folder, what.name)
+            with self._folder("claimed") as claimed:
+                try:
+                    with self._folder(*_place(what)) as source:
+                        source.move(what.name, claimed, label.text)
+                except FileNotFoundError:
+                    return None
+                except OSError:
+                    if isinstance(what, Waiting):
+                        raise
+                    return self._leave(what, told)
+            return self._put(label.id, "rejected", {_REASON: told.encode()})
+
+    def _put(self, id: str, into: Into, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
+        """The way out of `claimed/`: reserve the name, write what lies beside it, move it; each durable before the next."""
+        with self._folder("claimed") as claimed, self._out(into, files.present(claimed, id).folder) as target:
+            label = _reserved(files.present(claimed, id), into, list(beside), claimed, target)
+            for ending, content in beside.items():
+                chunks = [content] if isinstance(content, bytes) else content
+                target.write(label.beside(ending), chunks, temporary=f".{label.id}{ending}.tmp")
+            claimed.fit(label.text, os.stat(target.handle).st_gid)
+            claimed.move(label.text, target, label.final)
+            return target.path / label.final
+
+    def _out(self, into: Into, campaign: str) -> Folder:
+        """The folder in `done/` or `rejected/` for the files of a campaign's folder; made if it is missing."""
+        parent = self._folder(into)
+        if not campaign:
+            return parent
+        with parent:
+            mode = modes.FOLDERS[into]
+            choices = (names.numbered(campaign, number) for number in count(1))  # a file may have had that name
+            return parent.sub(next(name for name in choices if parent.make(name, mode) or parent.has_folder(name)))
+
+    def _leave(self, odd: Odd, told: str) -> Path:
+        """Write the reason of something that cannot be moved; once, however often it is seen."""
+        self._stuck.add((odd.name, odd.inode))
+        content = (
+            f"{told}It could not be moved and still lies in {'/'.join(filter(None, _place(odd)))}/: move it away.\n".encode()
+        )
+        with self._folder("rejected") as rejected:
+            choices = (names.numbered(names.safe(odd.name), number) + _REASON for number in count(1))
+            name = next(name for name in choices if rejected.look(name) is None or rejected.holds(name, content))
+            if rejected.look(name) is None:
+                rejected.write(name, [content], temporary=f".{names.ulid(0)}.tmp")
+            return rejected.path / name
+
+    def _incoming(self) -> Iterator[tuple[str, str, os.stat_result, str]]:
+        """What lies in `incoming/`: its campaign's folder, name and status, and why it is no file to read."""
+        for name, status in self._entries("incoming"):
+            if not stat.S_ISDIR(status.st_mode):
+                yield "", name, status, files.fault(status)
+            elif not names.can_be_campaign(name):
+                yield "", name, status, "the name of this folder cannot be a campaign's id"
+            elif not self._lets_take(name):
+                yield "", name, status, "files cannot be taken out of this folder: let its group do that (chmod g+rwx)"
+            else:
+                for inner, found in self._entries("incoming", name):
+                    yield name, inner, found, files.fault(found)
+
+    def _entries(self, folder: str, campaign: str = "") -> list[tuple[str, os.stat_result]]:
+        """Names and what stands there, without the unfinished; nothing where the folder is missing."""
+        with explained():
+            try:
+                with self._folder(folder, campaign) as opened:
+                    found = [(name, opened.look(name)) for name in opened.names() if not names.is_unfinished(name)]
+            except (FileNotFoundError, NotADirectoryError):  # one that was replaced just now is judged at the next look
+                return []
+            return [(name, status) for name, status in found if status is not None]
+
+    def _lets_take(self, campaign: str) -> bool:
+        try:
+            with self._folder("incoming", campaign) as folder:
+                return folder.lets_take()
+        except PermissionError:
+            return False
+        except OSError:  # `_entries` meets it again, and says it
+            return True
+
+    def _folder(self, folder: str, campaign: str = "") -> Folder:
+        with Folder(self._settings.root) as root:
+            opened = root.sub(folder)
+        if not campaign:
+            return opened
+        with opened:
+            return opened.sub(campaign)
+
+
+def _place(what: Waiting | Odd) -> tuple[str, str]:
+    return (what.folder if isinstance(what, Odd) else "incoming"), what.campaign_folder
+
+
+def _reserved(label: Label, into: Into, endings: list[str], claimed: Folder, target: Folder) -> Label:
+    """
+    Reserve the number under which a file leaves `claimed/`, by a rename there; one reserved before a crash stays.
+
+    Neither the file nor one beside it may stand where another stands or is about to.
+    """
+    if label.into == into and target.look(label.final) is None:
+        return label
+    others = [other for other in files.labels(claimed) if other.id != label.id]
+    taken = {name for other in others if (other.into, other.folder) == (into, label.folder) for name in _wanted(other, endings)}
+    wishes = (replace(label, into=into, number=number) for number in count(1))
+    wish = next(one for one in wishes if taken.isdisjoint(_wanted(one, endings)) and not _stand(_wanted(one, endings), target))
+    claimed.move(label.text, claimed, wish.text)
+    return wish
+
+
+def _wanted(label: Label, endings: list[str]) -> list[str]:
+    return [label.final, *(label.beside(ending) for ending in endings)]
+
+
+def _stand(wanted: list[str], target: Folder) -> bool:
+    return any(target.look(name) for name in wanted)

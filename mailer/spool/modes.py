@@ -1,0 +1,100 @@
+"""
+The spool's folders as they must be: there, under one mount, for whom they are meant and for nobody else.
+
+    queue 0711   incoming 2770   claimed 0700   done, rejected 2750, for the organisers' group
+
+What is missing is made. A mode that lets more in is mended and said; one that the administrator made stricter stays.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from mailer.spool.folders import Folder, about, explained
+
+WAY = 0o711  # folders that one only goes through
+FOLDERS = {"incoming": 0o2770, "claimed": 0o700, "done": 0o2750, "rejected": 0o2750}
+
+
+def prepare(root: Path, var: Path | None, group: str, campaigns: Iterable[str]) -> list[str]:
+    """
+    Make and mend the folders; gives a sentence for each thing that was mended or could not be.
+
+    Raises:
+        CannotWrite: one cannot be made or mended, or they are not under one mount.
+    """
+    with explained():
+        _make_way(root)
+        said = []
+        if var is not None:
+            with Folder(var) as folder:
+                said += _mended(folder, WAY)
+        with Folder(root) as queue:
+            said += _mended(queue, WAY)
+            for name, mode in FOLDERS.items():
+                said += _kept(queue, name, mode, group)
+            with queue.sub("incoming") as incoming:
+                for campaign in campaigns:
+                    said += _kept(incoming, campaign, FOLDERS["incoming"], group)
+            _check_mount(queue)
+    return said if not group or _number(group) is not None else [*said, f"there is no group «{group}» on this machine"]
+
+
+def _make_way(root: Path) -> None:
+    for folder in reversed([root, *root.parents]):
+        if not folder.exists():
+            with Folder(folder.parent) as parent:
+                parent.make(folder.name, WAY)
+
+
+def _kept(parent: Folder, name: str, mode: int, group: str) -> list[str]:
+    """One folder made or mended, and given to the group where it is not for the service alone."""
+    parent.make(name, mode)
+    with parent.sub(name) as folder:
+        said = _mended(folder, mode)
+        number = _number(group) if group and mode & stat.S_ISGID else None
+        found = os.stat(folder.handle)
+        if number is not None and found.st_gid != number:
+            try:
+                os.chown(folder.handle, -1, number)
+            except PermissionError:
+                said.append(
+                    f"{folder.path}: its group stays {found.st_gid}: mailer's user must be in «{group}» to give it to that"
+                )
+            else:
+                os.chmod(folder.handle, stat.S_IMODE(found.st_mode) | stat.S_ISGID)
+        return said
+
+
+def _mended(folder: Folder, mode: int) -> list[str]:
+    """Take away what a folder lets in beyond its mode, and say so."""
+    found = stat.S_IMODE(os.stat(folder.handle).st_mode)
+    looser = found & 0o777 & ~mode
+    if not looser:
+        return []
+    with about(folder.path):
+        os.chmod(folder.handle, found & ~looser)
+    return [f"{folder.path}: its mode {found:04o} let more in than {mode:04o} does; it is {found & ~looser:04o} now"]
+
+
+def _check_mount(queue: Folder) -> None:
+    """See that a file can be renamed from one folder to the next."""
+    devices = set()
+    for name in FOLDERS:
+        with queue.sub(name) as folder:
+            devices.add(os.stat(folder.handle).st_dev)
+    if len(devices) > 1:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(queue.path))
+
+
+def _number(group: str) -> int | None:
+    import grp
+
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None

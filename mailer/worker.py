@@ -1,0 +1,153 @@
+"""
+The pass and the loop: recover, take in, rule, send, write the journal; and a clean stop.
+
+    cron: mailer run  >  WORKER.run      systemd: mailer work  >  WORKER.work
+
+A pass that is killed at any moment leaves what the next one puts right; a pass that is asked to stop finishes the letters in
+hand. It decides nothing about a letter: the order of the steps is all that stands here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from mailer import log, recovery, rules
+from mailer.delivery import Retry
+from mailer.dispatch import Dispatch
+from mailer.intake import Intake, Result
+from mailer.journal import Journal
+from mailer.ledger import Ledger, Recovered
+from mailer.pace import Clock
+from mailer.relay import Settings as RelaySettings
+from mailer.relay import reachable
+from mailer.rules import Ruled, Ruling
+
+SOON = 60  # seconds; a pass stays for what is due within them
+LOOK = 1.0  # seconds between two looks at the incoming folder
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one pass did, for its last words and its exit code."""
+
+    recovered: Recovered = field(default_factory=Recovered)
+    ruled: Ruled = field(default_factory=Ruled)
+    files: list[Result] = field(default_factory=list)
+    states: Counter[str] = field(default_factory=Counter)
+    relay_failed: str = ""
+    account_refused: str = ""
+    blocked: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker works with; `app` builds it."""
+
+    ledger: Ledger
+    intake: Intake
+    dispatch: Dispatch
+    journal: Journal
+    relay: RelaySettings
+    retry: Retry
+    clock: Clock
+    ruling: Callable[[], Awaitable[Ruling]]
+    run_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a pass is asked to do."""
+
+    intake: bool = True
+    send: bool = True
+    limit: int | None = None
+    forever: bool = False
+
+
+class Worker:
+    """One worker. Whoever runs it holds the install's lock."""
+
+    def __init__(self, parts: Parts, watch: log.Watch) -> None:
+        self._parts = parts
+        self._watch = watch
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for a clean stop: no new letter is begun, those in hand are finished."""
+        if not self._stop.is_set():
+            log.stopping()
+        self._stop.set()
+        self._parts.dispatch.stop()
+
+    async def run(self, job: Job) -> Summary:
+        """
+        Do one pass, or (`forever`) pass after pass until `stop`.
+
+        Raises:
+            MailerError: the ledger, a folder or a key failed; what was begun is put right by the next start.
+        """
+        summary = Summary()
+        parts, began = self._parts, self._parts.clock.now()
+        summary.recovered = await recovery.recover(parts.ledger, parts.clock.seconds)
+        try:
+            if job.intake:
+                summary.files += await parts.intake.finish_claimed()
+            while not self._stop.is_set():
+                await self._once(job, summary)
+                wait = await self._wait(job, summary, began)
+                if wait is None:
+                    break
+                await self._sleep(wait)
+        finally:
+            parts.journal.catch_up()
+        summary.stopped = self._stop.is_set()
+        return summary
+
+    async def _once(self, job: Job, summary: Summary) -> None:
+        parts = self._parts
+        if job.intake:
+            summary.files += await parts.intake.take_ready()
+        ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, parts.clock.seconds)
+        log.ruled(ruled.held, ruled.released, ruled.expired)
+        if job.send:
+            await self._send(job, summary)
+        parts.journal.catch_up()
+
+    async def _send(self, job: Job, summary: Summary) -> None:
+        """Send what is due, if anything is; the relay is not asked for nothing."""
+        parts, now = self._parts, self._parts.clock.now()
+        left = None if job.limit is None else job.limit - sum(summary.states.values())
+        if left == 0 or self._stop.is_set():
+            return
+        next_at = await parts.dispatch.next_at(parts.relay.name, now)
+        if next_at is None or next_at > now:
+            return
+        async with reachable(parts.relay) as relay:
+            sent = await parts.dispatch.send(relay, self._watch, left)
+        summary.states.update(sent.states)
+        summary.relay_failed, summary.account_refused = sent.relay_failed, sent.account_refused
+
+    async def _wait(self, job: Job, summary: Summary, began: float) -> float | None:
+        """Seconds until the next look; None when this pass has done its part."""
+        parts, now = self._parts, self._parts.clock.now()
+        if job.forever:
+            return LOOK
+        if job.intake and parts.intake.is_waiting:
+            return LOOK
+        if not job.send or (job.limit is not None and sum(summary.states.values()) >= job.limit):
+            return None
+        next_at = await parts.dispatch.next_at(parts.relay.name, now)
+        if next_at is None or next_at > now + SOON or max(next_at, now) - began >= parts.run_for:
+            return None
+        return max(0.1, next_at - now)
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > LOOK:
+            log.waiting(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
