@@ -82,17 +82,21 @@ async def opened(configuration: Configuration, *, create: bool = False) -> Async
 
     ledger = SqliteLedger(path)
     try:
-        desks = await _desks(configuration, ledger)
+        desks = await _desks(configuration, ledger, make_keys=create)
         yield Office(configuration, ledger, desks)
     finally:
         ledger.close()
 
 
-async def _desks(configuration: Configuration, ledger: Ledger) -> dict[str, Desk]:
-    """A desk for each campaign; a campaign that the ledger has never seen gets its key here."""
+async def _desks(configuration: Configuration, ledger: Ledger, *, make_keys: bool) -> dict[str, Desk]:
+    """
+    A desk for each campaign. One that the ledger has never seen gets its key here, or is left out by commands that only look.
+    """
     fingerprints = await ledger.fingerprints()
     desks = {}
     for id, renderer in renderers(configuration).items():
+        if id not in fingerprints and not make_keys:
+            continue
         opened = seal.load(configuration.keys, id, fingerprints.get(id))
         if id not in fingerprints:
             await ledger.remember_campaign(id, opened.fingerprint)

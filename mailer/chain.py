@@ -68,7 +68,7 @@ def check(lines: Iterable[str], before: Link | None = None) -> Link | Break | No
         try:
             fields = json.loads(line)
             named, prev = fields["seq"], fields["prev"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return Break(seq, "the line is not a journal line")
         if prev != (last.hash if last else GENESIS):
             return Break(seq, "the line before it was changed or is missing")

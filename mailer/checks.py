@@ -136,11 +136,19 @@ async def relay(settings: Settings) -> Findings:
 
 def readable(wire: bytes) -> str:
     """A letter as a mail program shows it: the headers that people read, and the text."""
-    from email import message_from_bytes, policy
+    from email import message_from_bytes
+    from email.header import decode_header, make_header
 
-    parsed = message_from_bytes(wire, policy=policy.default)
-    heads = [f"{name}: {parsed[name]}" for name in ("From", "Reply-To", "To", "Cc", "Date", "Subject") if parsed[name]]
-    return "\n".join([*heads, "", unflowed(parsed.get_content()), ""])
+    # The older parser on purpose: the newer one leaves spaces between the encoded words of a name (CPython 128110).
+    parsed = message_from_bytes(wire)
+    names = ("From", "Reply-To", "To", "Cc", "Date", "Subject")
+    heads = [f"{name}: {make_header(decode_header(_unfolded(parsed[name])))}" for name in names if parsed[name]]
+    text = parsed.get_payload(decode=True)
+    return "\n".join([*heads, "", unflowed(text.decode("utf-8") if isinstance(text, bytes) else ""), ""])
+
+
+def _unfolded(value: str) -> str:
+    return "".join(value.splitlines())
 
 
 def unflowed(text: str) -> str:

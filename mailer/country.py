@@ -83,6 +83,7 @@ def code(text: str) -> str | None:
     >>> code(" germany "), code("Côte d'Ivoire"), code("Англия"), code("kaz"), code("Korea")
     ('DE', 'CI', 'GB', 'KZ', None)
     """
+    text = text.strip()
     return _code(text) if len(text) <= _LONGEST else None
 
 
@@ -155,6 +156,5 @@ def _fold(text: str) -> str:
     >>> _fold("St. Vincent & the Grenadines"), _fold("U.S.A."), _fold("Côte d’Ivoire")
     ('saintvincentgrenadines', 'usa', 'cotedivoire')
     """
-    letters = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    words = re.findall(r"[^\W_]+", letters)
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKD", text.casefold()))  # an accent is no letter
     return "".join(_SPELT_OUT.get(word, word) for word in words if word not in _IGNORED or len(words) == 1)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mailer.outcome import Outcome, Recipient, Role, Stage, Standing, Verdict
+from mailer.outcome import Outcome, Recipient, Role, Scope, Stage, Standing, Verdict
 
 
 class State(StrEnum):
@@ -153,8 +153,9 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     """
     Turn the outcome of an attempt into the letter's next state and time; `now` in seconds since 1970.
 
-    What failed before MAIL is the relay's matter: the letter is let go unsent and stays due, no try is counted. A letter
-    that its `to` has accepted is never given up as expired: at the end it is accepted without the missing cc.
+    What failed before MAIL is the relay's matter: the letter is let go unsent and stays due, no try is counted; nor is one
+    where the relay stopped it later, but then it waits. A letter that its `to` has accepted is never given up as expired: at
+    the end it is accepted without the missing cc.
     """
     if not outcome.reached_mail:
         return Next(State.QUEUED, outcome.reason, now, due.tries, due.first_tried_at, due.recipients)
@@ -166,7 +167,8 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
         return Next(state, outcome.reason, None, due.tries + 1, first, outcome.recipients)
     if _is_only_split(outcome):
         return Next(state, outcome.reason, now, due.tries, first, outcome.recipients)
-    return Next(state, outcome.reason, int(now + retry.wait(due.tries + 1, chance)), due.tries + 1, first, outcome.recipients)
+    tries = due.tries if outcome.scope is Scope.RELAY else due.tries + 1
+    return Next(state, outcome.reason, int(now + retry.wait(tries, chance)), tries, first, outcome.recipients)
 
 
 def has_reached(recipients: Sequence[Recipient]) -> bool:

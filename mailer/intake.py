@@ -13,6 +13,7 @@ Nothing is sent here and no file decides who is written to: targets come from th
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,7 @@ from mailer.pace import Clock
 from mailer.reading import Reading, Understood
 from mailer.sheets.written import RowsBeside
 from mailer.signature import Signature
-from mailer.spool import Claimed, Spool, Waiting
+from mailer.spool import Claimed, Odd, Spool, Waiting
 
 CHUNK = 500  # rows a transaction
 _READINGS = 3  # of a file that changes while it is read
@@ -73,10 +74,7 @@ class Intake:
     async def take_ready(self) -> list[Result]:
         """Set aside what is no file, take in every file that is whole, and remember the young ones for the next look."""
         now = self._clock.now()
-        for odd in self._spool.odd():
-            self._spool.set_aside(odd, odd.reason)
-            log.file_set_aside(0, odd.reason)
-        results = []
+        results = [await self._refuse(odd) for odd in self._spool.odd()]
         young: dict[tuple[str, str], Waiting] = {}
         for waiting in self._spool.look(now):
             key = (waiting.campaign_folder, waiting.name)
@@ -133,6 +131,15 @@ class Intake:
                 for one, result in zip(good, taken, strict=True):
                     accounts.account(one, result)
             self._watch.rows(len(rows))
+
+    async def _refuse(self, odd: Odd) -> Result:
+        """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
+        moved = self._spool.set_aside(odd, odd.reason)
+        if moved is not None:
+            file = await self._ledger.begin_file(f"odd.{secrets.token_hex(10)}", None, self._clock.seconds)
+            await self._ledger.end_file(file, "rejected", Count(), odd.reason, self._clock.seconds)
+            log.file_set_aside(file, odd.reason)
+        return Result(odd.name, "", reason=odd.reason)
 
     async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
         file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)

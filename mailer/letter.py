@@ -78,6 +78,15 @@ def compose(letter: Letter) -> bytes:
     Raises:
         WireProblem: the bytes break a rule; the letter must not leave.
     """
+    try:
+        wire = _written(letter)
+    except UnicodeEncodeError as problem:
+        raise WireProblem(f"a text cannot be encoded at character {problem.start}: this is a bug in mailer") from None
+    prove(wire)
+    return wire
+
+
+def _written(letter: Letter) -> bytes:
     encoding, body = _encoded(flowed(letter.text))
     fields = [
         ("Date", format_datetime(letter.date)),
@@ -93,13 +102,7 @@ def compose(letter: Letter) -> bytes:
         ("Content-Language", letter.language),
         ("X-Letter-Evidence", letter.evidence),
     ]
-    head = "".join(_folded(name, value) for name, value in fields)
-    try:
-        wire = head.encode("ascii") + b"\r\n" + body
-    except UnicodeEncodeError as problem:
-        raise WireProblem(f"a header value is not ASCII at character {problem.start}: this is a bug in mailer") from problem
-    prove(wire)
-    return wire
+    return "".join(_folded(name, value) for name, value in fields).encode("ascii") + b"\r\n" + body
 
 
 def fingerprint(wire: bytes) -> str:
@@ -124,7 +127,7 @@ def prove(wire: bytes) -> None:
         raise WireProblem("the letter has a byte that is not 7-bit text")
     if any(len(line) > 998 for line in wire.split(b"\r\n")):
         raise WireProblem("the letter has a line longer than 998 bytes")
-    names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in b" \t"]
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
     if sorted(names) != sorted(name for name in HEADERS if name in names or name not in _OPTIONAL):
         raise WireProblem("the letter's headers are not exactly one of each: " + b", ".join(names).decode("ascii"))
 
@@ -141,16 +144,17 @@ def flowed(text: str) -> str:
 
 
 def _soft_lines(line: str) -> Iterator[str]:
-    """One paragraph as lines of at most _FLOW columns, broken only behind single spaces, each stuffed where needed."""
-    if line == "--":
-        # Two dashes and a space would be a signature separator, which is never flowed; without the space it is text.
-        yield line
-        return
+    """
+    One paragraph as lines of at most _FLOW columns, broken only behind single spaces, each stuffed where needed.
+
+    It is never broken behind two dashes that begin a line: "-- " would be a signature separator, which is not flowed.
+    """
     rest = line
     while len(rest) > _FLOW - 2:
-        cut = rest.rfind(" ", 0, _FLOW - 1)
-        cut = cut if cut > 0 else rest.find(" ", 1)
-        if cut < 0 or not rest[cut + 1 :].strip():
+        shortest = 3 if rest.startswith("-- ") else 1
+        cut = rest.rfind(" ", shortest, _FLOW - 1)
+        cut = cut if cut > 0 else rest.find(" ", shortest)
+        if cut < 0:
             break
         yield _stuffed(rest[: cut + 1])
         rest = rest[cut + 1 :]
@@ -178,12 +182,10 @@ def _quoted_printable(line: str) -> bytes:
     """
     # b2a_qp writes its soft breaks with the line end it finds, LF where there is none.
     encoded = binascii.b2a_qp(line.encode("utf-8"), quotetabs=False, istext=False, header=False)
-    encoded = encoded.replace(b"=\n", b"=\r\n")
-    if encoded.endswith((b" ", b"\t")):
-        encoded = encoded[:-1] + b"=%02X" % encoded[-1]
-    return encoded
+    return encoded.replace(b"=\n", b"=\r\n")
 
 
+_BROKEN = frozenset("\r\n\0")
 _PLAIN = re.compile(r"(?!.*=\?)[\x21-\x7e]{1,60}(?: [\x21-\x7e]{1,60})*")
 
 
@@ -210,7 +212,13 @@ def _phrase(name: str) -> str:
 
 
 def _encoded_words(text: str) -> str:
-    """RFC 2047 B words of at most 75 columns, never splitting a character; joined by a space that readers drop."""
+    """
+    RFC 2047 B words of at most 75 columns, never splitting a character; joined by a space that readers drop.
+
+    Line ends and NUL would do no harm on the wire; but whoever decodes them and writes the header anew writes two headers.
+    """
+    if not _BROKEN.isdisjoint(text):
+        raise WireProblem("a name or a subject holds a line end or a NUL")
     words, chunk = [], b""
     for character in text:
         piece = character.encode("utf-8")

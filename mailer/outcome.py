@@ -101,7 +101,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table. An empty condition fits everything; codes and enhanced codes are prefixes."""
+    """One row of the table. An empty condition fits everything; codes are prefixes, as are whole parts of enhanced codes."""
 
     stages: frozenset[Stage]
     verdict: Verdict
@@ -116,7 +116,7 @@ class Rule:
         return (
             stage in self.stages
             and (not self.codes or str(reply.code).startswith(self.codes))
-            and (not self.enhanced or reply.enhanced.startswith(self.enhanced))
+            and (not self.enhanced or f"{reply.enhanced}.".startswith(tuple(f"{begin}." for begin in self.enhanced)))
             and (self.pattern is None or self.pattern.search(reply.text) is not None)
         )
 
@@ -141,18 +141,24 @@ TABLE: tuple[Rule, ...] = (
     _rule("auth", "5", (_DEFER, _H, "the relay refuses our account")),
     _rule(_BEFORE, "", (_DEFER, _H, "the relay cannot be used just now")),
     _rule(_TRANSACTION, "421", (_DEFER, _H, "the relay is closing")),
-    # Too many recipients is about the size of one transaction, and the full mailbox about one mailbox.
+    # Too many recipients is about the size of one transaction, and the full mailbox about one mailbox, whatever words like
+    # "too many" and "quota" say; servers without enhanced codes say only the words.
     _rule("rcpt", "452", (Verdict.WAITING, _R, "too many recipients at once"), enhanced="4.5.3"),
     _rule("rcpt", "552", (Verdict.WAITING, _R, "too many recipients at once"), enhanced="4.5.3 5.5.3"),
-    _rule("rcpt", "452 422", (_DEFER, _R, "the mailbox is full"), enhanced="4.2.2"),
-    _rule("rcpt dot", "552", (_DEFER, _R, "the mailbox is full"), enhanced="5.2.2"),
-    _rule(_TRANSACTION, "4 550", (_DEFER, _H, "the relay limits how fast we send"), enhanced="5.4.5 4.7"),
+    _rule("rcpt", "452 552", (Verdict.WAITING, _R, "too many recipients at once"), pattern=r"\btoo many recipients\b"),
+    _rule("data body dot", "452", (_DEFER, _L, "too many recipients at once"), enhanced="4.5.3"),
+    _rule("rcpt", "4", (_DEFER, _R, "the mailbox is full"), enhanced="4.2.2"),
+    _rule("data body dot", "4", (_DEFER, _L, "the mailbox is full"), enhanced="4.2.2"),
+    _rule("rcpt dot", "5", (_DEFER, _R, "the mailbox is full"), enhanced="5.2.2"),
+    # 4.7 behind RCPT is mostly greylisting, which is about one recipient and passes.
+    _rule("mail", "4", (_DEFER, _H, "the relay limits how fast we send"), enhanced="4.7"),
+    _rule(_TRANSACTION, "550", (_DEFER, _H, "the relay limits how fast we send"), enhanced="5.4.5"),
     _rule(_TRANSACTION, "4 550", (_DEFER, _H, "the relay limits how fast we send"), pattern=_RATE),
     _rule("mail", "4", (_DEFER, _L, "the relay asks to try later")),
     _rule("rcpt", "4", (_DEFER, _R, "the server asks to try later")),
     _rule("data body dot", "4", (_DEFER, _L, "the server asks to try later")),
     # What a letter is too large for, or malformed in, is the letter's matter.
-    _rule("mail data body dot", "552 5", (_REFUSE, _L, "the letter is too large for the server"), enhanced="5.3.4"),
+    _rule("mail data body dot", "5", (_REFUSE, _L, "the letter is too large for the server"), enhanced="5.3.4"),
     _rule("mail data body dot", "5", (_REFUSE, _L, "the server says that the letter is malformed"), enhanced="5.6"),
     _rule("rcpt", "5", (_REFUSE, _R, "the server says that the letter is malformed"), enhanced="5.6"),
     # Policy is about what we send or who we are, not about the address.
@@ -160,6 +166,7 @@ TABLE: tuple[Rule, ...] = (
     _rule("rcpt", "5", (_REFUSE, _R, "the server refuses by policy"), enhanced="5.7"),
     _rule("rcpt", "5", (_REFUSE, _R, "the server refuses by policy"), pattern=_POLICY),
     _rule("data body dot", "5", (_REFUSE, _L, "the server refuses by policy"), enhanced="5.7"),
+    _rule("data body dot", "5", (_REFUSE, _L, "the server refuses by policy"), pattern=_POLICY),
     # A command that the server does not know is about the relay; syntax of one address is about that address.
     _rule("rcpt", "501", (_REFUSE, _R, "there is no such mailbox"), enhanced="5.1.3"),
     _rule("mail", "50", (_DEFER, _C, "the relay refuses our sender")),
@@ -195,14 +202,14 @@ def judge(stage: Stage, answer: Reply | Lost, table: Sequence[Rule] = TABLE) -> 
 
 
 def _is_positive(stage: Stage, code: int) -> bool:
-    """Whether the reply lets us go on: 354 to DATA; 250, 251 and 252 to RCPT; any 2xx elsewhere."""
+    """Whether the reply lets us go on: 354 to DATA, none in the middle of the body, any 2xx elsewhere (252 to RCPT too)."""
     if stage is Stage.DATA:
         return code == 354
-    return 200 <= code <= 299
+    return 200 <= code <= 299 and stage is not Stage.BODY
 
 
 def _expected_class(stage: Stage, code: int) -> bool:
-    """1xx, 3xx out of place, and a 2xx to DATA belong to no step of the protocol: garbage."""
+    """1xx, 3xx out of place, and a 2xx to DATA or to the body belong to no step of the protocol: garbage."""
     return code >= 400 or _is_positive(stage, code) or (stage is Stage.AUTH and code == 334)
 
 
@@ -321,24 +328,31 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     """
     ended = judge(handover.stage, handover.answer, table)
     answers = iter(handover.rcpt)
-    after = [_after(r, next(answers, None), handover.stage, ended, table) if r.is_asked else r for r in recipients]
+    after = [_after(r, next(answers, None), handover, ended, table) if r.is_asked else r for r in recipients]
     verdict = _of_the_letter(after)
     if verdict is Verdict.REFUSED:
         after = [_dropped(recipient) for recipient in after]
-    if _is_told_by_recipients(handover.stage, ended, verdict):
-        ended = _told_by_the_recipients(verdict, handover, ended, table)
+    if verdict not in {ended.verdict, Verdict.ACCEPTED}:
+        ended = _told_by_the_recipients(recipients, handover, verdict, table) or ended
     reason = "" if verdict is Verdict.ACCEPTED else ended.reason
     return Outcome(verdict, ended.scope, reason, tuple(after), handover.stage, str(handover.answer))
 
 
-def _after(recipient: Recipient, own: Reply | Lost | None, stage: Stage, ended: Judgement, table: Sequence[Rule]) -> Recipient:
+def _after(
+    recipient: Recipient, own: Reply | Lost | None, handover: Handover, ended: Judgement, table: Sequence[Rule]
+) -> Recipient:
     """One asked recipient after an attempt: its own answer counts where it has one, else the answer that ended it all."""
     said = judge(Stage.RCPT, own, table) if own is not None else None
-    if said and said.verdict is not Verdict.ACCEPTED and said.scope is not Scope.RELAY:
+    is_meant = said is not None and said.verdict is Verdict.ACCEPTED
+    if said and not is_meant and said.scope is not Scope.RELAY:
         return replace(recipient, state=Standing(said.verdict.value), reply=str(own))
-    if stage is Stage.DOT or (ended.verdict is Verdict.REFUSED and stage is not Stage.RCPT):
-        return replace(recipient, state=Standing(ended.verdict.value), reply="" if own is None else str(own))
-    # Nothing was sent. A copy that never had its own answer is asked again with the next attempt.
+    if handover.stage is Stage.DOT and is_meant and ended.verdict is Verdict.ACCEPTED:
+        return replace(recipient, state=Standing.ACCEPTED, reply=str(own))
+    if ended.verdict is Verdict.REFUSED and handover.stage is not Stage.RCPT:
+        return replace(recipient, state=Standing.REFUSED, reply=str(handover.answer))
+    if ended.verdict is Verdict.IN_DOUBT and is_meant:
+        return replace(recipient, state=Standing.IN_DOUBT, reply=str(handover.answer))
+    # Nothing was taken. A copy that never had an answer of its own is asked again with the next attempt.
     return replace(recipient, state=Standing.WAITING if recipient.role is Role.COPY else Standing.DEFERRED, reply="")
 
 
@@ -364,8 +378,14 @@ def _is_told_by_recipients(stage: Stage, ended: Judgement, verdict: Verdict) -> 
     return ended.verdict is Verdict.ACCEPTED and verdict is not Verdict.ACCEPTED
 
 
-def _told_by_the_recipients(verdict: Verdict, handover: Handover, ended: Judgement, table: Sequence[Rule]) -> Judgement:
-    """The words are those of the first recipient that made the letter's verdict; they stand in the envelope's order."""
-    like = {verdict, Verdict.WAITING} if verdict is Verdict.DEFERRED else {verdict}
-    judged = (judge(Stage.RCPT, answer, table) for answer in handover.rcpt)
-    return next((one for one in judged if one.verdict in like), ended)
+def _told_by_the_recipients(
+    recipients: Sequence[Recipient], handover: Handover, verdict: Verdict, table: Sequence[Rule]
+) -> Judgement | None:
+    """Where the answers to RCPT made the letter's verdict, the words are those of the first that did; copies make none."""
+    asked = [recipient for recipient in recipients if recipient.is_asked]
+    made = {verdict, Verdict.WAITING} if verdict is Verdict.DEFERRED else {verdict}
+    for recipient, answer in zip(asked, handover.rcpt, strict=False):
+        said = judge(Stage.RCPT, answer, table)
+        if said.verdict in made and recipient.role is not Role.COPY:
+            return said
+    return None

@@ -99,6 +99,9 @@ class Worker:
                 summary.files += await parts.intake.finish_claimed()
             while not self._stop.is_set():
                 await self._once(job, summary)
+                if job.forever:
+                    # Nobody reads the last words of a worker that never ends; its log has told each file.
+                    summary.files.clear()
                 wait = await self._wait(job, summary, began)
                 if wait is None:
                     break

@@ -16,14 +16,17 @@ from mailer.ledger import Held, Lane, Waiting
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move_each
 
-# The term that the index of waiting letters stands by; a query without it word for word would read the whole table.
+# Each names the term that its index stands by: without it, word for word, a query would read the whole table. A step to the
+# next lane goes behind the last entry that the lane could have, else SQLite would walk through all of the lane.
 _NEXT_LANE = """
 SELECT campaign, target, country, next_attempt_at FROM letter WHERE state IN ('queued', 'deferred')
-    AND (campaign, target, country) > (?, ?, ?) ORDER BY campaign, target, country, next_attempt_at LIMIT 1
+    AND (campaign, target, country, next_attempt_at) > (?, ?, ?, 9223372036854775807)
+    ORDER BY campaign, target, country, next_attempt_at LIMIT 1
 """
 _NEXT_HELD = """
 SELECT campaign, target, country, reason FROM letter WHERE state = 'held'
-    AND (campaign, target, country, reason) > (?, ?, ?, ?) ORDER BY campaign, target, country, reason LIMIT 1
+    AND (campaign, target, country, reason, id) > (?, ?, ?, ?, 9223372036854775807)
+    ORDER BY campaign, target, country, reason, id LIMIT 1
 """
 _WAITING_IN = """
 SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred')
@@ -38,7 +41,8 @@ UPDATE letter SET reason = ? WHERE state = 'held'
     AND campaign = ? AND target = ? AND country = ? AND reason = ? AND held_by = 'rule'
 """
 _UNRENDERED = """
-SELECT id, state, attempt FROM letter WHERE state = 'held' AND campaign = ? AND reason = 'render error' AND held_by = 'rule'
+SELECT id, state, attempt FROM letter INDEXED BY letter_held
+    WHERE state = 'held' AND campaign = ? AND reason = 'render error' AND held_by = 'rule'
 """
 # A letter that its `to` has accepted and only misses a cc is not expired: its next attempt ends it.
 _GIVEN_UP = """
@@ -48,7 +52,7 @@ SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND 
 _OVERDUE = """
 SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
     AND recipients NOT LIKE '%"to","accepted"%'
-UNION ALL SELECT id, state, attempt FROM letter WHERE state = 'held' AND campaign = ?1 LIMIT ?2
+UNION ALL SELECT id, state, attempt FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1 LIMIT ?2
 """
 
 

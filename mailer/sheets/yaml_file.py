@@ -8,7 +8,8 @@ file: Norway's NO is no boolean, 010 is no 8, a date no date; only ~, null and n
 built from a tag, because only the parser's events are used. Anchors and aliases are refused: nine lines of them can
 unfold to a billion rows.
 
-YAML 1.2, section 10.2 (JSON schema) minus its numbers and booleans.
+YAML 1.2, section 10.2 (JSON schema) minus its numbers and booleans. Lines are counted as the parser does, for which NEL
+and U+2028 end one too.
 """
 
 from __future__ import annotations

@@ -115,6 +115,8 @@ CREATE TABLE letter (
 CREATE INDEX letter_due ON letter (campaign, target, country, next_attempt_at) WHERE state IN ('queued', 'deferred');
 CREATE INDEX letter_held ON letter (campaign, target, country, reason) WHERE state = 'held';
 CREATE INDEX letter_state ON letter (campaign, target, state);
+CREATE INDEX letter_tried ON letter (campaign, first_tried_at)
+    WHERE state IN ('queued', 'deferred') AND first_tried_at IS NOT NULL;
 CREATE INDEX letter_sending ON letter (id) WHERE state = 'sending';
 
 -- One try to hand a letter over: opened before any connection, marked before the dot, settled with its outcome.
@@ -136,7 +138,9 @@ CREATE TABLE attempt (
     recipients  TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (letter, number),
     CHECK ((settled_at IS NULL) = (verdict IS NULL)),
-    CHECK (verdict IS NULL OR verdict NOT IN ('accepted', 'in_doubt') OR marked_at IS NOT NULL)
+    CHECK (verdict IS NULL OR verdict NOT IN ('accepted', 'in_doubt') OR marked_at IS NOT NULL),
+    -- Behind the mark only an answer tells: to the dot, or one that came before the dot and kept it back.
+    CHECK (verdict IS NULL OR marked_at IS NULL OR verdict = 'in_doubt' OR stage IN ('body', 'dot'))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_open ON attempt (letter) WHERE settled_at IS NULL;
 
