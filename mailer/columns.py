@@ -99,8 +99,8 @@ def match(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType
     header = tuple(header)
     found = {field: _only(field, claims) for field, claims in _claims(header, overrides).items()}
     _settle_names(found)
-    missing = [field for field, held in (("name", {"name", "first_name"}), ("email", {"email"})) if not held & found.keys()]
-    if missing:
+    has_name = "name" in found or "first_name" in found
+    if missing := [field for field, is_there in (("name", has_name), ("email", "email" in found)) if not is_there]:
         raise UnreadableFile(
             f"no column holds the {' or the '.join(map(_said, missing))}; the columns are: {_listed(header)}. Put the "
             f"heading there, or name the column in the campaign's configuration (columns: {{{missing[0]}: …}})"
@@ -181,7 +181,7 @@ def _claim_of(text: str) -> tuple[int, str] | None:
     exact, inside = _aliases()
     if field := exact.get(_fold(text)):
         return 3, field
-    bracketed = {exact[alias] for alias in map(_fold, re.findall(r"[(\[](.*?)[)\]]", text)) if alias in exact}
+    bracketed = {exact[alias] for alias in map(_fold, re.findall(r"[(\[]([^()\[\]]*)[)\]]", text)) if alias in exact}
     if len(bracketed) == 1:
         return 2, bracketed.pop()
     mentioned = set(_mentioned(_fold(text).split(), inside))

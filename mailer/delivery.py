@@ -79,6 +79,26 @@ class Who(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What a person may order of letters: from which states, to which one."""
+
+    name: str
+    of: frozenset[State]
+    state: State
+
+
+ORDERS: Mapping[str, Order] = {
+    order.name: order
+    for order in (
+        Order("hold", frozenset({_S.QUEUED, _S.DEFERRED}), _S.HELD),
+        Order("release", frozenset({_S.HELD}), _S.QUEUED),
+        Order("retry", frozenset({_S.DEFERRED, _S.REFUSED, _S.BOUNCED, _S.EXPIRED, _S.CANCELLED}), _S.QUEUED),
+        Order("cancel", frozenset({_S.HELD, _S.QUEUED, _S.DEFERRED, _S.IN_DOUBT, _S.BY_HAND}), _S.CANCELLED),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Fixed:
     """
     What the first attempt that reaches DATA fixes, so that every later one gives the same bytes.

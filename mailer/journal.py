@@ -30,6 +30,7 @@ class Journal:
         self._path = path
         self._read = read
         self._written = 0
+        self._is_cut = False
 
     def open(self) -> None:
         """
@@ -46,10 +47,13 @@ class Journal:
                 last = _last_line(file)
         except OSError as problem:
             raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
+        self._written, self._is_cut = 0, False
         if last is None:
             return
         seq = _number_of(last)
-        ours = self._read(seq - 1, 1) if seq else ()
+        if not seq:
+            raise CannotSend(f"{self._path}: its last line is no line of the journal: the file was changed; nothing is sent")
+        ours = self._read(seq - 1, 1)
         if not ours or ours[0].seq != seq:
             raise CannotSend(
                 f"{self._path}: the journal's file is ahead of the ledger: the ledger was restored from an older copy, or is"
@@ -60,7 +64,14 @@ class Journal:
         self._written = seq
 
     def catch_up(self) -> int:
-        """Append what the table has and the file has not; gives the number of lines. Durable when it returns."""
+        """
+        Append what the table has and the file has not; gives the number of lines. Durable when it returns.
+
+        Raises:
+            CannotWrite: it cannot be written; trying again is safe.
+        """
+        if self._is_cut:
+            self.open()
         written = 0
         try:
             while links := self._read(self._written, _CHUNK):
@@ -71,22 +82,25 @@ class Journal:
                 self._written = links[-1].seq
                 written += len(links)
         except OSError as problem:
+            self._is_cut = True  # a part of it may stand there: how far it has come is found out again
             raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
         return written
 
 
 def _last_line(file: BufferedRandom) -> str | None:
-    """The last whole line of an open file; what stands behind it was cut by a crash and is taken off."""
+    """The last whole line of an open file, None if there is none; what stands behind it was cut by a crash and is taken off."""
     end = file.seek(0, os.SEEK_END)
-    start = max(0, end - _TAIL)
-    file.seek(start)
-    tail = file.read()
-    whole, _, cut = tail.rpartition(b"\n")
+    length, whole, cut = 0, b"", b""
+    while length < end and b"\n" not in whole:
+        length = min(end, max(_TAIL, 2 * length))
+        file.seek(-length, os.SEEK_END)
+        whole, _, cut = file.read().rpartition(b"\n")
     if cut:
         file.truncate(end - len(cut))
         os.fsync(file.fileno())
-    line = whole.rpartition(b"\n")[2]
-    return line.decode("utf-8", "replace") if line else None
+    if end == len(cut):
+        return None
+    return whole.rpartition(b"\n")[2].decode("utf-8", "replace")
 
 
 def _number_of(line: str) -> int:
@@ -95,4 +109,4 @@ def _number_of(line: str) -> int:
         seq = json.loads(line)["seq"]
     except (ValueError, KeyError, TypeError):
         return 0
-    return seq if isinstance(seq, int) and seq > 0 else 0
+    return seq if isinstance(seq, int) and 0 < seq < 2**63 else 0

@@ -67,7 +67,8 @@ def opens_at(window: Window | None, zone: tzinfo | None, now: float) -> float:
     """
     When letters may next go to a target, in seconds since 1970; `now` if at once.
 
-    Without a time zone the window is read in UTC. A day whose hours are skipped by daylight saving just has fewer of them.
+    Without a time zone the window is read in UTC. A day whose hours are skipped by daylight saving just has fewer of them, and
+    of hours that come twice the second ones may stay shut.
 
     >>> at = datetime(2011, 9, 24, 12, 0, tzinfo=UTC).timestamp()  # a Saturday
     >>> datetime.fromtimestamp(opens_at(Window(frozenset(range(5)), 9 * 60, 18 * 60), UTC, at), UTC).isoformat()
@@ -76,15 +77,20 @@ def opens_at(window: Window | None, zone: tzinfo | None, now: float) -> float:
     if window is None:
         return now
     local = datetime.fromtimestamp(now, zone or UTC)
-    for days in range(9):
+    for days in range(16):  # two weeks: a zone that crosses the date line skips a whole day
         day = (local + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
         first = day.replace(hour=window.first // 60, minute=window.first % 60)
         last = (
             day + timedelta(days=1) if window.last == 24 * 60 else day.replace(hour=window.last // 60, minute=window.last % 60)
         )
-        if day.weekday() in window.days and now < last.timestamp():
-            return max(now, first.timestamp())
+        at = max(now, first.timestamp())
+        if at < last.timestamp() and _is_within(window, datetime.fromtimestamp(at, local.tzinfo)):
+            return at
     raise ValueError("the window names no day")  # the configuration refuses an empty one
+
+
+def _is_within(window: Window, local: datetime) -> bool:
+    return local.weekday() in window.days and window.first <= local.hour * 60 + local.minute < window.last
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ Templates are read when the renderer is made; what they said then is what goes o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,12 @@ from mailer.errors import RenderProblem
 
 LONGEST_TEXT = 100_000  # characters
 LONGEST_SUBJECT = 250
+
+_EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_WORD = re.compile(r"\w+")
+_JINJAS_WORDS = frozenset(
+    _WORD.findall("access to attribute of object is unsafe undefined has no element None bool dict float int list str tuple")
+)
 
 
 class Renderer:
@@ -58,14 +65,42 @@ class Renderer:
                 if length > longest:
                     raise RenderProblem(f"{name}: the text grows past {longest} characters")
         except jinja2.TemplateNotFound as problem:
-            raise RenderProblem(f"{problem.message}: this template is missing") from problem
+            if problem.name == name:
+                raise RenderProblem(f"{name}: this template is missing") from problem
+            missing = self._without_values(str(problem), "a template that it names")
+            raise RenderProblem(f"{self._place(problem, name)}: {missing} is missing") from problem
         except jinja2.TemplateSyntaxError as problem:
             raise RenderProblem(f"{problem.name or name}:{problem.lineno}: {problem.message}") from problem
         except RenderProblem:
             raise
         except Exception as problem:  # whatever an expression of a template may raise is that template's fault
-            raise RenderProblem(f"{name}{_line_of(problem)}: {_without_values(problem)}") from problem
+            raise RenderProblem(f"{self._place(problem, name)}: {self._told(problem)}") from problem
         return "".join(pieces)
+
+    def _place(self, problem: BaseException, name: str) -> str:
+        """The template and its line where it failed, which Jinja2 writes into the traceback."""
+        place, frame = name, problem.__traceback__
+        while frame is not None:
+            file = frame.tb_frame.f_code.co_filename
+            place = f"{file}:{frame.tb_lineno}" if file in self.sources else place
+            frame = frame.tb_next
+        return place
+
+    def _told(self, problem: BaseException) -> str:
+        """What went wrong, in words that hold none of the values: where Jinja2 explains itself, in Jinja2's."""
+        import jinja2
+
+        failed = f"an expression fails ({type(problem).__name__})"
+        if isinstance(problem, jinja2.UndefinedError | jinja2.exceptions.SecurityError):
+            return self._without_values(str(problem), failed)
+        return failed
+
+    def _without_values(self, message: str, instead: str) -> str:
+        """A message of Jinja2's if each of its words is its own or stands in an expression of these templates."""
+        written = {
+            word for source in self.sources.values() for part in _EXPRESSION.findall(source) for word in _WORD.findall(part)
+        }
+        return message if written.union(_JINJAS_WORDS).issuperset(_WORD.findall(message)) else instead
 
     def _jinja(self) -> Any:
         if self._environment is None:
@@ -73,7 +108,7 @@ class Renderer:
             from jinja2.sandbox import ImmutableSandboxedEnvironment
 
             self._environment = ImmutableSandboxedEnvironment(
-                loader=jinja2.DictLoader(dict(self.sources)),
+                loader=jinja2.FunctionLoader(lambda name: (self.sources[name], name, None) if name in self.sources else None),
                 undefined=jinja2.StrictUndefined,
                 autoescape=False,  # letters are plain text
                 trim_blocks=True,
@@ -105,22 +140,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise RenderProblem(f"{path}: the template cannot be read ({problem})") from problem
-
-
-def _line_of(problem: BaseException) -> str:
-    """The template's line, which Jinja2 writes into the traceback."""
-    line, frame = "", problem.__traceback__
-    while frame is not None:
-        if frame.tb_frame.f_globals.get("__jinja_template__") or frame.tb_frame.f_code.co_name in {"top-level template code"}:
-            line = f":{frame.tb_lineno}"
-        frame = frame.tb_next
-    return line
-
-
-def _without_values(problem: BaseException) -> str:
-    """What went wrong, in words that hold none of the values: an undefined name is safe, another message may not be."""
-    import jinja2
-
-    if isinstance(problem, jinja2.UndefinedError | jinja2.exceptions.SecurityError):
-        return str(problem)
-    return f"an expression fails ({type(problem).__name__})"

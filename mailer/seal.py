@@ -19,8 +19,9 @@ import hmac
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mailer.errors import CannotWrite, KeyProblem
 
@@ -42,6 +43,9 @@ class Seal:
 
     def __repr__(self) -> str:
         return f"Seal({self._campaign.decode()!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a seal is neither copied nor written down")
 
     def close(self, opened: bytes) -> bytes:
         """Seal bytes; each call gives different ones."""
@@ -101,38 +105,45 @@ def load(folder: Path, campaign: str, fingerprint: str | None) -> Seal:
     """
     path = folder / f"{campaign}.key"
     try:
-        text = path.read_text(encoding="ascii").strip()
+        if fingerprint is None and not path.exists():
+            _make(folder, path)
+        seal = _read(path, campaign)
     except FileNotFoundError:
-        if fingerprint is not None:
-            raise KeyProblem(
-                f"{path}: the key of campaign {campaign} is missing; put it back from where keys are kept (a new key would"
-                " make every signatory unknown and send every letter again)"
-            ) from None
-        text = _make(folder, path)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise KeyProblem(f"{path}: the key cannot be read ({problem})") from None
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
+        raise KeyProblem(
+            f"{path}: the key of campaign {campaign} is missing; put it back from where keys are kept (a new key would"
+            " make every signatory unknown and send every letter again)"
+        ) from None
+    except OSError as problem:
+        raise KeyProblem(f"{path}: the key cannot be read ({problem.strerror})") from None
+    if seal is None:
         raise KeyProblem(f"{path}: this is not a key (64 hexadecimal digits); put the right file back")
-    seal = Seal(campaign, key)
     if fingerprint is not None and seal.fingerprint != fingerprint:
         raise KeyProblem(f"{path}: this is not the key that campaign {campaign} was begun with; put the right one back")
     return seal
 
 
-def _make(folder: Path, path: Path) -> str:
-    text = secrets.token_hex(32)
+def _read(path: Path, campaign: str) -> Seal | None:
+    """The seal of a key file; None if that holds no key. Nothing is raised once it is read: a traceback would hold the key."""
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return Seal(campaign, key) if len(key) == 32 else None
+
+
+def _make(folder: Path, path: Path) -> None:
+    """Write a new key. Of two programs that make one at the same time, the second finds the first one's and leaves it."""
+    unfinished = folder / f".{path.name}.{secrets.token_hex(8)}.part"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text + "\n")
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.rename(unfinished, path)
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+        os.unlink(unfinished)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -140,7 +151,6 @@ def _make(folder: Path, path: Path) -> str:
             os.close(handle)
     except OSError as problem:
         raise CannotWrite(f"{path}: a key cannot be written ({problem.strerror})") from problem
-    return text
 
 
 def load_all(folder: Path, campaigns: Mapping[str, object], fingerprints: Mapping[str, str]) -> dict[str, Seal]:

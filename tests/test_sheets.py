@@ -21,7 +21,8 @@ from mailer.errors import UnreadableFile
 from mailer.sheets import json_file, yaml_file
 from mailer.sheets.sheet import CELL, COLUMNS, RECORD
 
-CASES = sorted(path for path in (Path(__file__).parent / "data" / "sheets").iterdir() if path.suffix != ".expected")
+FILES = sorted((Path(__file__).parent / "data" / "sheets").iterdir())
+CASES = [path for path in FILES if path.suffix != ".expected" and path.name != ".gitattributes"]
 NAMES = ["x.csv", "x.json", "x.jsonl", "x.yaml"]
 
 
@@ -51,6 +52,12 @@ def test_an_awkward_file_is_read_as_the_file_beside_it_says(path):
             assert wanted["problem"] in row.problem
         else:
             assert row.problem is None
+
+
+@pytest.mark.parametrize("name", ["csv", ".csv", "signatures", "signatures.", "signatures.csv.bak", ""])
+def test_a_name_without_a_form_is_refused_with_the_forms_that_are_read(name):
+    with pytest.raises(UnreadableFile, match=r"accepted are \.csv"):
+        read("Name,Email\n", name)
 
 
 def test_a_sheet_says_its_form_and_its_encoding():
@@ -95,11 +102,11 @@ def assert_readable_or_refused(content, name):
     except UnreadableFile as refused:
         assert refused.reason
         return
-    last = 0
+    last, ends = 0, "\n\r\x85\u2028\u2029" if sheet.form == "yaml" else "\n\r"
     for row in sheet.rows:
         assert row.problem or "".join(row.cells.values()).strip(), "a blank row is no row"
         assert all("".join(pair).encode() is not None for pair in row.cells.items()), "every text can be written again"
-        assert last <= row.line <= content.count(b"\n") + content.count(b"\r") + 1
+        assert last <= row.line <= sum(content.count(end.encode()) for end in ends) + 1
         last = row.line
 
 
@@ -300,10 +307,11 @@ def test_a_file_that_changes_while_it_is_read_says_so():
         list(sheet.rows)
 
 
-def test_a_bad_byte_far_down_is_found_before_the_first_row_and_its_line_is_right():
-    content = b"Name,Email\r\n" + b"Jane Doe,jane@example.org\r\n" * 50_000 + b"Jos\xe9,jose@example.org\r\n"
-    with pytest.raises(UnreadableFile, match=r"line 50002 on \(byte 1350015\)"):
-        read(content)
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_bad_byte_far_down_is_found_before_the_first_row_and_its_line_is_right(end):
+    good = b"Name,Email" + end + (b"Jane Doe,jane@example.org" + end) * 50_000
+    with pytest.raises(UnreadableFile, match=rf"line 50002 on \(byte {len(good) + 3}\)"):
+        read(good + b"Jos\xe9,jose@example.org" + end)
 
 
 def test_without_known_headings_the_delimiter_is_that_of_most_cells():

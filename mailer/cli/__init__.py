@@ -6,6 +6,7 @@ saying what to do next. Exit codes are those of sysexits(3), see `errors`; what 
 
     begin    init, demo                prepare  check, preview, approve
     send     run, work, pause, resume  look     status, log, show
+    order    hold, release, retry, cancel, resolve
 
 No traceback reaches a terminal or a log: its values could be a signatory's.
 """
@@ -22,6 +23,7 @@ import click
 
 from mailer.cli.begin import demo, init
 from mailer.cli.look import log, show, status
+from mailer.cli.order import cancel, hold, release, resolve, retry
 from mailer.cli.prepare import approve, check, preview
 from mailer.cli.send import pause, resume, run, work
 from mailer.errors import MailerError
@@ -42,7 +44,26 @@ def mailer(context: click.Context, config: str | None, verbose: bool) -> None:
     context.obj = config
 
 
-for command in (init, demo, check, preview, approve, run, work, pause, resume, status, log, show):
+_COMMANDS = (
+    init,
+    demo,
+    check,
+    preview,
+    approve,
+    run,
+    work,
+    pause,
+    resume,
+    hold,
+    release,
+    retry,
+    cancel,
+    resolve,
+    status,
+    log,
+    show,
+)
+for command in _COMMANDS:
     mailer.add_command(command)
 
 

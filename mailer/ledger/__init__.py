@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailer.chain import Link
-from mailer.delivery import Due, Fixed, Next, State, Who
+from mailer.delivery import Due, Fixed, Next, Order, State, Who
 from mailer.outcome import Outcome, Recipient
 from mailer.pace import Breaker
 
@@ -135,6 +135,7 @@ class Selection:
     state: str = ""
     reason: str = ""
     letter: int | None = None
+    file: int | None = None
     limit: int | None = None
     newest_first: bool = False
 
@@ -233,6 +234,12 @@ class Ledger(Protocol):
     async def mark(self, due: Due, mark: Mark, now: int) -> bool: ...
     async def settle(self, due: Due, outcome: Outcome, then: Next, fixed: Fixed | None, now: int) -> bool: ...
     async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool: ...
+
+    # -- a person's orders
+    async def order(
+        self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int
+    ) -> tuple[int, int]: ...
+    async def resolve(self, letter: int, *, accepted: bool, why: str, now: int, not_before: float) -> str: ...
 
     # -- reading
     def records(self, selection: Selection) -> Iterator[Record]: ...

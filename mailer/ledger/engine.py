@@ -48,6 +48,8 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
         connection.set_busy_timeout(BUSY_MS)
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
+        if connection.pragma("journal_mode") != "wal":
+            raise LedgerProblem(f"{path}: no write-ahead log can be kept there; put the ledger on a local disk")
         _migrate(connection, path, create)
     except apsw.Error as problem:
         raise translated(problem, path) from problem
@@ -109,7 +111,14 @@ class Engine:
         self._thread.start()
 
     def submit(self, work: Work) -> asyncio.Future[Any]:
-        """Put work in line; the future is done when its transaction is durable, or failed when it is undone."""
+        """
+        Put work in line; the future is done when its transaction is durable, or failed when it is undone.
+
+        Raises:
+            LedgerProblem: the ledger was closed, and nobody would answer.
+        """
+        if not self._thread.is_alive():
+            raise LedgerProblem(f"{self.path}: the ledger is closed")
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # from here on a cancelled caller cannot take it back
         self._line.put((work, future))
@@ -145,11 +154,15 @@ class Engine:
 
     def _commit_together(self, batch: list[tuple[Work, Future[Any]]]) -> None:
         try:
+            self._begin()
+        except MailerError as problem:
+            _fail(batch, problem)  # no piece of work is to blame, and one wait for a busy file is enough for all
+            return
+        try:
             results = self._transact([work for work, _ in batch])
         except Exception as problem:  # noqa: BLE001  whatever a piece of work raises is its caller's to see
             if len(batch) == 1 or self._broken:
-                for _, future in batch:
-                    future.set_exception(problem)
+                _fail(batch, problem)
             else:
                 for one in batch:
                     self._commit_together([one])
@@ -157,13 +170,16 @@ class Engine:
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
 
-    def _transact(self, works: list[Work]) -> list[Any]:
+    def _begin(self) -> None:
         if self._broken:
             raise self._broken
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.Error as problem:
             raise translated(problem, self.path) from problem
+
+    def _transact(self, works: list[Work]) -> list[Any]:
+        """Do the works of an open transaction and commit it."""
         try:
             results = [work(self._connection) for work in works]
         except apsw.Error as problem:
@@ -186,3 +202,8 @@ class Engine:
         # SQLite has already rolled back by itself behind some errors (disk full, I/O).
         if not self._connection.get_autocommit():
             self._connection.execute("ROLLBACK")
+
+
+def _fail(batch: list[tuple[Work, Future[Any]]], problem: Exception) -> None:
+    for _, future in batch:
+        future.set_exception(problem)

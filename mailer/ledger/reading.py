@@ -49,6 +49,7 @@ class ReadingPart:
             "l.state": selection.state,
             "l.reason": selection.reason,
             "l.id": selection.letter,
+            "s.file": selection.file,
         }
         given = {column: value for column, value in wanted.items() if value not in ("", None)}
         sql = _RECORD + "".join(f" AND {column} = ?" for column in given)

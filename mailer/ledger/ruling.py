@@ -17,7 +17,8 @@ from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move_each
 
 # Each names the term that its index stands by: without it, word for word, a query would read the whole table. A step to the
-# next lane goes behind the last entry that the lane could have, else SQLite would walk through all of the lane.
+# next lane goes behind the last entry that the lane could have (x'' sorts behind every text), else SQLite would walk through
+# all of the lane.
 _NEXT_LANE = """
 SELECT campaign, target, country, next_attempt_at FROM letter WHERE state IN ('queued', 'deferred')
     AND (campaign, target, country, next_attempt_at) > (?, ?, ?, 9223372036854775807)
@@ -25,8 +26,8 @@ SELECT campaign, target, country, next_attempt_at FROM letter WHERE state IN ('q
 """
 _NEXT_HELD = """
 SELECT campaign, target, country, reason FROM letter WHERE state = 'held'
-    AND (campaign, target, country, reason, id) > (?, ?, ?, ?, 9223372036854775807)
-    ORDER BY campaign, target, country, reason, id LIMIT 1
+    AND (campaign, target, country, reason, held_by) > (?, ?, ?, ?, x'')
+    ORDER BY campaign, target, country, reason, held_by LIMIT 1
 """
 _WAITING_IN = """
 SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred')

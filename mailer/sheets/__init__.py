@@ -45,7 +45,8 @@ def read(stream: BinaryIO, name: str, *, known: Callable[[str], bool] | None = N
     [{'Name': 'Jane Doe', 'City': 'Riga'}]
 
     Raises:
-        UnreadableFile: nothing of this file can be taken; its reason says what to do. Never after the first row.
+        UnreadableFile: nothing of this file can be taken; its reason says what to do. Comes before the first row, unless the
+            file changes while it is read.
     """
     match _form(name):
         case "csv":

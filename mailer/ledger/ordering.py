@@ -1,0 +1,119 @@
+"""What a person orders of letters: hold, release, retry, cancel, resolve. Part of the ledger on SQLite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import apsw
+
+from mailer.delivery import Order, State, Who
+from mailer.ledger import Selection
+from mailer.ledger.engine import Engine, rows
+from mailer.ledger.moves import move, packed, unpacked
+from mailer.outcome import Recipient, Standing
+
+# A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all.
+_ORDERED = """
+SELECT l.id, l.state, l.attempt, l.recipients FROM letter l JOIN signature s ON s.id = l.signature
+WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter) AND (:campaign = '' OR l.campaign = :campaign)
+    AND (:target = '' OR l.target = :target) AND (:state = '' OR l.state = :state) AND (:reason = '' OR l.reason = :reason)
+    AND (:file IS NULL OR s.file = :file) AND (:sends = 0 OR s.sealed IS NOT NULL)
+    AND (l.state <> 'cancelled' OR NOT EXISTS (SELECT 1 FROM attempt WHERE letter = l.id AND marked_at IS NOT NULL))
+ORDER BY l.id LIMIT :limit
+"""
+_MARKED_AT = "SELECT max(marked_at) FROM attempt WHERE letter = ?"
+_KEEP = "UPDATE letter SET recipients = ? WHERE id = ?"
+_AFRESH = """
+UPDATE letter SET recipients = '[]', tries = 0, first_tried_at = NULL, date = NULL, edition = NULL, language = NULL, sha256 = NULL
+WHERE id = ?
+"""
+_AGAIN = "UPDATE letter SET recipients = ?, tries = 0, first_tried_at = NULL WHERE id = ?"
+_SETTLED = frozenset({Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED})
+
+
+class OrderingPart:
+    """A person's orders, each recorded with its reason. A letter that is being sent just now is left alone."""
+
+    _engine: Engine
+
+    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> tuple[int, int]:
+        """
+        Give an order about the letters that are meant and whose state allows it, at most `limit` behind a number.
+
+        Gives how many moved, and the number to go on behind (0 when there are no more).
+        """
+
+        def work(db: apsw.Connection) -> tuple[int, int]:
+            values = {
+                "behind": behind,
+                "letter": selection.letter,
+                "campaign": selection.campaign,
+                "target": selection.target,
+                "state": selection.state,
+                "reason": selection.reason,
+                "file": selection.file,
+                "sends": order.state is State.QUEUED,
+                "limit": limit,
+            }
+            found = db.execute(_ORDERED, values).fetchall()
+            moved = sum(_obey(db, row, order, why, now) for row in found)
+            return moved, int(found[-1][0]) if len(found) == limit else 0  # type: ignore[arg-type]
+
+        moved, on = await self._engine.run(work)
+        return moved, on
+
+    async def resolve(self, letter: int, *, accepted: bool, why: str, now: int, not_before: float) -> str:
+        """
+        End a doubt by a person's word; an empty text, or why it cannot be done.
+
+        `not_before` is the time that must lie behind the dot mark (seconds): until then the answer may still come.
+        """
+
+        def work(db: apsw.Connection) -> str:
+            found = rows(db, "SELECT state, attempt, recipients FROM letter WHERE id = ?", (letter,))
+            if not found or found[0][0] != State.IN_DOUBT:
+                return "the letter is not in doubt" if found else "there is no such letter"
+            marked_at = rows(db, _MARKED_AT, (letter,))[0][0]
+            if marked_at is not None and now < marked_at + not_before:
+                return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
+            now_is = Standing.ACCEPTED if accepted else Standing.WAITING
+            after = [replace(r, state=now_is) if r.state is Standing.IN_DOUBT else r for r in unpacked(found[0][2])]
+            db.execute(_KEEP, (packed(after), letter))
+            new, at = (State.ACCEPTED, None) if accepted else (State.QUEUED, now)
+            move(
+                db,
+                (letter, State.IN_DOUBT, found[0][1]),
+                new,
+                Who.PERSON,
+                "",
+                now,
+                at=at,
+                told={"order": "resolve", "said": why},
+            )
+            return ""
+
+        return str(await self._engine.run(work))
+
+
+def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> bool:
+    letter, state, attempt, recipients = row
+    if State(state) not in order.of:
+        return False
+    if order.state is State.QUEUED:
+        _prepare_again(db, letter, unpacked(recipients))
+    at = now if order.state is State.QUEUED else None
+    reason = "organiser" if order.state is State.HELD else ""
+    return move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, at=at, told={"said": why})
+
+
+def _prepare_again(db: apsw.Connection, letter: int, recipients: tuple[Recipient, ...]) -> None:
+    """
+    A letter that nobody has taken yet starts afresh, with the addresses and words of today; else only who is missing is
+    asked again, with the same bytes.
+    """
+    if not any(recipient.state in _SETTLED for recipient in recipients):
+        db.execute(_AFRESH, (letter,))
+        return
+    again = [r if r.state in _SETTLED else replace(r, state=Standing.WAITING, reply="") for r in recipients]
+    db.execute(_AGAIN, (packed(again), letter))
