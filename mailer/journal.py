@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedRandom
 from pathlib import Path
 
-from mailer.chain import Link, hash_of
+from mailer.chain import Link, check, hash_of
 from mailer.errors import CannotSend, CannotWrite
 
 Read = Callable[[int, int], Sequence[Link]]
@@ -62,6 +62,32 @@ class Journal:
         if ours[0].hash != hash_of(last):
             raise CannotSend(f"{self._path}:{seq}: the journal's file and the ledger tell different stories; nothing is sent")
         self._written = seq
+
+    def disagreement(self) -> str:
+        """Follow the file and the table side by side from their first lines; where they part, or an empty text."""
+        last: Link | None = None
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                for link in self._links():
+                    followed = check([link.line], last)
+                    if not isinstance(followed, Link):
+                        return f"the journal's table, line {link.seq}: {followed.why if followed else 'it is empty'}"
+                    last = followed
+                    # The file may be behind: it is appended after the commits, and caught up on every start.
+                    line = file.readline()
+                    if line.endswith("\n") and line.removesuffix("\n") != link.line:
+                        return f"{self._path}:{link.seq}: this line is not what the ledger says"
+                if rest := file.readline():
+                    return f"{self._path}: it goes on behind the ledger's last line: {rest[:80].rstrip()}"
+        except OSError as problem:
+            return f"{self._path}: the journal's file cannot be read ({problem.strerror})"
+        return ""
+
+    def _links(self) -> Iterator[Link]:
+        behind = 0
+        while links := self._read(behind, _CHUNK):
+            yield from links
+            behind = links[-1].seq
 
     def catch_up(self) -> int:
         """

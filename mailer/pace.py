@@ -41,7 +41,7 @@ def allowance(pace: Pace, sent: Sequence[float], now: float) -> int | None:
     (1, 2)
     """
     room = [
-        limit - sum(at > now - span for at in sent)
+        limit - sum(at + span > now for at in sent)
         for limit, span in ((pace.per_minute, MINUTE), (pace.per_hour, HOUR))
         if limit is not None
     ]
@@ -57,7 +57,7 @@ def free_at(pace: Pace, sent: Sequence[float], now: float) -> float:
     """
     moments = [now]
     for limit, span in ((pace.per_minute, MINUTE), (pace.per_hour, HOUR)):
-        within = sorted(at for at in sent if at > now - span)
+        within = sorted(at for at in sent if at + span > now)
         if limit is not None and len(within) >= limit:
             moments.append(within[len(within) - limit] + span)
     return max(moments)

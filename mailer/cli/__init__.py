@@ -7,6 +7,7 @@ saying what to do next. Exit codes are those of sysexits(3), see `errors`; what 
     begin    init, demo                prepare  check, preview, approve
     send     run, work, pause, resume  look     status, log, show
     order    hold, release, retry, cancel, resolve
+    audit    health, verify
 
 No traceback reaches a terminal or a log: its values could be a signatory's.
 """
@@ -21,6 +22,7 @@ from typing import NoReturn
 
 import click
 
+from mailer.cli.audit import health, verify
 from mailer.cli.begin import demo, init
 from mailer.cli.look import log, show, status
 from mailer.cli.order import cancel, hold, release, resolve, retry
@@ -44,26 +46,9 @@ def mailer(context: click.Context, config: str | None, verbose: bool) -> None:
     context.obj = config
 
 
-_COMMANDS = (
-    init,
-    demo,
-    check,
-    preview,
-    approve,
-    run,
-    work,
-    pause,
-    resume,
-    hold,
-    release,
-    retry,
-    cancel,
-    resolve,
-    status,
-    log,
-    show,
-)
-for command in _COMMANDS:
+_BEFORE, _SENDING = (init, demo, check, preview, approve), (run, work, pause, resume)
+_ORDERS, _LOOKING = (hold, release, retry, cancel, resolve), (status, log, show, health, verify)
+for command in (*_BEFORE, *_SENDING, *_ORDERS, *_LOOKING):
     mailer.add_command(command)
 
 

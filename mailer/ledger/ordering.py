@@ -16,8 +16,8 @@ from mailer.outcome import Recipient, Standing
 # A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all.
 _ORDERED = """
 SELECT l.id, l.state, l.attempt, l.recipients FROM letter l JOIN signature s ON s.id = l.signature
-WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter) AND (:campaign = '' OR l.campaign = :campaign)
-    AND (:target = '' OR l.target = :target) AND (:state = '' OR l.state = :state) AND (:reason = '' OR l.reason = :reason)
+WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter)
+    AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target) AND (:state = '' OR l.state = :state) AND (:reason = '' OR l.reason = :reason)
     AND (:file IS NULL OR s.file = :file) AND (:sends = 0 OR s.sealed IS NOT NULL)
     AND (l.state <> 'cancelled' OR NOT EXISTS (SELECT 1 FROM attempt WHERE letter = l.id AND marked_at IS NOT NULL))
 ORDER BY l.id LIMIT :limit
@@ -25,8 +25,8 @@ ORDER BY l.id LIMIT :limit
 _MARKED_AT = "SELECT max(marked_at) FROM attempt WHERE letter = ?"
 _KEEP = "UPDATE letter SET recipients = ? WHERE id = ?"
 _AFRESH = """
-UPDATE letter SET recipients = '[]', tries = 0, first_tried_at = NULL, date = NULL, edition = NULL, language = NULL, sha256 = NULL
-WHERE id = ?
+UPDATE letter SET recipients = '[]', tries = 0, first_tried_at = NULL,
+    date = NULL, edition = NULL, language = NULL, sha256 = NULL WHERE id = ?
 """
 _AGAIN = "UPDATE letter SET recipients = ?, tries = 0, first_tried_at = NULL WHERE id = ?"
 _SETTLED = frozenset({Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED})

@@ -22,6 +22,25 @@ LEFT JOIN attempt a ON a.letter = l.id AND a.number = l.attempt
 WHERE l.kind = 'letter'
 """
 
+# The journal tells every move but claims; so a letter stands where its last line left it, or is being sent from there.
+_TOLD = """
+WITH told AS MATERIALIZED (
+    SELECT json_extract(line, '$.letter') AS letter, json_extract(line, '$.to') AS state, max(seq) FROM journal
+    WHERE json_extract(line, '$.event') = 'letter' GROUP BY 1)
+"""
+_OTHERWISE = f"""{_TOLD}
+SELECT told.letter, l.state, told.state FROM told CROSS JOIN letter l ON l.id = told.letter
+WHERE told.state <> l.state AND NOT (l.state = 'sending' AND told.state IN ('queued', 'deferred')) LIMIT 20
+"""  # noqa: S608  both parts are ours
+_UNTOLD = f"""{_TOLD}
+SELECT id, state, 'nothing of it' FROM letter WHERE state NOT IN ('queued', 'held', 'by_hand', 'sending')
+    AND id NOT IN (SELECT letter FROM told) LIMIT 20
+"""  # noqa: S608  both parts are ours
+_UNBACKED = """
+SELECT l.id FROM letter l WHERE l.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.letter = l.id
+    AND a.marked_at IS NOT NULL AND a.verdict IN ('accepted', 'in_doubt', 'deferred')) LIMIT 20
+"""
+
 
 class ReadingPart:
     """A second connection, for one reader; in WAL mode it neither waits for the writer nor holds it up."""
@@ -91,6 +110,24 @@ class ReadingPart:
             " GROUP BY campaign, state, reason ORDER BY campaign, state, count(*) DESC"
         )
         return {(campaign, state, reason): count for campaign, state, reason, count in self._query(sql)}
+
+    def disagreements(self) -> Iterator[str]:
+        """Where the ledger does not agree with itself; nothing if all is well. Reads every page: minutes for millions."""
+        for (problem,) in self._query("PRAGMA integrity_check(20)"):
+            if problem != "ok":
+                yield f"the ledger's file: {problem}"
+        for table, row, *_ in self._query("PRAGMA foreign_key_check"):
+            yield f"table {table}, row {row}: it names a row that is not there"
+        for sql in (_OTHERWISE, _UNTOLD):
+            for letter, state, told in self._query(sql):
+                yield f"letter {letter} is {state}, but the journal says {told}"
+        for (letter,) in self._query(_UNBACKED):
+            yield f"letter {letter} is accepted, but no attempt of it reached the dot"
+
+    def oldest_due(self, now: int) -> int | None:
+        """Since when the letter that waits longest has been due, in seconds since 1970; None if none is."""
+        sql = "SELECT min(next_attempt_at) FROM letter WHERE state IN ('queued', 'deferred') AND next_attempt_at <= ?"
+        return next((row[0] for row in self._query(sql, (now,))), None)
 
     def next_attempt_at(self) -> int | None:
         """When the next letter is due, in seconds since 1970."""

@@ -1,0 +1,57 @@
+"""health, verify: does anything need a person, and does everything agree. They only look."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from mailer.cli.ground import configuration, hint, json_line, say
+from mailer.config import Configuration
+
+SICK = 1
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_context
+def health(context: click.Context, as_json: bool) -> int:
+    """Exit 0 if all is well, 1 if something needs a person, with the reasons; for monitoring."""
+    found = asyncio.run(_health(configuration(context)))
+    if as_json:
+        json_line({"well": not found, "reasons": found})
+    else:
+        say(f"mailer: {'; '.join(found)}" if found else "mailer: all is well")
+    return SICK if found else 0
+
+
+@click.command()
+@click.pass_context
+def verify(context: click.Context) -> int:
+    """See that the journal's chain, its file, the ledger and the queue folders agree."""
+    found = asyncio.run(_verify(configuration(context)))
+    for problem in found:
+        say(f"problem: {problem}")
+    if found:
+        hint("Keep all files as they are; nothing was changed.")
+        return SICK
+    say("The ledger, the journal and the folders agree.")
+    return 0
+
+
+async def _health(loaded: Configuration) -> list[str]:
+    from mailer import health
+    from mailer.app import CLOCK, opened
+
+    async with opened(loaded) as office:
+        return await health.ailments(office.ledger, loaded.relay.name, CLOCK)
+
+
+async def _verify(loaded: Configuration) -> list[str]:
+    from mailer import health
+    from mailer.app import opened, spool_of
+    from mailer.journal import Journal
+
+    async with opened(loaded) as office:
+        journal = Journal(loaded.journal, office.ledger.journal)
+        return list(health.disagreements(office.ledger, journal, spool_of(loaded)))
