@@ -191,8 +191,7 @@ class Conversation:
         """From the 354 to the answer to the dot."""
         rule = self.script.choose("body", self.number, self._recipients)
         self._is_in_body, is_answered = True, False
-        if rule is None or rule.after:
-            await self.wire.flush()  # else what the rule says goes out in the breath of the 354
+        await self.wire.flush()
         while True:
             if rule is not None and len(self.wire.unread) >= rule.after:
                 action, rule = rule.action, None

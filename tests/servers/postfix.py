@@ -99,6 +99,7 @@ class Postfix:
     ) -> None:
         if strange := set(settings or {}) - MAY_BE_SET:
             raise AnotherWayOut(f"not known to lead nowhere: {', '.join(sorted(strange))}")
+        refusals = {"smtpd_recipient_restrictions": _refusals(refuses)} if refuses else {}
         self.host = "127.0.0.1"
         self.port = free_port()
         self._way_out = f"[127.0.0.1]:{sink.port}"
@@ -106,7 +107,7 @@ class Postfix:
         self.folder.chmod(0o755)  # its programs leave root, and must get to their files
         self.config, self.spool, self.log_file = self.folder / "etc", self.folder / "spool", self.folder / "maillog"
         self.ca_file = self.folder / "ca.pem"
-        self._wanted = self._parameters(refuses or {}) | dict(settings or {})
+        self._wanted = self._parameters() | refusals | dict(settings or {})
 
     # -- life
 
@@ -120,7 +121,11 @@ class Postfix:
             self._process = subprocess.Popen(
                 [master, "-c", self.config, "-e", str(LONGEST_LIFE_SECONDS)], stdout=said, stderr=said
             )
-        wait(lambda: is_listening(self.port) or self._process.poll() is not None)
+        try:
+            wait(lambda: is_listening(self.port) or self._process.poll() is not None)
+        except BaseException:
+            self.stop()
+            raise
         if self._process.poll() is not None or not is_listening(self.port):
             self.stop()
             raise RuntimeError(f"Postfix does not start: {self.log()}")
@@ -188,8 +193,8 @@ class Postfix:
         set_here, effective = self._parameters_as_read("-n"), self._parameters_as_read("-x")
         problems = [f"main.cf sets {name}" for name in set_here if name not in self._wanted]
         for name, value in self._wanted.items():
-            if effective[name] != value:
-                problems.append(f"{name} is {effective[name]!r}, not {value!r}")
+            if (found := effective.get(name)) != value:
+                problems.append(f"{name} is {found!r}, not {value!r}")
         for name, value in effective.items():  # also those that a newer Postfix may bring along
             if name.endswith(_WAYS_OUT) and value not in ("", self._way_out, f"smtp:{self._way_out}"):
                 problems.append(f"{name} leads to {value!r}")
@@ -206,14 +211,14 @@ class Postfix:
 
     # -- the furniture
 
-    def _parameters(self, refuses: Mapping[str, str]) -> dict[str, str]:
+    def _parameters(self) -> dict[str, str]:
         to_sink = f"smtp:{self._way_out}"
         nowhere = (
             "mydestination", "relay_domains", "alias_maps", "alias_database", "local_recipient_maps", "transport_maps",
             "virtual_alias_maps", "virtual_alias_domains", "virtual_mailbox_maps", "virtual_mailbox_domains",
             "local_header_rewrite_clients", "content_filter", "always_bcc", "smtp_fallback_relay", "header_checks",
         )  # fmt: skip
-        parameters = dict.fromkeys(nowhere, "") | {
+        return dict.fromkeys(nowhere, "") | {
             "default_transport": to_sink,
             "local_transport": to_sink,
             "relay_transport": to_sink,
@@ -240,9 +245,6 @@ class Postfix:
             "smtpd_error_sleep_time": "0s",
             "in_flow_delay": "0s",
         }
-        if refuses:
-            parameters["smtpd_recipient_restrictions"] = _refusals(refuses)
-        return parameters
 
     def _furnish(self) -> None:
         """Everything that Debian's postinst would make, in our folder and for Debian's users."""

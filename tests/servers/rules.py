@@ -132,8 +132,8 @@ class Rule:
     One line of a script. Connections and `nth` count from 1.
 
     `recipient` at rcpt is the address named, at data, body and dot one of those accepted. `after` is how many bytes of
-    the body have come when a rule on the body acts; 0 is at once, in the breath of the 354. `odds` is the chance that
-    a rule that fits is followed, drawn from the server's own seed.
+    the body have come when a rule on the body acts; 0 is at once, right behind the 354. `odds` is the chance that a rule
+    that fits is followed, drawn from the server's own seed.
     """
 
     verb: Verb

@@ -9,7 +9,8 @@ A message's dump is complete before its dot is answered. It says that a dot came
 
 What a dump cannot show: smtp-sink leaves out every CR and writes LF for CRLF, so a bare CR is lost and a bare LF looks
 like a line's end. For bytes exactly as they stood on the wire use the scripted server. It announces neither SIZE nor
-STARTTLS nor SMTPUTF8, ends its list of extensions with an empty keyword, and lets anyone in who says AUTH.
+STARTTLS nor SMTPUTF8, ends its list of extensions with an empty keyword, and answers AUTH, which it announces, with 250
+instead of 235: clients rightly take that for a failure.
 """
 
 import contextlib
@@ -92,7 +93,11 @@ class Sink:
         command = [program("smtp-sink") or "smtp-sink", *flags, "-d", "message.", f"{self.host}:{self.port}", "128"]
         with (self.folder / "said").open("wb") as said:
             self._process = subprocess.Popen(command, cwd=self.folder, stdout=said, stderr=said)
-        wait(lambda: is_listening(self.port) or self._process.poll() is not None)
+        try:
+            wait(lambda: is_listening(self.port) or self._process.poll() is not None)
+        except BaseException:
+            self.stop()
+            raise
         return (self.folder / "said").read_text(errors="replace") if self._process.poll() is not None else ""
 
     def stop(self) -> None:

@@ -10,6 +10,8 @@ import re
 import smtplib
 import ssl
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -75,20 +77,51 @@ def test_what_a_killed_server_had_taken_is_whole_and_it_starts_again_where_it_wa
     assert (record.connections, len(record.taken), len(record.dotted)) == (2, 3, 3)
 
 
-def test_what_a_server_takes_is_synced_before_its_answer_leaves(tmp_path: Path) -> None:
+@contextmanager
+def watched(server: SpawnedServer, calls: Path) -> Iterator[None]:
+    """The server's system calls in a file; the server is stopped at the end."""
     if (strace := program("strace")) is None:
         pytest.skip("strace is not installed")
-    calls = tmp_path / "calls"
-    with SpawnedServer(tmp_path / "store") as server:
-        watch = [strace, "-f", "-y", "-s", "200", "-e", "trace=fsync,rename,sendto", "-o", str(calls)]
-        with subprocess.Popen([*watch, "-p", str(server.process.pid)], stderr=subprocess.PIPE, text=True) as watching:
-            assert watching.stderr is not None
-            if "attached" not in (said := watching.stderr.readline()):
-                pytest.skip(f"strace may not look: {said}")
-            hand_in(server.port)
-            server.stop()
-    steps = re.findall(r"fsync\(\d+<[^>]*?(\.part|store)>\)|(rename)\(|sendto\(.*?\"(250 2.0.0 taken)", calls.read_text())
+    watch = [strace, "-f", "-y", "-s", "500", "-e", "trace=fsync,rename,sendto", "-o", str(calls)]
+    with subprocess.Popen([*watch, "-p", str(server.process.pid)], stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stderr is not None
+        if "attached" not in (said := watching.stderr.readline()):
+            pytest.skip(f"strace may not look: {said}")
+        yield
+        server.stop()
+
+
+def test_what_a_server_takes_is_synced_before_its_answer_leaves(tmp_path: Path) -> None:
+    with SpawnedServer(tmp_path / "store") as server, watched(server, tmp_path / "calls"):
+        hand_in(server.port)
+    steps = re.findall(
+        r"fsync\(\d+<[^>]*?(\.part|store)>\)|(rename)\([^,]*\.part|sendto\(.*?\"(250 2.0.0 taken)",
+        (tmp_path / "calls").read_text(),
+    )
     assert ["".join(step) for step in steps] == [".part", "rename", "store", "250 2.0.0 taken"]
+
+
+def test_answers_to_pipelined_commands_leave_in_one_packet(tmp_path: Path) -> None:
+    with (
+        SpawnedServer(tmp_path / "store") as server,
+        watched(server, tmp_path / "calls"),
+        smtplib.SMTP("127.0.0.1", server.port, timeout=20) as client,
+    ):
+        client.ehlo()
+        client.send("".join(f"{line}\r\n" for line in HANDED_IN[1:]))
+        assert [client.getreply()[0] for _ in HANDED_IN[1:]] == [250, 250, 354]
+        client.close()
+    (packet,) = re.findall(r"sendto\(.*?\"(250 2.1.0 ok.*)\",", (tmp_path / "calls").read_text())
+    assert packet.replace(r"\r\n", "\n").splitlines()[:2] == ["250 2.1.0 ok", "250 2.1.5 ok"]
+    assert "354 end data" in packet
+
+
+def test_an_event_that_is_still_being_written_is_left_for_later(tmp_path: Path) -> None:
+    with SpawnedServer(tmp_path) as server:
+        hand_in(server.port)
+    with (tmp_path / "events.jsonl").open("a") as events:
+        events.write('{"event": "dot", "conn')
+    assert server.record().dots == {1: 1}
 
 
 def test_a_spawned_server_offers_what_its_options_say(tmp_path: Path, authority: trustme.CA, trust: ssl.SSLContext) -> None:
@@ -205,6 +238,11 @@ def test_a_message_cut_by_the_sink_s_end_is_none(tmp_path: Path) -> None:
         assert [sunk.data for sunk in sink.messages()] == [b"whole\r\n"]
         assert len(list(sink.folder.glob("message.*"))) == 2
         client.close()
+
+
+def test_the_sink_s_auth_cannot_be_used(sink: Sink) -> None:
+    with smtplib.SMTP("127.0.0.1", sink.port) as client, pytest.raises(smtplib.SMTPAuthenticationError, match="250"):
+        client.login("user", "secret")
 
 
 def test_a_sink_that_does_not_start_says_why(tmp_path: Path) -> None:

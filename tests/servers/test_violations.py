@@ -35,13 +35,22 @@ async def test_bytes_that_may_not_be_in_a_body_are_violations(body: bytes, what:
         assert server.taken[0].raw == body
 
 
-@pytest.mark.parametrize("body", [b"x" * 998 + b"\r\n", b".." + b"x" * 997 + b"\r\n", b"..\r\n", b"\r\n\r\n"])
-async def test_bytes_that_may_are_not(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body, data",
+    [
+        (b"x" * 998 + b"\r\n", b"x" * 998 + b"\r\n"),
+        (b".." + b"x" * 997 + b"\r\n", b"." + b"x" * 997 + b"\r\n"),
+        (b"..\r\n...\r\n", b".\r\n..\r\n"),
+        (b"\r\n\r\n", b"\r\n\r\n"),
+    ],
+)
+async def test_bytes_that_may_are_not(body: bytes, data: bytes) -> None:
     async with ScriptedServer() as server, connected(server) as client:
         await client.walk(*HANDED_IN)
         await client.send(body + b".\r\n")
         assert (await client.reply()).startswith("250 ")
     assert server.violations == []
+    assert (server.taken[0].raw, server.taken[0].data) == (body, data)
 
 
 async def test_octets_above_127_need_8bitmime() -> None:
@@ -92,13 +101,17 @@ async def test_a_body_before_the_354_is_a_violation_and_no_body() -> None:
 
 async def test_plain_text_behind_starttls_is_a_violation_and_never_counts(tls: ssl.SSLContext, trust: ssl.SSLContext) -> None:
     async with ScriptedServer(offers=Offers(tls=tls)) as server, connected(server) as client:
-        await client.walk("EHLO me.example")
-        await client.say("STARTTLS", "MAIL FROM:<evil@x.example>")
+        await client.walk("EHLO me.example", MAIL)
+        await client.say("STARTTLS", "RCPT TO:<evil@x.example>")
         assert (await client.reply()).startswith("220 ")
         await client.writer.start_tls(trust, server_hostname="127.0.0.1")
         assert await client.ask("RCPT TO:<b@y.example>") == "503 5.5.1 MAIL first"
-    assert whats(server)[0] == "something sent behind STARTTLS, before its reply"
-    assert server.commands[1] == ["EHLO me.example", "STARTTLS", "RCPT TO:<b@y.example>"]
+        assert await client.ask(MAIL) == "250 2.1.0 ok"
+    assert server.commands[1] == ["EHLO me.example", MAIL, "STARTTLS", "RCPT TO:<b@y.example>", MAIL]
+    assert whats(server) == [
+        "something sent behind STARTTLS, before its reply",
+        "parameters of MAIL without ESMTP",  # what EHLO said in the clear is forgotten
+    ]
 
 
 async def test_credentials_in_the_clear_are_a_violation(tls: ssl.SSLContext) -> None:
