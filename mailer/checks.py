@@ -21,8 +21,8 @@ from mailer import reading
 from mailer.address import Address
 from mailer.campaign import Campaign, Channel, Reason, Route, Target
 from mailer.desk import Desk, Stamp, write
-from mailer.errors import RenderProblem, WireProblem
-from mailer.outcome import Handover
+from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
+from mailer.outcome import ACCOUNT_REFUSED, Handover, judge
 from mailer.relay import Mode, Settings, reachable
 from mailer.signature import Kind, Signature
 
@@ -55,10 +55,11 @@ class Specimen:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a check found: problems that must be mended, and notes that a person should know."""
+    """What a check found: problems that must be mended, with their exit code, and notes that a person should know."""
 
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    exit_code: int = ConfigurationError.exit_code
 
 
 def specimens(desk: Desk, signed: Signature = _FULL) -> Iterator[Specimen]:
@@ -129,7 +130,9 @@ async def relay(settings: Settings) -> Findings:
     async with reachable(settings) as reached:
         opened = await reached.connect()
         if isinstance(opened, Handover):
-            return Findings((f"relay {reached.name}: {opened.stage}: {opened.answer}",))
+            refused = judge(opened.stage, opened.answer).reason == ACCOUNT_REFUSED
+            code = (AccountRefused if refused else RelayProblem).exit_code
+            return Findings((f"relay {reached.name}: {opened.stage}: {opened.answer}",), exit_code=code)
         await opened.close()
     return Findings(notes=(f"relay {reached.name} answers and lets us in",))
 

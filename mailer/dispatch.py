@@ -25,7 +25,7 @@ from mailer.delivery import Due, Retry, State, Who
 from mailer.desk import Desk
 from mailer.errors import MailerError
 from mailer.ledger import Lane, Ledger
-from mailer.outcome import Outcome, Scope, Stage
+from mailer.outcome import ACCOUNT_REFUSED, Outcome, Scope
 from mailer.pace import HOUR, Breaker, Clock
 from mailer.relay import Relay
 from mailer.rules import Ruling
@@ -245,17 +245,19 @@ class Dispatch:
         await self._learn(relay, result, sent)
 
     async def _learn(self, relay: Relay, result: Outcome, sent: Sent) -> None:
-        before = self._breaker
+        before, now = self._breaker, self._clock.now()
         if result.scope is Scope.RELAY:
-            refused = result.stage is Stage.AUTH or result.reason == "the relay refuses our account"
-            now = self._clock.now()
-            self._breaker = before.failed(now, f"{result.stage}: {result.answer}", account=refused)
-            sent.relay_failed = self._breaker.why
-            sent.account_refused = self._breaker.why if refused else sent.account_refused
-            log.relay_failed(relay.name, self._breaker.why, max(0.0, self._breaker.not_before - now))
+            refused = result.reason == ACCOUNT_REFUSED
+            why = f"{result.reason if refused else result.stage}: {result.answer}"
+            sent.relay_failed = why
+            sent.account_refused = why if refused else sent.account_refused
+            if before.is_open(now):
+                return  # the same outage, met by another connection
+            self._breaker = before.failed(now, why, account=refused)
+            log.relay_failed(relay.name, why, max(0.0, self._breaker.not_before - now))
         elif result.reached_mail and before != Breaker():
             self._breaker = before.worked()
-            sent.relay_failed = ""
+            sent.relay_failed = sent.account_refused = ""
         if self._breaker != before:
             await self._ledger.keep_breaker(relay.name, self._breaker, self._clock.seconds)
 

@@ -28,7 +28,7 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
         found.append(f"{in_doubt} letters are in doubt: mailer log --state in_doubt, then mailer resolve ID")
     breaker = await ledger.breaker(relay)
     if breaker.is_open(clock.now()):
-        found.append(f"the relay cannot be used: {breaker.why}: mailer check --relay, then mailer resume relay")
+        found.append(f"the relay cannot be used: {breaker.why}: mailer check --relay, then mailer resume relay --why TEXT")
     for pause in await ledger.pauses():
         campaign = pause.scope.removeprefix("campaign:").removeprefix("all")
         found.append(

@@ -43,9 +43,9 @@ def ruled(held: int, released: int, expired: int) -> None:
 
 
 def settled(letter: int, target: str, state: str, reason: str, answer: str = "") -> None:
-    """An attempt was settled; `answer` is the server's."""
-    level = logging.DEBUG if state == "accepted" else logging.WARNING
-    why = ": ".join(part for part in (reason, answer) if part)
+    """An attempt was settled; `answer` is the server's. One that came to nothing is the relay's matter, told as such."""
+    level = logging.DEBUG if state in {"accepted", "queued"} else logging.WARNING
+    why = reason if answer in reason else f"{reason}: {answer}" if reason else answer
     _log.log(level, "letter %d to %s: %s%s", letter, target, state, f" ({why})" if why else "")
 
 
@@ -63,12 +63,12 @@ def bug(letter: int, problem: Exception) -> None:
 
 def campaign_paused(campaign: str, why: str) -> None:
     """A campaign was stopped by a reply that is about its sender."""
-    _log.error("campaign %s is paused: %s; mend it, then: mailer resume %s", campaign, why, campaign)
+    _log.error("campaign %s is paused: %s; mend it, then: mailer resume %s --why TEXT", campaign, why, campaign)
 
 
 def stopping() -> None:
     """A signal asks to stop."""
-    _log.info("stopping: the letters in hand are finished, no new one is begun")
+    _log.warning("stopping: the letters in hand are finished, no new one is begun")
 
 
 def waiting(seconds: float) -> None:
@@ -89,3 +89,6 @@ class Watch:
 
     def letter(self) -> None:
         """One more letter was settled."""
+
+    def waiting(self, seconds: float) -> None:
+        """The pass stays: more is due in so many seconds."""

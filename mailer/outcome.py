@@ -127,6 +127,8 @@ def _rule(stages: str, codes: str, says: tuple[Verdict, Scope, str], *, enhanced
     return Rule(chosen, *says, codes=tuple(codes.split()), enhanced=tuple(enhanced.split()), pattern=compiled)
 
 
+ACCOUNT_REFUSED = "the relay refuses our account"
+
 _BEFORE = " ".join(BEFORE_MAIL)
 _TRANSACTION = "mail rcpt data body dot"
 _DEFER, _REFUSE = Verdict.DEFERRED, Verdict.REFUSED
@@ -136,9 +138,9 @@ _POLICY = r"\b(spam|block ?list|blacklist|black list|dnsbl|policy)\b"
 
 # First match from the top, from specific to general; sections and columns after RELIABILITY's table of replies.
 TABLE: tuple[Rule, ...] = (
-    _rule(_TRANSACTION, "530 534 535 538", (_DEFER, _H, "the relay refuses our account")),
-    _rule(_TRANSACTION, "5", (_DEFER, _H, "the relay refuses our account"), enhanced="5.7.8 5.7.9"),
-    _rule("auth", "5", (_DEFER, _H, "the relay refuses our account")),
+    _rule(_TRANSACTION, "530 534 535 538", (_DEFER, _H, ACCOUNT_REFUSED)),
+    _rule(_TRANSACTION, "5", (_DEFER, _H, ACCOUNT_REFUSED), enhanced="5.7.8 5.7.9"),
+    _rule("auth", "5", (_DEFER, _H, ACCOUNT_REFUSED)),
     _rule(_BEFORE, "", (_DEFER, _H, "the relay cannot be used just now")),
     _rule(_TRANSACTION, "421", (_DEFER, _H, "the relay is closing")),
     # Too many recipients is about the size of one transaction, and the full mailbox about one mailbox, whatever words like

@@ -60,6 +60,9 @@ class Ruled:
     released: int = 0
     expired: int = 0
 
+    def __add__(self, more: Ruled) -> Ruled:
+        return Ruled(self.held + more.held, self.released + more.released, self.expired + more.expired)
+
 
 # What rules release when its cause is gone. A render error ends with a new edition; a changed letter only by a person.
 _BY_LANE = frozenset(Reason)

@@ -26,6 +26,7 @@ from mailer.errors import BadRow
 
 # Longest text of a field, in characters.
 LIMITS = {"name": 100, "organisation": 200, "role": 100, "city": 100, "postal_address": 500, "message": 5000}
+_INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers, the letters of people who sign as nobody
 _MANY_LINES = {"postal_address", "message"}
 
 _PERSON = {"", "person", "individual", "private person", "человек", "физическое лицо", "частное лицо", "лицо"}
@@ -96,7 +97,7 @@ def read(fields: Mapping[str, str], rules: Rules) -> Signature:
         BadRow: with one sentence for the organiser: what is wrong and what would be right.
     """
     texts = {field: _clean(field, fields.get(field, "")) for field in LIMITS}
-    if not any(character.isalpha() for character in texts["name"]):
+    if not any(character.isalpha() and character not in _INVISIBLE for character in texts["name"]):
         raise BadRow("the name is missing" if not texts["name"] else f"the name «{texts['name']}» has no letter in it")
     _check_consent(fields.get("consent", ""), rules)
     signature = Signature(
@@ -152,6 +153,7 @@ def _is_refused(character: str) -> bool:
         or character in "\u200b\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufffd"
         or 0xE0000 <= ord(character) <= 0xE007F
         or ord(character) & 0xFFFE == 0xFFFE
+        or 0xFDD0 <= ord(character) <= 0xFDEF
     )
 
 
@@ -199,9 +201,14 @@ def _country(text: str) -> str:
 
 
 def _language(text: str) -> str:
-    word = _word(text)
-    tag = re.match(r"[a-z]{2,3}(?= |$)", word)
-    return _LANGUAGES.get(word, tag.group() if tag else "")
+    """
+    >>> _language("ru_RU"), _language("English (UK)"), _language("Klingon")
+    ('ru', 'en', '')
+    """
+    word = _word(text.replace("_", " "))
+    first = word.split(" ", 1)[0]
+    tag = first if re.fullmatch(r"[a-z]{2,3}", first) else ""
+    return _LANGUAGES.get(word) or _LANGUAGES.get(first, tag)
 
 
 def _check_consent(text: str, rules: Rules) -> None:
@@ -216,7 +223,10 @@ def _check_consent(text: str, rules: Rules) -> None:
 
 
 _AMERICAN_OR_NOT = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
-_GOOGLE = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s*([ap]m)?\s*(?:GMT([+-]\d+)?)?)?", re.I)
+_GOOGLE = re.compile(
+    r"(\d{4})/(\d{1,2})/(\d{1,2})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s*([ap]m)?\s*(?:GMT(?:([+-])(\d{1,2})(?::(\d\d))?)?)?)?",
+    re.IGNORECASE,
+)
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?)?")
 
 
@@ -230,23 +240,37 @@ def _signed_at(text: str, rules: Rules) -> str:
         raise BadRow(f"signed on {moment.date()}, before the campaign opened on {rules.opens}")
     if moment.date() > rules.today + timedelta(days=1):
         raise BadRow(f"signed on {moment.date()}, which has not come yet")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _moment(text: str) -> datetime:
-    """Read a date as ISO 8601, as Google Forms and as Excel in Europe write it; never guess between day and month."""
+    """Read a date as ISO 8601, as Google Forms and as Excel in Europe write it; gives it in UTC."""
+    if slashed := _AMERICAN_OR_NOT.match(text):
+        raise BadRow(f"the date «{slashed.group()}» can be read in two ways: write it as 2011-09-30")
     try:
-        if google := _GOOGLE.fullmatch(text):
-            year, month, day, hour, minute, second, half, zone = google.groups()
-            hours = int(hour or 0) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour or 0)
-            offset = timezone(timedelta(hours=int(zone or 0)))
-            return datetime(int(year), int(month), int(day), hours, int(minute or 0), int(second or 0), tzinfo=offset)
-        if dotted := _DOTTED.fullmatch(text):
-            day, month, year, hour, minute, second = (int(part or 0) for part in dotted.groups())
-            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        if slashed := _AMERICAN_OR_NOT.match(text):
-            raise BadRow(f"the date «{slashed.group()}» can be read in two ways: write it as 2011-09-30")
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _of_google(text) or _of_excel(text) or datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadRow(f"the date «{text[:40]}» is not understood: write it as 2011-09-30") from None
+
+
+def _of_google(text: str) -> datetime | None:
+    """
+    >>> str(_of_google("2011/09/20 8:05:00 PM GMT+5:30"))
+    '2011-09-20 20:05:00+05:30'
+    """
+    found = _GOOGLE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, half, sign, hours, minutes = found.groups()
+    hour = int(hour or 0) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour or 0)
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
+    return datetime(int(year), int(month), int(day), hour, int(minute or 0), int(second or 0), tzinfo=timezone(offset))
+
+
+def _of_excel(text: str) -> datetime | None:
+    found = _DOTTED.fullmatch(text)
+    if found is None:
+        return None
+    day, month, year, hour, minute, second = (int(part or 0) for part in found.groups())
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from mailer import log, recovery, rules
 from mailer.delivery import Retry
 from mailer.dispatch import Dispatch
+from mailer.errors import MailerError
 from mailer.intake import Intake, Result
 from mailer.journal import Journal
 from mailer.ledger import Ledger, Recovered
@@ -40,7 +41,6 @@ class Summary:
     states: Counter[str] = field(default_factory=Counter)
     relay_failed: str = ""
     account_refused: str = ""
-    blocked: list[str] = field(default_factory=list)
     stopped: bool = False
 
 
@@ -117,6 +117,7 @@ class Worker:
             summary.files += await parts.intake.take_ready()
         ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, parts.clock.seconds)
         log.ruled(ruled.held, ruled.released, ruled.expired)
+        summary.ruled += ruled
         if job.send:
             await self._send(job, summary)
         parts.journal.catch_up()
@@ -130,10 +131,22 @@ class Worker:
         next_at = await parts.dispatch.next_at(parts.relay.name, now)
         if next_at is None or next_at > now:
             return
-        async with reachable(parts.relay) as relay:
-            sent = await parts.dispatch.send(relay, self._watch, left)
+        copying = asyncio.ensure_future(self._copy_journal())
+        try:
+            async with reachable(parts.relay) as relay:
+                sent = await parts.dispatch.send(relay, self._watch, left)
+        finally:
+            copying.cancel()
         summary.states.update(sent.states)
         summary.relay_failed, summary.account_refused = sent.relay_failed, sent.account_refused
+
+    async def _copy_journal(self) -> None:
+        """Bring the journal's file up while letters go out, so that whoever follows it sees them go."""
+        while True:
+            await asyncio.sleep(LOOK)
+            # What fails now (a full disk) is told at the end of the pass, by the last catching up.
+            with suppress(MailerError):
+                self._parts.journal.catch_up()
 
     async def _wait(self, job: Job, summary: Summary, began: float) -> float | None:
         """Seconds until the next look; None when this pass has done its part."""
@@ -152,5 +165,6 @@ class Worker:
     async def _sleep(self, seconds: float) -> None:
         if seconds > LOOK:
             log.waiting(seconds)
+            self._watch.waiting(seconds)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)

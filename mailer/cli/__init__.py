@@ -2,80 +2,116 @@
 The command `mailer`: one verb per job, one exit code per kind of ending.
 
 Results go to stdout, the log and hints to stderr; with `--json` or `--csv` stdout holds nothing else. Every command ends by
-saying what to do next. Exit codes are those of sysexits(3), see `errors`; what each verb does stands beside it:
+saying what to do next. Exit codes are those of sysexits(3), see `errors`; what each verb does stands in its module:
 
     begin    init, demo                prepare  check, preview, approve
     send     run, work, pause, resume  look     status, log, show
     order    hold, release, retry, cancel, resolve
     audit    health, verify
 
-No traceback reaches a terminal or a log: its values could be a signatory's.
+A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
+or a log: its values could be a signatory's.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from mailer.cli.audit import health, verify
-from mailer.cli.begin import demo, init
-from mailer.cli.look import log, show, status
-from mailer.cli.order import cancel, hold, release, resolve, retry
-from mailer.cli.prepare import approve, check, preview
-from mailer.cli.send import pause, resume, run, work
-from mailer.errors import MailerError
+from mailer.errors import ConfigurationError, MailerError
 
-USAGE, BUG = 64, 70
+USAGE, BUG, INTERRUPTED = 64, 70, 130
+
+# Every verb and its module, in the order in which people meet them.
+_VERBS = {
+    verb: module
+    for module, verbs in {
+        "begin": "init demo",
+        "prepare": "check preview approve",
+        "send": "run work pause resume",
+        "look": "status log show",
+        "order": "hold release retry cancel resolve",
+        "audit": "health verify",
+    }.items()
+    for verb in verbs.split()
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Verbs(click.Group):
+    """The verbs, each imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            for verb in _VERBS:  # a misspelt one: click proposes one of those it has
+                self.get_command(ctx, verb)
+            return None
+        command: click.Command = getattr(importlib.import_module(f"mailer.cli.{_VERBS[cmd_name]}"), cmd_name)
+        self.add_command(command)
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config", metavar="PATH", help="The instance's mailer.yaml; else MAILER_CONFIG, config/mailer.yaml, /etc/mailer."
 )
-@click.option("-v", "--verbose", is_flag=True, help="Tell every letter on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell every file and every letter on stderr.")
 @click.version_option(package_name="mailer")
 @click.pass_context
 def mailer(context: click.Context, config: str | None, verbose: bool) -> None:
     """Turn the signatures of a campaign into personal letters, each sent exactly once."""
-    logging.getLogger("mailer").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("mailer").setLevel(logging.DEBUG if verbose else logging.WARNING)
     context.obj = config
 
 
-_BEFORE, _SENDING = (init, demo, check, preview, approve), (run, work, pause, resume)
-_ORDERS, _LOOKING = (hold, release, retry, cancel, resolve), (status, log, show, health, verify)
-for command in (*_BEFORE, *_SENDING, *_ORDERS, *_LOOKING):
-    mailer.add_command(command)
+class _OnStderr(logging.Handler):
+    """Log lines on whatever stderr is just now: a progress bar puts itself there, and lines must go above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"mailer: {record.getMessage()}\n")
 
 
 def main() -> NoReturn:
     """Run the command line; the only place that turns endings into exit codes."""
     # What is personal is ours alone; folders that others read get their modes where they are made.
     os.umask(0o077)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("mailer: %(message)s"))
-    logging.getLogger("mailer").addHandler(handler)
+    logging.getLogger("mailer").addHandler(_OnStderr())
     sys.exit(_run())
 
 
 def _run() -> int:
     try:
-        code = mailer.main(standalone_mode=False)
+        code: Any = mailer.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as problem:
         problem.show(sys.stderr)
         return USAGE
     except click.Abort:
-        return 130
+        return INTERRUPTED
+    except ConfigurationError as problem:
+        from mailer.cli.ground import counted
+
+        click.echo(problem, err=True)  # file:line first, which editors know
+        click.echo(f"mailer: {counted(len(problem.problems), 'problem')} in the configuration; nothing was done", err=True)
+        return problem.exit_code
     except MailerError as problem:
         click.echo(f"mailer: {problem}", err=True)
         return problem.exit_code
-    except BrokenPipeError:
-        # The reader has had enough; keep Python from complaining about it while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as ended:
+        # click ends the process where a pipe is closed; anything else that ends it means what it says.
+        if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        from mailer.cli.ground import give_up_stdout
+
+        give_up_stdout()  # the reader has had enough
         return 0
     except Exception as bug:  # noqa: BLE001  the last door: a bug is told without its values
         places = traceback.extract_tb(bug.__traceback__)[-4:]

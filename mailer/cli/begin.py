@@ -8,39 +8,62 @@ from pathlib import Path
 
 import click
 
-from mailer.cli.ground import hint, say, table
+from mailer.cli.ground import again, counted, hint, near, say, table
 from mailer.config import Configuration, load
+from mailer.errors import CannotWrite, UsageProblem
+
+# What tells a demonstration from an instance that somebody works with: whose letters must not end in a sandbox.
+_MARK = ".demonstration"
 
 
 @click.command()
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 def init(folder: Path) -> None:
-    """Make a fresh instance: configuration, templates and queue folders, sending to the sandbox until you say otherwise."""
+    """
+    Make a fresh instance, which sends to the sandbox.
+
+    In DIR (unless told, here) come the configuration, the templates and the folders of the queue. No file is overwritten.
+    """
     from mailer import instance
 
     made = instance.create(folder)
-    say(f"A new instance is in {folder.resolve()} ({len(made)} files).")
+    say(f"A new instance is in {folder.resolve()} ({counted(len(made), 'file')}).")
     hint(f"Next: read {folder / 'config/mailer.yaml'} and {folder / 'config/campaigns'}, then")
-    hint(f"    cd {folder} && mailer check")
+    hint("    mailer check" if folder.resolve() == Path.cwd() else f"    cd {folder} && mailer check")
     hint(f"Then drop signature files into {folder / 'var/queue/incoming'} and: mailer run")
 
 
 @click.command()
 @click.argument("folder", default="demo", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 def demo(folder: Path) -> int:
-    """A throw-away instance (demo/) with sample signatures, end to end; every letter stays in its sandbox."""
+    """
+    Show it all in a throw-away instance, on sample signatures.
+
+    In DIR (unless told, demo/). Whatever its configuration says, every letter stays in its sandbox.
+    """
     from mailer import instance
     from mailer.cli.send import perform
     from mailer.worker import Job
 
-    if not (folder / "config/mailer.yaml").exists():
+    main_file = folder / "config/mailer.yaml"
+    if not main_file.exists():
         instance.create(folder, samples=True)
+        _mark(folder)
         hint(f"A demonstration instance is in {folder}, with sample signatures in its queue.")
-    loaded = _sandboxed(load((folder / "config/mailer.yaml").resolve(), os.environ))
+    elif not (folder / _MARK).exists():
+        raise UsageProblem(f"{folder} is an instance that somebody works with, not a demonstration: name another folder")
+    loaded = _sandboxed(load(main_file.resolve(), os.environ))
     code = perform(loaded, Job())
     _targets_by_state(loaded)
     _where_to_read(loaded)
     return code
+
+
+def _mark(folder: Path) -> None:
+    try:
+        (folder / _MARK).touch()
+    except OSError as problem:
+        raise CannotWrite(f"{folder / _MARK}: {problem.strerror}; remove {folder} and try again") from problem
 
 
 def _sandboxed(loaded: Configuration) -> Configuration:
@@ -63,20 +86,13 @@ def _targets_by_state(loaded: Configuration) -> None:
     states = [state for state in State if any(key[2] == state for key in tally)]
     targets = sorted({key[:2] for key in tally})
     rows = [[target, *(tally.get((campaign, target, state), 0) for state in states)] for campaign, target in targets]
-    table("Letters", ["target", *(state.replace("_", " ") for state in states)], rows, right=frozenset(range(1, 13)))
+    heads = ["target", *(state.replace("_", " ") for state in states)]
+    table("Letters by target and state", heads, rows, right=frozenset(range(1, 13)))
 
 
 def _where_to_read(loaded: Configuration) -> None:
     letters = sorted((loaded.relay.folder / "new").glob("*"))
-    say(f"The log:   {_near(loaded.journal)}")
+    say(f"The log:   {near(loaded.journal)}")
     if letters:
-        say(f"A letter:  {_near(letters[0])}  ({len(letters)} in this Maildir)")
-    hint(f"The same as a table: mailer --config {_near(loaded.path)} log")
-
-
-def _near(path: Path) -> str:
-    """A path as the reader would type it from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+        say(f"A letter:  {near(letters[0])}  ({counted(len(letters), 'letter')} in this Maildir)")
+    hint(f"The log as a table: {again(loaded, 'log')}")

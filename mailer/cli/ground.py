@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mailer.config import Configuration, find, load
-from mailer.errors import UsageProblem
+from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
+
+_INDENT = "  "
 
 
 def configuration(context: click.Context) -> Configuration:
@@ -31,9 +35,37 @@ def campaign_of(configuration: Configuration, campaign: str) -> str:
     return campaign
 
 
+def near(path: Path) -> str:
+    """A path as the reader would type it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def again(configuration: Configuration, words: str) -> str:
+    """A command as the reader would type it from here, for this same instance."""
+    try:
+        is_found = find(None, os.environ, Path.cwd()) == configuration.path
+    except ConfigurationError:
+        is_found = False
+    return f"mailer {words}" if is_found else f"mailer --config {near(configuration.path)} {words}"
+
+
+def counted(number: int, noun: str) -> str:
+    """
+    A number with its noun.
+
+    >>> counted(1, "letter"), counted(2, "letter")
+    ('1 letter', '2 letters')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def say(text: str = "") -> None:
     """A line of the result."""
-    click.echo(text)
+    with written():
+        click.echo(text)
 
 
 def hint(text: str) -> None:
@@ -42,25 +74,48 @@ def hint(text: str) -> None:
 
 
 def table(title: str, heads: Iterable[str], rows: Iterable[Iterable[object]], *, right: frozenset[int] = frozenset()) -> None:
-    """A table on stdout; `right` are the columns of numbers."""
+    """A table on stdout; `right` are the columns of numbers. On a terminal its cells fold to fit, elsewhere none does."""
     # rich is imported where something is printed: it costs 40 ms.
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, head in enumerate(heads):
         made.add_column(head, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
         made.add_row(*(Text(str(cell)) for cell in row))
-    click.echo(title)
-    width = None if sys.stdout.isatty() else 160
-    Console(file=sys.stdout, width=width, highlight=False).print(made)
+    width = shutil.get_terminal_size().columns - len(_INDENT) if sys.stdout.isatty() else 10_000
+    console = Console(file=sys.stdout, width=width, highlight=False)
+    with console.capture() as drawn:
+        console.print(made)
+    lines = drawn.get().splitlines()
+    say("\n".join([title, *(_INDENT + line.rstrip() for line in lines)]))
 
 
 def json_line(value: Any) -> None:
     """One JSON value on one line of stdout."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False))
+    say(json.dumps(value, ensure_ascii=False))
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """See that what the block writes has arrived; a full disk behind stdout is told as what it is."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        give_up_stdout()
+        raise CannotWrite(f"the output cannot be written ({problem.strerror})") from problem
+
+
+def give_up_stdout() -> None:
+    """Nobody takes what is still to be written there; keep Python from complaining about it while it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import shutil
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from mailer.cli.ground import configuration, hint, json_line, say, table
+from mailer.campaign import Reason
+from mailer.cli.ground import again, configuration, counted, hint, json_line, say, table, written
+from mailer.cli.send import told_pause
 from mailer.config import Configuration
 from mailer.delivery import State
 from mailer.errors import UsageProblem
-from mailer.ledger import Selection
+from mailer.ledger import Ledger, Selection
 
 _LOG_COLUMNS = (
     "letter",
@@ -29,6 +33,14 @@ _LOG_COLUMNS = (
     "file",
     "line",
 )
+_FOLLOW_SECONDS = 0.5
+_LONGEST_FILE = 24
+# What ends a reason for which a rule holds letters; the command, if there is one, stands beside it.
+_ENDS = {
+    Reason.NO_ROUTE: "no address is known for these signatories' countries: add it to the directory (config/embassies.yaml)",
+    Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
+    Reason.CLOSED: "these targets are closed in the campaign's configuration",
+}
 
 
 @click.command()
@@ -37,26 +49,21 @@ _LOG_COLUMNS = (
 def status(context: click.Context, as_json: bool) -> None:
     """Where everything stands, in one screen."""
     loaded = configuration(context)
-    told, reasons, approvals = asyncio.run(_status(loaded))
+    told, reasons, stops = asyncio.run(_status(loaded))
     if as_json:
         json_line(told)
         return
     campaigns: dict[str, Any] = told["campaigns"]
     for id, campaign in campaigns.items():
-        states = [state for state in State if state in campaign["letters"]]
-        rows = [[target, *(counts.get(state, 0) for state in states)] for target, counts in campaign["targets"].items()]
-        rows.append(["all", *(campaign["letters"][state] for state in states)])
-        known, rejected = campaign["duplicates"], campaign["rejected_rows"]
-        title = f"{id}: {campaign['signatures']} signatures, {known} known again, {rejected} rows rejected"
-        table(title, ["target", *(state.replace("_", " ") for state in states)], rows, right=frozenset(range(1, 13)))
+        _say_campaign(id, campaign)
     files, relay = told["files"], told["relay"]
     say(f"Files: {files['done']} done, {files['rejected']} set aside, {files['waiting']} waiting.")
     say(f"Relay: {relay['mode']}, {relay['state']}.")
-    if told["next_attempt_at"]:
+    if told["next_attempt_at"] and relay["state"] != "down":
         say(f"The next letter is due at {told['next_attempt_at']}.")
     if reasons:
-        table("Why letters are not accepted", ["campaign", "state", "reason", "letters"], reasons, right=frozenset({3}))
-    for sentence in [*approvals, *_advice(told)]:
+        table("Why letters are not accepted:", ["campaign", "state", "reason", "letters"], reasons, right=frozenset({3}))
+    for sentence in [*stops, *_advice(loaded, told, {str(row[2]) for row in reasons})]:
         hint(sentence)
 
 
@@ -66,21 +73,24 @@ def status(context: click.Context, as_json: bool) -> None:
 @click.option("--campaign", default="", help="Only this campaign.")
 @click.option("--reason", default="", help="Only letters with this reason.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
-@click.option("--follow", is_flag=True, help="Go on with what comes, as it comes, until interrupted.")
+@click.option("--follow", is_flag=True, help="From now on, each move of a letter as it comes, until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a letter each.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, cells safe for a spreadsheet.")
 @click.pass_context
 def log(context: click.Context, /, **chosen: Any) -> None:
     """The delivery log: one letter a line, and what became of it."""
-    as_json, as_csv = chosen.pop("as_json"), chosen.pop("as_csv")
+    as_json, as_csv, follow = (chosen.pop(name) for name in ("as_json", "as_csv", "follow"))
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    form = "json" if as_json else "csv" if as_csv else "table"
+    if follow and (as_csv or chosen["limit"]):
+        raise click.UsageError("--follow goes with --json, --state, --target, --campaign and --reason only")
     loaded = configuration(context)
-    if chosen.pop("follow"):
-        _follow(loaded)
-        return
-    asyncio.run(_log(loaded, Selection(**chosen | {"state": chosen["state"] or ""}), form))
+    selection = Selection(**chosen | {"state": chosen["state"] or ""})
+    if follow:
+        hint("Following the moves of letters; Ctrl-C ends it.")
+        asyncio.run(_follow(loaded, selection, as_json))
+    else:
+        asyncio.run(_log(loaded, selection, "json" if as_json else "csv" if as_csv else "table"))
 
 
 @click.command()
@@ -89,23 +99,25 @@ def log(context: click.Context, /, **chosen: Any) -> None:
 @click.pass_context
 def show(context: click.Context, letter: int, as_json: bool) -> None:
     """One letter with every attempt and every recipient's reply."""
-    told = asyncio.run(_show(configuration(context), letter))
+    loaded = configuration(context)
+    told = asyncio.run(_show(loaded, letter))
     if as_json:
         json_line(told)
         return
     attempts, recipients = told.pop("attempt_list"), told.pop("recipients")
-    table(
-        f"Letter {letter}",
-        ["", ""],
-        [[key.replace("_", " "), value] for key, value in told.items() if value not in (None, "")],
-    )
+    for key, value in told.items():
+        if value not in (None, ""):
+            say(f"{key.replace('_', ' '):<16}{_shown(value)}")
     if recipients:
-        table("Recipients", ["address", "role", "state", "reply"], [r.values() for r in recipients])
-    heads = ["number", "opened_at", "dot_at", "settled_at", "outcome", "stage", "reason", "reply"]
-    rows = [[one[head] if one[head] is not None else "" for head in heads] for one in attempts]
-    table("Attempts", [head.replace("_", " ") for head in heads], rows)
+        table("Recipients:", ["address", "role", "state", "reply"], [r.values() for r in recipients])
+    if attempts:
+        heads = ["", "opened", "dot", "settled", "outcome", "stage and reply"]
+        table("Attempts:", heads, [_attempt(one) for one in attempts])
     if told["state"] == State.IN_DOUBT:
         hint("In doubt: the final dot may have gone out and no answer is on record. It is not sent again by itself.")
+        hint(f"Where there is evidence: {again(loaded, f'resolve {letter} --accepted --why TEXT')} (or --resend)")
+    else:
+        hint(f"All letters: {again(loaded, 'log')}")
 
 
 async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[object]], list[str]]:
@@ -121,27 +133,42 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
         told = report.status(ledger, list(loaded.campaigns), waiting, relay)
         reasons: list[list[object]] = [[*key, count] for key, count in ledger.reasons().items()]
         ruling = await office.ruling()
-        hints = [
-            f"Campaign {id} is not approved as it stands: mailer approve {id}"
+        stops = [
+            f"{id} is not approved as it stands: {again(loaded, f'approve {id}')} (--diff: what has changed)"
             for id in office.desks
             if not ruling.is_approved(id)
         ]
-        hints += [f"Paused ({pause.scope}): {pause.why}" for pause in await ledger.pauses()]
+        stops += [told_pause(pause, loaded) for pause in await ledger.pauses()]
         if breaker.why:
-            hints.append(f"The relay has failed {breaker.failures} times: {breaker.why}")
-        return told, reasons, hints
+            next_try = f"; it is tried again at {report.moment(breaker.not_before)}" if relay["state"] == "down" else ""
+            stops.append(f"The relay has failed {counted(breaker.failures, 'time')} ({breaker.why}){next_try}")
+            stops.append(f"To ask it: {again(loaded, 'check --relay')}")
+        return told, reasons, stops
 
 
-def _advice(told: Mapping[str, Any]) -> list[str]:
+def _say_campaign(id: str, campaign: Mapping[str, Any]) -> None:
+    known, rejected = campaign["duplicates"], campaign["rejected_rows"]
+    title = f"{id}: {counted(campaign['signatures'], 'signature')}, {known} known again, {counted(rejected, 'row')} rejected"
+    if not campaign["letters"]:
+        say(title)
+        return
+    states = [state for state in State if state in campaign["letters"]]
+    rows = [[target, *(counts.get(state, 0) for state in states)] for target, counts in campaign["targets"].items()]
+    rows.append(["all", *(campaign["letters"][state] for state in states)])
+    table(title, ["target", *(state.replace("_", " ") for state in states)], rows, right=frozenset(range(1, 13)))
+
+
+def _advice(loaded: Configuration, told: Mapping[str, Any], reasons: set[str]) -> list[str]:
     """What to do next, in the order of its weight."""
     found = []
     if told["in_doubt"]:
-        found.append(f"{told['in_doubt']} letters are in doubt: mailer log --state in_doubt")
+        found.append(f"{counted(told['in_doubt'], 'letter')} in doubt: {again(loaded, 'log --state in_doubt')}")
+    found += [f"{reason}: {end}" for reason, end in _ENDS.items() if reason in reasons]
     if any(campaign["letters"].get("by_hand") for campaign in told["campaigns"].values()):
-        found.append("Some targets are reached by phone or post: mailer log --state by_hand")
+        found.append(f"by hand: some targets are reached by phone or post: {again(loaded, 'log --state by_hand')}")
     if told["files"]["waiting"]:
-        found.append("Files are waiting: mailer run")
-    return found or ["Every letter: mailer log. One letter: mailer show ID"]
+        found.append(f"Files are waiting: {again(loaded, 'run')}")
+    return [*found, f"Every letter: {again(loaded, 'log')}. One letter: {again(loaded, 'show ID')}"]
 
 
 async def _log(loaded: Configuration, selection: Selection, form: str) -> None:
@@ -149,52 +176,102 @@ async def _log(loaded: Configuration, selection: Selection, form: str) -> None:
     from mailer.app import opened
 
     async with opened(loaded) as office:
+        _see_that_it_is_known(loaded, office.ledger, selection)
         seals = {id: desk.seal for id, desk in office.desks.items()}
         lines = report.lines(office.ledger, selection, seals)
         if form == "json":
             for line in lines:
                 json_line(line)
         elif form == "csv":
-            _write_csv(lines)
+            _say_csv(lines)
         else:
-            rows = [[_cell(line[column]) for column in _LOG_COLUMNS] for line in lines]
-            table(
-                f"{len(rows)} letters",
-                [column.replace("_", " ") for column in _LOG_COLUMNS],
-                rows,
-                right=frozenset({0}),
-            )
-            hint("One letter with all its attempts: mailer show ID")
+            _say_lines(loaded, lines)
 
 
-def _write_csv(lines: Iterable[Mapping[str, object]]) -> None:
+def _see_that_it_is_known(loaded: Configuration, ledger: Ledger, selection: Selection) -> None:
+    """A misspelt name finds nothing, and nothing is what everybody hopes for: say that there is no such name."""
+    on_record = ledger.tally()
+    campaigns = {*loaded.campaigns, *(campaign for campaign, _, _ in on_record)}
+    targets = {target for one in loaded.campaigns.values() for target in one.targets} | {target for _, target, _ in on_record}
+    for name, wanted, known in (("campaign", selection.campaign, campaigns), ("target", selection.target, targets)):
+        if wanted and wanted not in known:
+            raise UsageProblem(f"there is no {name} «{wanted}»; there are: {', '.join(sorted(known))}")
+
+
+def _say_lines(loaded: Configuration, lines: Iterable[Mapping[str, object]]) -> None:
+    """A letter a line, as they are read; cut to the terminal's width, whole elsewhere."""
+    several = len(loaded.campaigns) > 1
+    targets = [f"{id}/{target}" if several else target for id, one in loaded.campaigns.items() for target in one.targets]
+    wide = max(map(len, targets))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    count = 0
+    say(f"{'letter':>8}  {'target':<{wide}}  {'state':<9}  {'from':<{_LONGEST_FILE}}  what")
+    for line in lines:
+        count += 1
+        target = f"{line['campaign']}/{line['target']}" if several else str(line["target"])
+        state, came = str(line["state"]).replace("_", " "), _came_from(line)
+        text = f"{line['letter']:>8}  {target:<{wide}}  {state:<9}  {came:<{_LONGEST_FILE}}  {_what(line)}".rstrip()
+        say(text if not width or len(text) <= width else text[: width - 1] + "…")
+    hint(f"{counted(count, 'letter')}. One letter with all its attempts: {again(loaded, 'show ID')}")
+
+
+def _came_from(line: Mapping[str, object]) -> str:
+    """The file and line of a letter's signature, the file's name shortened in the middle."""
+    if line["file"] is None:
+        return f"line {line['line']}"
+    file, number = _shown(line["file"]), f":{line['line']}"
+    room = _LONGEST_FILE - len(number)
+    if len(file) > room:
+        file = f"{file[: room // 2]}…{file[len(file) - room + room // 2 + 1 :]}"
+    return file + number
+
+
+def _what(line: Mapping[str, object]) -> str:
+    """What there is to say of a letter in its state."""
+    reason, reply = str(line["reason"]), str(line["reply"])
+    said = reason if reply in reason else f"{reason}: {reply}" if reason else reply
+    if line["state"] in {State.QUEUED, State.DEFERRED}:
+        return f"due {line['next_attempt_at']}" + (f", {said}" if said else "")
+    if line["state"] == State.BY_HAND:
+        return f"by {line['channel']}"
+    return f"{line['accepted_at']}  {said}" if line["accepted_at"] else said
+
+
+def _say_csv(lines: Iterable[Mapping[str, object]]) -> None:
     from mailer.sheets.written import defused
 
-    writer = csv.writer(sys.stdout)
-    writer.writerow(_LOG_COLUMNS)
-    for line in lines:
-        writer.writerow([defused(_cell(line[column])) for column in _LOG_COLUMNS])
+    with written():
+        writer = csv.writer(sys.stdout)
+        writer.writerow(_LOG_COLUMNS)
+        for line in lines:
+            cells = ["" if line[column] is None else str(line[column]) for column in _LOG_COLUMNS]
+            writer.writerow([defused(cell) for cell in cells])
 
 
-def _cell(value: object) -> str:
-    return "" if value is None else str(value)
+async def _follow(loaded: Configuration, selection: Selection, as_json: bool) -> None:
+    """The journal as it grows, from now on; read from the ledger, which is ahead of the journal's file."""
+    import json
+
+    from mailer.app import opened
+
+    wanted = {"campaign": selection.campaign, "target": selection.target, "to": selection.state, "why": selection.reason}
+    async with opened(loaded) as office:
+        ledger = office.ledger
+        _see_that_it_is_known(loaded, ledger, selection)
+        behind = bisect_left(range(1, 1 << 40), True, key=lambda seq: ledger.link(seq) is None)
+        while True:
+            for link in ledger.journal(behind, 1_000):
+                behind, told = link.seq, json.loads(link.line)
+                if told["event"] == "letter" and all(told.get(key) == value for key, value in wanted.items() if value):
+                    say(link.line if as_json else _moved(told))
+            await asyncio.sleep(_FOLLOW_SECONDS)
 
 
-def _follow(loaded: Configuration) -> None:
-    """The journal's file as it grows: it is appended behind every commit of a pass."""
-    import time
-
-    hint(f"Following {loaded.journal}; Ctrl-C ends it.")
-    try:
-        with open(loaded.journal, encoding="utf-8") as file:
-            file.seek(0, 2)
-            while True:
-                if line := file.readline():
-                    click.echo(line.rstrip("\n"))
-                else:
-                    time.sleep(0.5)
-    except FileNotFoundError:
-        raise UsageProblem(f"{loaded.journal}: there is no journal yet; `mailer run` makes it") from None
+def _moved(told: Mapping[str, Any]) -> str:
+    """One move of a letter, as the journal tells it."""
+    said = ", ".join(str(told[key]) for key in ("why", "reply") if told.get(key))
+    moved = f"{told['from']} → {told['to']}".replace("_", " ")
+    return f"{told['at']}  {told['letter']:>8}  {told['target']}  {moved}" + (f"  ({said})" if said else "")
 
 
 async def _show(loaded: Configuration, letter: int) -> dict[str, Any]:
@@ -205,6 +282,19 @@ async def _show(loaded: Configuration, letter: int) -> dict[str, Any]:
         seals = {id: desk.seal for id, desk in office.desks.items()}
         found = next(report.lines(office.ledger, Selection(letter=letter), seals), None)
         if found is None:
-            raise UsageProblem(f"there is no letter {letter}; `mailer log` lists them")
+            raise UsageProblem(f"there is no letter {letter}; {again(loaded, 'log')} lists them")
         attempts = [report.attempt(one) for one in office.ledger.attempts(letter)]
         return {**found, "attempt_list": attempts}
+
+
+def _attempt(one: Mapping[str, Any]) -> list[object]:
+    """An attempt on one line; of its later times only the clock's part is new, mostly."""
+    opened_at = str(one["opened_at"])
+    later = [str(one[key] or "").removeprefix(opened_at[:11]) for key in ("dot_at", "settled_at")]
+    said = one["reason"] if one["reply"] in one["reason"] else ": ".join(filter(None, (one["reason"], one["reply"])))
+    return [one["number"], opened_at, *later, one["outcome"], f"{one['stage']}: {said}".strip(": ")]
+
+
+def _shown(value: object) -> str:
+    """A value as a terminal may show it: the name of a file can hold anything."""
+    return "".join(character if character.isprintable() else "_" for character in str(value))

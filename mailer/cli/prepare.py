@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from mailer.campaign import Campaign
-from mailer.cli.ground import campaign_of, configuration, hint, say, table
+from mailer.checks import Findings
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, table
 from mailer.config import Configuration
-from mailer.errors import CannotSend, CannotWrite, ConfigurationError
+from mailer.errors import CannotSend, CannotWrite, ConfigurationError, UnreadableFile
 from mailer.signature import Signature
+
+_SHOWN = 20  # rejected rows of a previewed file; the rest is counted
 
 
 @click.command()
 @click.option("--relay", "ask_relay", is_flag=True, help="Connect to the relay and let it take our account; sends nothing.")
 @click.pass_context
 def check(context: click.Context, ask_relay: bool) -> int:
-    """The configuration, and every letter that it can write."""
+    """
+    Check the configuration, and every letter that it can write.
+
+    Each template is filled in for each target, language and voice, once with every field given and once with none.
+    """
     loaded = configuration(context)
-    problems, notes = asyncio.run(_check(loaded, list(loaded.campaigns), ask_relay))
-    return _told(problems, notes)
+    return _told(loaded, asyncio.run(_check(loaded, ask_relay)), "check --relay" if ask_relay else "check")
 
 
 @click.command()
@@ -34,60 +41,66 @@ def check(context: click.Context, ask_relay: bool) -> int:
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the letters there, as .eml."
 )
 @click.pass_context
-def preview(context: click.Context, campaign: str, file: Path | None, out: Path | None) -> None:
+def preview(context: click.Context, campaign: str, file: Path | None, out: Path | None) -> int:
     """
-    Write the letters of a campaign, for each target, language and voice, and show them.
+    Show a campaign's letters, for each target, language and voice.
 
     With FILE, say how its columns are understood and what its rows would come to, and write the letters of its first
     good signature.
     """
     loaded = configuration(context)
-    asyncio.run(_preview(loaded, campaign_of(loaded, campaign), file, out))
+    return asyncio.run(_preview(loaded, campaign_of(loaded, campaign), file, out))
 
 
 @click.command()
 @click.argument("campaign")
 @click.option("--diff", is_flag=True, help="Only show what has changed since the last approval.")
 @click.pass_context
-def approve(context: click.Context, campaign: str, diff: bool) -> int:
-    """Bind your word to a campaign's letters, targets and sender as they stand; a later change holds the queue."""
+def approve(context: click.Context, campaign: str, diff: bool) -> None:
+    """
+    Bind your word to a campaign's letters as they stand.
+
+    Templates, targets with their addresses, copies and sender; a later change of any of these holds the queue. What was
+    approved before is compared first, and what has changed since is shown.
+    """
     loaded = configuration(context)
-    return asyncio.run(_approve(loaded, campaign_of(loaded, campaign), diff))
+    asyncio.run(_approve(loaded, campaign_of(loaded, campaign), diff))
 
 
-async def _check(loaded: Configuration, campaigns: Iterable[str], ask_relay: bool) -> tuple[list[str], list[str]]:
+async def _check(loaded: Configuration, ask_relay: bool) -> list[Findings]:
     from mailer import checks
     from mailer.app import opened
 
     async with opened(loaded, create=True) as office:
-        found = [checks.campaign(office.desks[id]) for id in campaigns]
+        found = [checks.campaign(desk) for desk in office.desks.values()]
         ruling = await office.ruling()
         waits = [
-            f"{id}: not approved as it stands; letters wait for: mailer approve {id}"
-            for id in campaigns
+            f"{id}: not approved as it stands; its letters wait for: {again(loaded, f'approve {id}')}"
+            for id in office.desks
             if not ruling.is_approved(id)
         ]
     if ask_relay:
         found.append(await checks.relay(loaded.relay))
-    problems = [problem for one in found for problem in one.problems]
-    return problems, [note for one in found for note in one.notes] + waits
+    return [*found, Findings(notes=tuple(waits))]
 
 
-def _told(problems: Iterable[str], notes: Iterable[str]) -> int:
-    for note in notes:
+def _told(loaded: Configuration, found: Iterable[Findings], command: str = "check") -> int:
+    """Say what a check found; gives the exit code, that of the first that has a problem."""
+    found = list(found)
+    for note in (note for one in found for note in one.notes):
         say(f"note: {note}")
-    problems = list(problems)
-    for problem in problems:
+    for problem in (problem for one in found for problem in one.problems):
         say(f"problem: {problem}")
-    if problems:
-        hint("Mend these, then check again.")
-        return ConfigurationError.exit_code
-    say("Everything is in order.")
-    hint("To read the letters: mailer preview CAMPAIGN")
+    failed = [one for one in found if one.problems]
+    if failed:
+        hint(f"Mend this, then: {again(loaded, command)}")
+        return failed[0].exit_code
+    say("No problem was found.")
+    hint(f"To read the letters: {again(loaded, 'preview CAMPAIGN')}")
     return 0
 
 
-async def _preview(loaded: Configuration, campaign: str, file: Path | None, out: Path | None) -> None:
+async def _preview(loaded: Configuration, campaign: str, file: Path | None, out: Path | None) -> int:
     from mailer import checks
     from mailer.app import opened
 
@@ -104,22 +117,30 @@ async def _preview(loaded: Configuration, campaign: str, file: Path | None, out:
         else:
             _write(out / f"{name}.eml", one.wire)
             say(str(out / f"{name}.eml"))
+    if file and signed is None:
+        hint(f"No row of {file.name} is a signature; these letters are of an invented one.")
     hint("Nothing was queued and nothing was sent.")
+    return ConfigurationError.exit_code if any(one.problem for one in found) else 0
 
 
 def _understood(campaign: Campaign, file: Path) -> Signature | None:
     """Say how a file is understood; gives its first good signature, if there is one."""
     from mailer import checks
 
-    told = checks.file(campaign, file, datetime.now(UTC).date())
+    try:
+        told = checks.file(campaign, file, datetime.now(UTC).date())
+    except UnreadableFile as problem:
+        raise UnreadableFile(f"{file}: {problem.reason}") from problem
     table(f"{file.name}: columns", ["field", "column"], told.columns)
-    say(f"{told.good + len(told.bad)} rows: {told.good} good, {len(told.bad)} bad")
+    say(f"{counted(told.good + len(told.bad), 'row')}: {told.good} good, {len(told.bad)} bad")
     if told.bad:
-        table("Rows that would be rejected", ["line", "reason"], told.bad, right=frozenset({0}))
+        table("Rows that would be rejected", ["line", "reason"], told.bad[:_SHOWN], right=frozenset({0}))
+    if len(told.bad) > _SHOWN:
+        say(f"  … and {len(told.bad) - _SHOWN} more")
     return told.first
 
 
-async def _approve(loaded: Configuration, campaign: str, only_diff: bool) -> int:
+async def _approve(loaded: Configuration, campaign: str, only_diff: bool) -> None:
     from mailer import approval, checks
     from mailer.app import CLOCK, edition_of, opened
 
@@ -130,18 +151,26 @@ async def _approve(loaded: Configuration, campaign: str, only_diff: bool) -> int
         if before.hash:
             _show_changes(approval.changed(approval.unpacked(await ledger.edition(before.hash) or "{}"), parts))
         else:
-            say("Nothing of this campaign has been approved before.")
+            _show_all(parts)
         if only_diff:
-            return 0
+            return
         found = checks.campaign(desk)
         if found.problems:
-            _told(found.problems, found.notes)
+            _told(loaded, [found])
             raise CannotSend(f"{campaign} is not approved: the check fails")
         await ledger.keep_edition(edition, approval.packed(parts), CLOCK.seconds)
-        await ledger.approve(campaign, edition, getpass.getuser(), CLOCK.seconds)
+        await ledger.approve(campaign, edition, _user(), CLOCK.seconds)
     say(f"{campaign} is approved as it stands ({edition[:12]}); a later change holds its letters.")
-    hint("Letters go out with the next: mailer run")
-    return 0
+    for note in found.notes:
+        hint(f"note: {note}")
+    hint(f"Letters go out with the next: {again(loaded, 'run')}")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a service's user need not have a name
+        return f"user {os.getuid()}"
 
 
 def _show_changes(changes: list[tuple[str, str, str]]) -> None:
@@ -151,9 +180,17 @@ def _show_changes(changes: list[tuple[str, str, str]]) -> None:
         say("Nothing has changed since it was approved.")
     for part, before, now in changes:
         say(f"changed: {part}")
-        for line in difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=1):
-            if not line.startswith(("---", "+++", "@@")):
+        compared = difflib.unified_diff(before.splitlines(), now.splitlines(), lineterm="", n=1)
+        for line in list(compared)[2:]:  # behind the names of two files that are none
+            if not line.startswith("@@"):
                 say(f"    {line}")
+
+
+def _show_all(parts: Mapping[str, str]) -> None:
+    """What a first approval covers; templates by name, their text being for `preview`."""
+    say("Nothing of this campaign was approved before. It is:")
+    for part, text in parts.items():
+        say(f"    {part}" if part.startswith("template ") else f"    {part}: {text or 'none'}")
 
 
 def _write(path: Path, wire: bytes) -> None:

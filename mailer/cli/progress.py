@@ -17,7 +17,7 @@ class Bars(log.Watch):
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
         self._rows: TaskID | None = None
         self._letters: TaskID | None = None
 
@@ -44,3 +44,8 @@ class Bars(log.Watch):
         """One more letter was settled."""
         if self._letters is not None:
             self._progress.advance(self._letters)
+
+    def waiting(self, seconds: float) -> None:
+        """The pass stays: more is due in so many seconds."""
+        if self._letters is not None:
+            self._progress.update(self._letters, description=f"letters (waiting {seconds:.0f} s for the next)")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
+from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import click
 
 from mailer import log
-from mailer.cli.ground import campaign_of, configuration, hint, say
+from mailer.app import Office
+from mailer.campaign import Campaign, Reason
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, near, say
 from mailer.config import Configuration
-from mailer.errors import AccountRefused, CannotSend, RelayProblem, UnreadableFile
+from mailer.delivery import State
+from mailer.errors import AccountRefused, CannotSend, CannotWrite, RelayProblem, UnreadableFile
+from mailer.ledger import Pause
+from mailer.outcome import ACCOUNT_REFUSED
+from mailer.spool.names import printable
 from mailer.worker import Job, Summary
 
 
@@ -34,7 +41,11 @@ def run(context: click.Context, limit: int | None, intake_only: bool, send_only:
 @click.command()
 @click.pass_context
 def work(context: click.Context) -> int:
-    """The same for ever, until SIGTERM; the letters in hand are finished."""
+    """
+    The same for ever, until SIGTERM.
+
+    As systemd starts it: the folder is looked at every second, and on SIGTERM the letters in hand are finished.
+    """
     return perform(configuration(context), Job(forever=True))
 
 
@@ -49,8 +60,8 @@ def pause(context: click.Context, campaign: str | None, why: str) -> None:
     if asyncio.run(_pause(loaded, scope, why)):
         say(f"{'Campaign ' + campaign if campaign else 'All sending'} is paused.")
     else:
-        say("It was paused already.")
-    hint(f"To go on: mailer resume {campaign or ''} --why TEXT".replace("  ", " "))
+        say(f"{'Campaign ' + campaign if campaign else 'All sending'} was paused already; nothing was changed.")
+    hint(f"To go on: {again(loaded, f'resume {campaign} --why TEXT' if campaign else 'resume --why TEXT')}")
 
 
 @click.command()
@@ -58,15 +69,21 @@ def pause(context: click.Context, campaign: str | None, why: str) -> None:
 @click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def resume(context: click.Context, what: str | None, why: str) -> None:
-    """Let sending go on: all, a campaign, or a relay that had stopped by itself."""
+    """
+    Let sending go on: all of it, one campaign, or the relay.
+
+    Without a name the general stop is lifted; campaigns that were paused one by one stay so. `relay` tries at once one that
+    had failed and is being left alone for a while.
+    """
     loaded = configuration(context)
-    if what == "relay":
-        lifted = asyncio.run(_resume_relay(loaded, why))
-    else:
-        scope = f"campaign:{campaign_of(loaded, what)}" if what else "all"
-        lifted = asyncio.run(_resume(loaded, scope, why))
-    say(f"{what or 'All sending'} may go on." if lifted else "It was not paused.")
-    hint("Letters go out with the next: mailer run")
+    scope = "relay" if what == "relay" else f"campaign:{campaign_of(loaded, what)}" if what else "all"
+    lifted, still = asyncio.run(_resume(loaded, scope, why))
+    subject = {"all": "All sending", "relay": "The relay"}.get(scope, f"Campaign {what}")
+    say(f"{subject} may go on." if lifted else f"{subject} was not stopped; nothing was changed.")
+    for stop in still:
+        hint(f"Still {stop}")
+    if not still:
+        hint(f"Letters go out with the next: {again(loaded, 'run')}")
 
 
 async def _pause(loaded: Configuration, scope: str, why: str) -> bool:
@@ -77,38 +94,50 @@ async def _pause(loaded: Configuration, scope: str, why: str) -> bool:
         return await office.ledger.pause(scope, Who.PERSON, why, CLOCK.seconds)
 
 
-async def _resume(loaded: Configuration, scope: str, why: str) -> bool:
-    from mailer.app import CLOCK, opened
-
-    async with opened(loaded) as office:
-        return await office.ledger.resume(scope, why, CLOCK.seconds)
-
-
-async def _resume_relay(loaded: Configuration, why: str) -> bool:
+async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, list[str]]:
+    """Whether something was lifted, and what still stops letters."""
     from mailer.app import CLOCK, opened
     from mailer.pace import Breaker
 
     async with opened(loaded) as office:
-        before = await office.ledger.breaker(loaded.relay.name)
-        await office.ledger.keep_breaker(loaded.relay.name, Breaker(), CLOCK.seconds)
-        return before != Breaker()
+        if scope == "relay":
+            lifted = await office.ledger.breaker(loaded.relay.name) != Breaker()
+            await office.ledger.keep_breaker(loaded.relay.name, Breaker(), CLOCK.seconds)
+        else:
+            lifted = await office.ledger.resume(scope, why, CLOCK.seconds)
+        return lifted, [told_pause(pause, loaded) for pause in await office.ledger.pauses()]
+
+
+def told_pause(pause: Pause, loaded: Configuration) -> str:
+    """A pause in a sentence that ends with what lifts it."""
+    campaign = pause.scope.removeprefix("campaign:") if pause.scope != "all" else ""
+    what = f"resume {campaign} --why TEXT" if campaign else "resume --why TEXT"
+    return f"paused: {campaign or 'all sending'} ({pause.why}): {again(loaded, what)}"
 
 
 def perform(loaded: Configuration, job: Job) -> int:
     """Hold the install's lock and do a job; gives the exit code."""
     from mailer.instance import Lock
 
-    loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    logger = logging.getLogger("mailer")
+    if job.forever and not logger.isEnabledFor(logging.INFO):
+        logger.setLevel(logging.INFO)  # its last words are read by nobody: its log tells every file
+    try:
+        loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CannotWrite(f"{loaded.keys.parent}: the folder cannot be made ({problem.strerror})") from problem
     with Lock(loaded.keys.parent / "lock") as lock:
         if not lock.acquire():
             say("Another mailer is at work here; this one has nothing to do.")
+            hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        summary = asyncio.run(_work(loaded, job))
-    told(summary)
-    return code_of(summary)
+        summary, blocked = asyncio.run(_work(loaded, job))
+    told(loaded, summary, blocked)
+    return 0 if job.forever else code_of(summary, blocked)
 
 
-async def _work(loaded: Configuration, job: Job) -> Summary:
+async def _work(loaded: Configuration, job: Job) -> tuple[Summary, list[str]]:
+    """Do the job; gives what was done, and what waits for a person."""
     from mailer.app import opened, worker_of
 
     with _shown() as watch:
@@ -120,53 +149,81 @@ async def _work(loaded: Configuration, job: Job) -> Summary:
             _notify("READY=1")
             summary = await worker.run(job)
             _notify("STOPPING=1")
-            summary.blocked = [] if not job.send else await _blocked(office)
-            return summary
+            if not job.send:
+                return summary, []
+            await _learn_of_an_outage(office, summary)
+            return summary, await _blocked(office)
 
 
-async def _blocked(office: Any) -> list[str]:
-    """Why letters wait for a person although time alone would have let them go."""
-    tally = office.ledger.reasons()
-    paused = await office.ledger.pauses()
-    found = [
-        f"{campaign}: {count} letters wait for its approval: mailer approve {campaign}"
-        for (campaign, state, reason), count in tally.items()
-        if state == "held" and reason == "approval"
-    ]
-    waiting = {waiting.lane.campaign for waiting in await office.ledger.waiting()}
-    for pause in paused:
-        campaign = pause.scope.removeprefix("campaign:")
-        if pause.scope == "all" and waiting:
-            found.append(f"all sending is paused ({pause.why}): mailer resume --why TEXT")
-        elif campaign in waiting:
-            found.append(f"{campaign} is paused ({pause.why}): mailer resume {campaign} --why TEXT")
+async def _learn_of_an_outage(office: Office, summary: Summary) -> None:
+    """A relay that an earlier pass found down, and that this one left alone, is told as well where letters wait for it."""
+    from mailer.app import CLOCK
+
+    breaker = await office.ledger.breaker(office.configuration.relay.name)
+    now = CLOCK.now()
+    if not breaker.is_open(now) or not any(waiting.due_at <= now for waiting in await office.ledger.waiting()):
+        return
+    summary.relay_failed = breaker.why
+    if breaker.why.startswith(ACCOUNT_REFUSED):
+        summary.account_refused = breaker.why
+
+
+async def _blocked(office: Office) -> list[str]:
+    """Why letters wait for a person, although time alone would have let them go; each with what to do."""
+    loaded, ledger = office.configuration, office.ledger
+    ruling, reasons = await office.ruling(), ledger.reasons()
+    found = []
+    for id, campaign in ruling.campaigns.items():
+        unapproved = reasons.get((id, State.HELD, Reason.APPROVAL), 0)
+        unconfirmed = reasons.get((id, State.HELD, Reason.NOT_CONFIRMED), 0)
+        if not ruling.is_approved(id) and unapproved + unconfirmed:
+            waits = counted(unapproved + unconfirmed, "letter")
+            found.append(f"{id}: {waits}, not approved as it stands: {again(loaded, f'approve {id}')}")
+        if unconfirmed and not _has_confirmed(campaign):
+            found.append(f"{id}: no address is confirmed: look each up, and write the day beside it as checked_on")
+    lanes = {waiting.lane.campaign for waiting in await ledger.waiting()}
+    for pause in await ledger.pauses():
+        if lanes and (pause.scope == "all" or pause.scope.removeprefix("campaign:") in lanes):
+            found.append(told_pause(pause, loaded))
     return found
 
 
-def told(summary: Summary) -> None:
+def _has_confirmed(campaign: Campaign) -> bool:
+    """Whether any address of a campaign may be written to through a real relay."""
+    offices = any(target.to and target.confirmed for target in campaign.targets.values())
+    directories = [target.directory for target in campaign.targets.values() if target.directory]
+    return offices or any(mission.email and mission.confirmed for one in directories for mission in one.missions)
+
+
+def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     """The last words of a pass: what came in, what went out, what to do next."""
     for file in summary.files:
-        count = file.count
+        count, name = file.count, printable(file.name)
         if file.reason:
-            say(f"{file.name!r:.80}: set aside, {file.reason}")
+            say(f"{name}: set aside whole: {file.reason}")
         else:
-            say(f"{file.name!r:.80}: {count.read} rows, {count.taken} taken, {count.known} known, {count.refused} rejected")
-    if summary.states:
-        say("Letters: " + ", ".join(f"{count} {state}" for state, count in sorted(summary.states.items())))
+            say(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+    states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
+    if states:
+        say("Letters: " + ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(states.items())))
     else:
         say("No letter was sent.")
-    for sentence in summary.blocked:
+    for sentence in blocked:
         hint(f"Waiting for you: {sentence}")
-    if any(file.reason or file.count.refused for file in summary.files):
-        hint("Look into var/queue/done/*.rejected.csv and var/queue/rejected/, correct the rows, drop the file again.")
-    hint("To see where everything stands: mailer status")
+    if summary.relay_failed:
+        hint(f"The relay cannot be used just now: {summary.relay_failed}. Ask it: {again(loaded, 'check --relay')}")
+    if any(file.count.refused for file in summary.files):
+        hint(f"Rejected rows, each with its reason: {near(loaded.spool)}/done/*.rejected.csv; correct them, drop them again")
+    if any(file.reason for file in summary.files):
+        hint(f"Files set aside, each with its reason: {near(loaded.spool)}/rejected/")
+    hint(f"Where everything stands: {again(loaded, 'status')}")
 
 
-def code_of(summary: Summary) -> int:
-    """The exit code of a pass, the first that applies (DESIGN's order: 69, 75, 65, 0)."""
+def code_of(summary: Summary, blocked: list[str]) -> int:
+    """The exit code of a pass, the first that applies; whatever became of single letters does not."""
     if summary.account_refused:
         return AccountRefused.exit_code
-    if summary.blocked and not summary.states:
+    if blocked and not summary.states:
         return CannotSend.exit_code
     if summary.relay_failed:
         return RelayProblem.exit_code

@@ -105,10 +105,10 @@ async def _step(stage: Stage, step: Awaitable[object]) -> None:
     """Run one step; the one place that turns aiosmtplib's exceptions into answers."""
     try:
         await step
-    except aiosmtplib.SMTPConnectResponseError as refused:
-        raise _Ended(Stage.GREETING, _reply(refused.code, refused.message)) from refused
     except aiosmtplib.SMTPResponseException as refused:
-        raise _Ended(stage, _reply(refused.code, refused.message)) from refused
+        # Whoever answers is connected: what it says to that is its greeting.
+        said_at = Stage.GREETING if stage is Stage.CONNECT else stage
+        raise _Ended(said_at, _reply(refused.code, refused.message)) from refused
     except aiosmtplib.SMTPNotSupported as problem:
         raise _Ended(stage, Lost(f"the relay does not offer what is configured: {problem.message}")) from problem
     except (aiosmtplib.SMTPException, OSError, ValueError, RuntimeError) as problem:
@@ -132,7 +132,8 @@ def _why(problem: BaseException) -> str:
 
 
 def _reply(code: int, message: str) -> Reply | Lost:
+    """The answer that ended the handshake: a refusal. What is neither that nor the one code that goes on is garbage."""
     text = "".join(character if character.isprintable() else " " for character in message)[:500]
-    if not 200 <= code <= 599:
-        return Lost(f"the server's answer is not SMTP: {text[:80]}", garbled=True)
+    if not 400 <= code <= 599:
+        return Lost(f"the server's answer does not fit: {f'{code} ' if code > 0 else ''}{text[:80]}", garbled=True)
     return Reply(code, "", text)

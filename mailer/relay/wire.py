@@ -62,14 +62,19 @@ class ReplyReader(asyncio.Protocol):
         """Become the transport's protocol; from here on every byte comes to us."""
         self._transport = transport
         transport.set_protocol(self)
-        # Writing counts as paused while one byte is still ours, so that a flush means: all of it is the kernel's.
-        transport.set_write_buffer_limits(high=0)
+        # Writing counts as paused while one byte is still ours, so that a flush means: all of it is the kernel's (under TLS
+        # asyncio may keep up to 64 KB behind its count). TLS pauses at the mark, not above it: at 0 it would wait for nothing.
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(high=1 if is_tls else 0)
         if transport.is_closing():
             self._lose("the connection was closed")
 
     def data_received(self, data: bytes) -> None:
+        if self._lost:
+            return
         self._buffer += data
-        if len(self._buffer) > LONGEST_REPLY:
+        if len(self._buffer) > LONGEST_REPLY and self._transport is not None:
+            self._transport.pause_reading()
             self._lose("a reply longer than 32 KB", garbled=True)
         self._notify()
 
@@ -87,9 +92,11 @@ class ReplyReader(asyncio.Protocol):
         self._is_full = False
         self._notify()
 
-    def _lose(self, why: str, *, garbled: bool = False) -> None:
+    def _lose(self, why: str, *, garbled: bool = False) -> Lost:
+        """From here on the connection is lost, whatever still comes: a late answer is not taken for the next one."""
         self._lost = self._lost or Lost(why, garbled)
         self._notify()
+        return self._lost
 
     def _notify(self) -> None:
         if self._wake and not self._wake.done():
@@ -123,10 +130,12 @@ class ReplyReader(asyncio.Protocol):
         if self._lost or self._transport is None:
             return self._lost or Lost("the connection is closed")
         self._transport.write(data)
+        if self._transport.is_closing():
+            await asyncio.sleep(0)  # the kernel would not have it; connection_lost comes with the next turn of the loop
         deadline = asyncio.get_running_loop().time() + seconds
         while self._is_full and not self._buffer and not self._lost:
             if not await self._next(deadline):
-                return Lost(f"the server took no data for {seconds:.0f} s")
+                return self._lose(f"the server took no data for {seconds:g} s")
         return None if self._buffer else self._lost
 
     async def reply(self, seconds: float) -> Reply | Lost:
@@ -139,7 +148,7 @@ class ReplyReader(asyncio.Protocol):
             if self._lost:
                 return self._lost
             if not await self._next(deadline):
-                return Lost(f"no answer within {seconds:.0f} s")
+                return self._lose(f"no answer within {seconds:g} s")
 
     def _parsed(self) -> Reply | Lost | None:
         """Take one reply off the buffer; None while it is not whole yet."""
@@ -167,10 +176,10 @@ class ReplyReader(asyncio.Protocol):
 
     async def close(self) -> None:
         """Close without waiting for anybody."""
-        self._lose("closed by us")
+        lost = self._lose("closed by us")
         if self._transport is None:
             return
-        if self._is_full:
+        if self._is_full or lost.garbled:
             self._transport.abort()
         else:
             self._transport.close()
@@ -208,10 +217,8 @@ class SmtpConnection:
         self._reader.keep = frozenset(address.casefold() for address in recipients)
         parameters = f" SIZE={size}" if self._has_size else ""
         lines = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{address}>" for address in recipients), "DATA"]
-        if self._is_pipelining:
-            lost = await self._reader.write(_joined(lines), self._settings.command_timeout)
-            if lost:
-                return Handover(Stage.MAIL, lost)
+        if self._is_pipelining and (failed := await self._say(lines)):
+            return await self._give_up(Handover(Stage.MAIL, failed), 0)
         mail = await self._answer(lines[0])
         if isinstance(mail, Lost) or mail.code // 100 != 2:
             return await self._give_up(Handover(Stage.MAIL, mail), len(recipients) + 1)
@@ -257,7 +264,8 @@ class SmtpConnection:
             return await self._interrupted(None, rcpt)
         lost = await self._reader.write(b".\r\n", self._settings.dot_timeout)
         answer = lost or await self._reader.reply(self._settings.dot_timeout)
-        if isinstance(answer, Lost) or answer.code == 421:
+        # A 3xx is no answer to a dot: whoever gives it may wait for more, and take the next envelope for it.
+        if isinstance(answer, Lost) or answer.code == 421 or answer.code // 100 == 3:
             await self._reader.close()
         return Handover(Stage.DOT, answer, rcpt)
 
@@ -273,13 +281,22 @@ class SmtpConnection:
         await self._reader.close()
 
     async def _answer(self, line: str) -> Reply | Lost:
-        if not self._is_pipelining:
-            if not self._reader.is_quiet:
-                return await self._reader.reply(self._settings.command_timeout)
-            lost = await self._reader.write(_joined([line]), self._settings.command_timeout)
-            if lost:
-                return lost
-        return await self._reader.reply(self._settings.command_timeout)
+        """The answer to a line of the envelope, which is said here unless all were said at once."""
+        failed = None if self._is_pipelining else await self._say([line])
+        return failed or await self._reader.reply(self._settings.command_timeout)
+
+    async def _say(self, lines: Sequence[str]) -> Reply | Lost | None:
+        """Say lines to a server that has said nothing since its last answer; None if they are out."""
+        if not self._reader.is_quiet:
+            return await self._unasked()
+        return await self._reader.write(_joined(lines), self._settings.command_timeout)
+
+    async def _unasked(self) -> Reply | Lost:
+        """What was said though nothing was asked: a 421 explains itself, all else puts the answers out of step."""
+        said = await self._reader.reply(self._settings.command_timeout)
+        if isinstance(said, Lost) or said.code == 421:
+            return said
+        return Lost(f"the server spoke unasked: {said}", garbled=True)
 
     async def _give_up(self, handover: Handover, pipelined: int) -> Handover:
         """Leave a transaction without a body: read what is still owed, then RSET; close where that is not safe."""
@@ -289,14 +306,28 @@ class SmtpConnection:
                 break
             answers.append(await self._reader.reply(self._settings.command_timeout))
         # Behind a 354 the server waits for a body: only closing says that there is none.
-        if any(isinstance(answer, Lost) or answer.code in {354, 421} for answer in answers):
+        if any(isinstance(answer, Lost) or answer.code == 421 or answer.code // 100 == 3 for answer in answers):
             await self._reader.close()
             return handover
-        lost = await self._reader.write(b"RSET\r\n", self._settings.command_timeout)
-        reset = lost or await self._reader.reply(self._settings.command_timeout)
-        if isinstance(reset, Lost) or reset.code // 100 != 2:
-            await self._reader.close()
-        return handover
+        return await self._reset(handover)
+
+    async def _reset(self, handover: Handover) -> Handover:
+        """
+        Forget the transaction, so that the next letter may follow.
+
+        RSET is answered by 250 and nothing else (RFC 5321 4.1.1.5). Any other answer, or a second one, shows that the server
+        said more than it was asked; then each answer may have been another command's, and none refuses anybody.
+        """
+        answer = await self._say(["RSET"]) or await self._reader.reply(self._settings.command_timeout)
+        is_reset = isinstance(answer, Reply) and answer.code // 100 == 2
+        if is_reset and self._reader.is_quiet:
+            return handover
+        if is_reset:
+            answer = await self._unasked()
+        await self._reader.close()
+        if (isinstance(answer, Lost) and not answer.garbled) or (isinstance(answer, Reply) and answer.code == 421):
+            return handover
+        return Handover(handover.stage, Lost("the server's answers do not fit what it was asked", garbled=True))
 
 
 def _joined(lines: Sequence[str]) -> bytes:

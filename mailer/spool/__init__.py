@@ -23,9 +23,10 @@ The spool reads no file's content and knows no campaign, no ledger and no clock.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -73,22 +74,26 @@ class Spool:
 
     def look(self, now: float) -> list[Waiting]:
         """The files in `incoming/` and in the folders there, oldest first; those with an unfinished one's name stay unseen."""
+        with explained():
+            entries = self._incoming()
         found = [
             Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ino, now)
-            for campaign, name, status, fault in self._incoming()
+            for campaign, name, status, fault in entries
             if not fault
         ]
         return sorted(found, key=lambda waiting: (waiting.mtime_ns, waiting.campaign_folder, waiting.name))
 
     def odd(self) -> list[Odd]:
         """What must be set aside unread: links, pipes, devices, folders in folders, and strangers in `claimed/`."""
+        with explained():
+            entries, claimed = self._incoming(), self._entries("claimed")
         found = [
             Odd("incoming", campaign, name, fault, status.st_mtime_ns, status.st_ino)
-            for campaign, name, status, fault in self._incoming()
+            for campaign, name, status, fault in entries
             if fault and (name, status.st_ino) not in self._stuck
         ]
         reason = "it lay in claimed/, where only mailer puts files: drop it into incoming/"
-        strangers = [(name, status) for name, status in self._entries("claimed") if names.read(name) is None]
+        strangers = [(name, status) for name, status in claimed if names.read(name) is None]
         return found + [Odd("claimed", "", name, reason, status.st_mtime_ns, status.st_ino) for name, status in strangers]
 
     @staticmethod
@@ -123,7 +128,8 @@ class Spool:
 
     def claimed(self) -> list[Claimed]:
         """The files that are claimed, oldest first: on start, what a crash left."""
-        labels = [label for name, _ in self._entries("claimed") if (label := names.read(name))]
+        with explained():
+            labels = [label for name, _ in self._entries("claimed") if (label := names.read(name))]
         return [files.claimed(self._settings.root / "claimed", label) for label in sorted(labels, key=lambda label: label.id)]
 
     def changed(self, claimed: Claimed, before: os.stat_result) -> bool:
@@ -201,41 +207,34 @@ class Spool:
         with self._folder("rejected") as rejected:
             choices = (names.numbered(names.safe(odd.name), number) + _REASON for number in count(1))
             name = next(name for name in choices if rejected.look(name) is None or rejected.holds(name, content))
-            if rejected.look(name) is None:
-                rejected.write(name, [content], temporary=f".{names.ulid(0)}.tmp")
+            rejected.write(name, [content], temporary=f".{names.ulid(0)}.tmp")
             return rejected.path / name
 
-    def _incoming(self) -> Iterator[tuple[str, str, os.stat_result, str]]:
+    def _incoming(self) -> list[tuple[str, str, os.stat_result, str]]:
         """What lies in `incoming/`: its campaign's folder, name and status, and why it is no file to read."""
+        found = []
         for name, status in self._entries("incoming"):
             if not stat.S_ISDIR(status.st_mode):
-                yield "", name, status, files.fault(status)
+                found.append(("", name, status, files.fault(status)))
             elif not names.can_be_campaign(name):
-                yield "", name, status, "the name of this folder cannot be a campaign's id"
-            elif not self._lets_take(name):
-                yield "", name, status, "files cannot be taken out of this folder: let its group do that (chmod g+rwx)"
+                found.append(("", name, status, "the name of this folder cannot be a campaign's id"))
             else:
-                for inner, found in self._entries("incoming", name):
-                    yield name, inner, found, files.fault(found)
+                try:
+                    found += [(name, inner, within, files.fault(within)) for inner, within in self._entries("incoming", name)]
+                except PermissionError:
+                    reason = "files cannot be taken out of this folder: let its group do that (chmod g+rwx)"
+                    found.append(("", name, status, reason))
+        return found
 
     def _entries(self, folder: str, campaign: str = "") -> list[tuple[str, os.stat_result]]:
         """Names and what stands there, without the unfinished; nothing where the folder is missing."""
-        with explained():
-            try:
-                with self._folder(folder, campaign) as opened:
-                    found = [(name, opened.look(name)) for name in opened.names() if not names.is_unfinished(name)]
-            except (FileNotFoundError, NotADirectoryError):  # one that was replaced just now is judged at the next look
-                return []
-            return [(name, status) for name, status in found if status is not None]
-
-    def _lets_take(self, campaign: str) -> bool:
         try:
-            with self._folder("incoming", campaign) as folder:
-                return folder.lets_take()
-        except PermissionError:
-            return False
-        except OSError:  # `_entries` meets it again, and says it
-            return True
+            with self._folder(folder, campaign) as opened:
+                if campaign and not opened.lets_take():
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(opened.path))
+                return opened.entries()
+        except (FileNotFoundError, NotADirectoryError):  # it is not made yet, or was replaced: the next look judges it
+            return []
 
     def _folder(self, folder: str, campaign: str = "") -> Folder:
         with Folder(self._settings.root) as root:

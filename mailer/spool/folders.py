@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from mailer.errors import CannotWrite
-from mailer.spool.names import printable
+from mailer.spool.names import is_unfinished, printable
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FILE_MODE = 0o640
@@ -78,6 +78,16 @@ class Folder:
         """The names in it."""
         with about(self.path):
             return os.listdir(self.handle)
+
+    def entries(self) -> list[tuple[str, os.stat_result]]:
+        """What stands in it and is not marked as unfinished, a link being a link; what vanishes meanwhile is left out."""
+        found = []
+        with about(self.path), os.scandir(self.handle) as entries:
+            for entry in entries:
+                if not is_unfinished(entry.name):
+                    with suppress(FileNotFoundError):
+                        found.append((entry.name, entry.stat(follow_symlinks=False)))
+        return found
 
     def look(self, name: str = "") -> os.stat_result | None:
         """What stands there, a link being a link; None if nothing does. Without a name: the folder itself."""
@@ -142,7 +152,7 @@ class Folder:
     def holds(self, name: str, content: bytes) -> bool:
         """Whether a file there has this content, no more and no less."""
         found = self.look(name)
-        if found is None or not is_plain(found) or found.st_size != len(content):
+        if found is None or not is_plain(found):
             return False
         with about(self.path / name), os.fdopen(os.open(name, READ, dir_fd=self.handle), "rb") as file:
             return file.read(len(content) + 1) == content

@@ -1,0 +1,314 @@
+"""
+The journal's chain and its file: the file follows the table, is mended where a crash cut it, and never goes its own way.
+
+Most tests give the file a table of their own, a list of links; what has to do with crashes has a real ledger, and really
+crashes: a program of its own, killed between the commit and the append.
+"""
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer import chain
+from mailer.chain import Break, Link
+from mailer.delivery import Who
+from mailer.errors import CannotSend, CannotWrite
+from mailer.journal import Journal
+from tests import ledgers
+from tests.ledgers import LEDGERS, NOW, links
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def forged(*events: str, behind: Link | None = None) -> list[Link]:
+    """A chain of lines."""
+    made: list[Link] = []
+    for event in events:
+        made.append(chain.link(made[-1] if made else behind, {"event": event}))
+    return made
+
+
+class Table:
+    """The journal's table, as far as its file is concerned."""
+
+    def __init__(self, lines: Sequence[Link]) -> None:
+        self.lines = list(lines)
+
+    def read(self, behind: int, limit: int) -> Sequence[Link]:
+        return [link for link in self.lines if link.seq > behind][:limit]
+
+    def text(self) -> str:
+        return "".join(link.line + "\n" for link in self.lines)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "var" / "journal.jsonl"
+
+
+@pytest.fixture
+def table() -> Table:
+    return Table(forged("one", "two", "three"))
+
+
+def follow(path: Path, table: Table) -> int:
+    """What a start does."""
+    journal = Journal(path, table.read)
+    journal.open()
+    return journal.catch_up()
+
+
+def lay(path: Path, content: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+# -- the chain
+
+
+def test_a_chain_is_followed_to_its_last_link():
+    lines = forged("one", "two", "three")
+    assert chain.check(link.line for link in lines) == lines[-1]
+    assert chain.check([link.line for link in lines[1:]], lines[0]) == lines[-1]
+    assert chain.check([]) is None
+
+
+@given(st.lists(st.text(max_size=20), min_size=2, max_size=8), st.data())
+def test_whatever_is_changed_dropped_put_in_or_turned_round_breaks_the_chain(events, data):
+    lines = [link.line for link in forged(*events)]
+    place = data.draw(st.integers(0, len(lines) - 2))
+    broken = data.draw(
+        st.sampled_from(
+            [
+                [*lines[:place], lines[place].replace('"event"', '"Event"'), *lines[place + 1 :]],
+                [*lines[:place], *lines[place + 1 :]],
+                [*lines[: place + 1], *lines[place:]],
+                [*lines[:place], lines[place + 1], lines[place], *lines[place + 2 :]],
+                [*lines[:place], "not a line", *lines[place:]],
+                [*lines[:place], "[]", *lines[place:]],
+                [*lines[:place], lines[place] + " ", *lines[place + 1 :]],
+            ]
+        )
+    )
+    assert isinstance(chain.check(broken), Break)
+
+
+def test_a_line_is_one_line_whatever_is_told():
+    (link,) = forged("a\nb\r\u2028\x85\0")
+    assert "\n" not in link.line and json.loads(link.line)["event"] == "a\nb\r\u2028\x85\0"
+
+
+def test_a_break_names_the_line():
+    lines = [link.line for link in forged("one", "two", "three")]
+    assert chain.check([lines[0], lines[2]]) == Break(2, "the line before it was changed or is missing")
+
+
+# -- the file follows the table
+
+
+def test_a_new_file_gets_all_that_the_table_has(path, table):
+    assert follow(path, table) == 3
+    assert path.read_text() == table.text()
+
+
+def test_a_file_gets_what_is_new_and_nothing_twice(path, table):
+    journal = Journal(path, table.read)
+    journal.open()
+    assert [journal.catch_up(), journal.catch_up()] == [3, 0]
+    table.lines += forged("four", "five", behind=table.lines[-1])
+    assert [journal.catch_up(), journal.catch_up()] == [2, 0]
+    assert path.read_text() == table.text()
+    assert follow(path, table) == 0
+    assert path.read_text() == table.text()
+
+
+def test_more_than_one_portion_is_written_whole(path):
+    table = Table(forged(*(f"{n}" for n in range(2_345))))
+    assert follow(path, table) == 2_345
+    assert path.read_text() == table.text()
+
+
+def test_its_file_is_for_its_owner_to_write(path, table):
+    before = os.umask(0)
+    try:
+        follow(path, table)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+# -- a crash
+
+
+@pytest.mark.parametrize("cut", range(1, 120, 7))
+def test_a_cut_last_line_is_mended(path, table, cut):
+    lay(path, table.text()[:-cut])
+    assert follow(path, table) >= 1
+    assert path.read_text() == table.text()
+
+
+@pytest.mark.parametrize("length", [1, 65_535, 65_536, 65_537, 300_000])
+def test_what_a_crash_left_behind_the_last_line_is_taken_off_however_long(path, table, length):
+    """A disk may keep the length of a file and lose its content: what is read then is zeros."""
+    lay(path, table.text().encode() + b"\0" * length)
+    assert follow(path, table) == 0
+    assert path.read_text() == table.text()
+
+
+@pytest.mark.parametrize("length", [1, 70_000])
+def test_a_file_without_one_whole_line_begins_again(path, table, length):
+    lay(path, b"{" * length)
+    assert follow(path, table) == 3
+    assert path.read_text() == table.text()
+
+
+@pytest.mark.parametrize("length", [65_300, 65_536, 70_000, 200_000])
+def test_a_line_longer_than_one_look_at_the_end_is_read_whole(path, length):
+    table = Table(forged("one", "x" * length))
+    assert follow(path, table) == 2
+    assert follow(path, table) == 0
+    table.lines += forged("three", behind=table.lines[-1])
+    assert follow(path, table) == 1
+    assert path.read_text() == table.text()
+
+
+# -- a file with a story of its own
+
+
+def refused(path: Path, table: Table) -> CannotSend:
+    """It is refused at the start, and left as it is."""
+    before = path.read_bytes()
+    with pytest.raises(CannotSend) as caught:
+        Journal(path, table.read).open()
+    assert path.read_bytes() == before
+    assert caught.value.exit_code == 69
+    assert str(path) in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_file_ahead_of_the_table_means_a_restored_ledger(path, table, kept):
+    follow(path, table)
+    assert "ahead of the ledger" in str(refused(path, Table(table.lines[:kept])))
+
+
+def test_a_file_that_differs_from_the_table_means_another_ledger(path, table):
+    follow(path, table)
+    assert "different stories" in str(refused(path, Table(forged("one", "two", "drei"))))
+    assert "different stories" in str(refused(path, Table(forged("one", "two", "drei", "four"))))
+
+
+@pytest.mark.parametrize(
+    "end", ["\n", "a note of mine\n", "{}\n", "[]\n", '{"seq":"3"}\n', '{"seq":0}\n', '{"seq":-1}\n', f'{{"seq":{2**63}}}\n']
+)
+def test_a_last_line_that_is_none_of_ours_is_said_and_nothing_is_sent(path, table, end):
+    follow(path, table)
+    with path.open("a") as file:
+        file.write(end)
+    assert "the file was changed" in str(refused(path, table))
+
+
+def test_bytes_that_are_no_text_are_none_of_our_lines(path, table):
+    lay(path, b'{"seq":1,"event":"\xff"}\n')
+    refused(path, table)
+
+
+# -- a disk that is full, a path that is none
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file grows past so many bytes, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, 1, 100, 150, 200, 280])
+def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(path, table, room):
+    journal = Journal(path, table.read)
+    journal.open()
+    with room_for(room):
+        for _ in range(2):
+            with pytest.raises(CannotWrite, match="cannot be written") as caught:
+                journal.catch_up()
+    assert caught.value.exit_code == 73
+    journal.catch_up()
+    assert path.read_text() == table.text()
+    assert follow(path, table) == 0
+
+
+def test_a_path_that_cannot_be_written_is_said(tmp_path, table):
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "journal.jsonl"):
+        with pytest.raises(CannotWrite, match=str(path)):
+            Journal(path, table.read).open()
+
+
+# -- a real ledger, and a program that is killed
+
+DIES = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from mailer.delivery import Who
+from mailer.journal import Journal
+from tests.ledgers import LEDGERS, NOW
+
+async def live(name, folder, appended, committed):
+    ledger = LEDGERS[name](folder)
+    journal = Journal(folder / "journal.jsonl", ledger.journal)
+    journal.open()
+    for number in range(committed):
+        await ledger.pause(f"campaign:{number}", Who.PERSON, "why", NOW)
+        if number < appended:
+            journal.catch_up()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(live(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+
+@pytest.mark.parametrize("name", LEDGERS)
+@pytest.mark.parametrize("appended, committed", [(0, 1), (2, 3), (3, 3), (1, 4)])
+def test_killed_between_commit_and_append_the_next_start_catches_up(tmp_path, name, appended, committed):
+    path = tmp_path / "journal.jsonl"
+    killed = subprocess.run([sys.executable, "-c", DIES, name, tmp_path, str(appended), str(committed)], cwd=REPOSITORY)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(path.read_text().splitlines()) == appended
+    with ledgers.opened(name, tmp_path) as ledger:
+        journal = Journal(path, ledger.journal)
+        journal.open()
+        assert journal.catch_up() == committed - appended
+        assert path.read_text() == "".join(link.line + "\n" for link in links(ledger))
+    assert len(path.read_text().splitlines()) == committed
+
+
+@pytest.mark.parametrize("name", LEDGERS)
+async def test_a_ledger_that_was_restored_from_an_older_copy_sends_nothing(tmp_path, name):
+    """The file is of the newer ledger; the restored one first knows less than it, then something else."""
+    newer, older = tmp_path / "newer", tmp_path / "older"
+    newer.mkdir()
+    older.mkdir()
+    with ledgers.opened(name, newer) as ledger:
+        for number in range(3):
+            await ledger.pause(f"campaign:{number}", Who.PERSON, "why", NOW)
+        Journal(tmp_path / "journal.jsonl", ledger.journal).catch_up()
+    with ledgers.opened(name, older) as ledger:
+        for number, why in enumerate(["ahead", "ahead", "ahead", "different stories", "different stories"]):
+            with pytest.raises(CannotSend, match=why):
+                Journal(tmp_path / "journal.jsonl", ledger.journal).open()
+            await ledger.pause(f"campaign:{number + 10}", Who.PERSON, "why", NOW)

@@ -1,0 +1,450 @@
+"""
+Replies and what they come to.
+
+REPLIES is the table of `outcome` seen from outside: a reply at a step, its class, and whose matter it is.
+"""
+
+import itertools
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from mailer.outcome import (
+    BEFORE_MAIL,
+    TABLE,
+    Handover,
+    Lost,
+    Recipient,
+    Reply,
+    Role,
+    Rule,
+    Scope,
+    Stage,
+    Standing,
+    Verdict,
+    answered,
+    decide,
+    judge,
+    may_send,
+)
+
+A, D, R, DOUBT, W = Verdict.ACCEPTED, Verdict.DEFERRED, Verdict.REFUSED, Verdict.IN_DOUBT, Verdict.WAITING
+TO, CC, COPY = Role.TO, Role.CC, Role.COPY
+SCOPES = {"R": Scope.RECIPIENT, "L": Scope.LETTER, "C": Scope.CAMPAIGN, "H": Scope.RELAY}
+
+# step, code, enhanced code, text, class, scope (R recipient, L letter, C campaign, H relay or account)
+REPLIES = [
+    # what is expected
+    ("mail", 250, "2.1.0", "ok", A, "L"),
+    ("rcpt", 250, "2.1.5", "ok", A, "L"),
+    ("rcpt", 251, "", "will forward", A, "L"),
+    ("rcpt", 252, "2.5.2", "cannot verify, will try", A, "L"),
+    ("data", 354, "", "go on", A, "L"),
+    ("dot", 250, "2.0.0", "queued", A, "L"),
+    ("dot", 200, "", "", A, "L"),
+    ("dot", 299, "", "fine", A, "L"),
+    # the relay closes
+    ("mail", 421, "4.3.2", "closing", D, "H"),
+    ("rcpt", 421, "", "closing", D, "H"),
+    ("data", 421, "", "closing", D, "H"),
+    ("body", 421, "4.7.0", "too slow", D, "H"),
+    ("dot", 421, "4.3.0", "closing", D, "H"),
+    # try later
+    ("mail", 450, "4.3.0", "later", D, "L"),
+    ("mail", 451, "", "later", D, "L"),
+    ("mail", 452, "4.3.1", "disk full", D, "L"),
+    ("mail", 450, "4.7.1", "slow down", D, "H"),
+    ("rcpt", 450, "4.2.1", "busy", D, "R"),
+    ("rcpt", 450, "4.7.1", "greylisted", D, "R"),
+    ("rcpt", 451, "", "greylisted", D, "R"),
+    ("rcpt", 452, "4.3.1", "disk full", D, "R"),
+    ("data", 451, "4.3.0", "later", D, "L"),
+    ("body", 452, "4.3.1", "disk full", D, "L"),
+    ("dot", 451, "4.7.1", "greylisted", D, "L"),
+    ("dot", 450, "", "later", D, "L"),
+    # too many recipients in one transaction
+    ("rcpt", 452, "4.5.3", "Error: too many recipients", W, "R"),
+    ("rcpt", 452, "", "Too many recipients", W, "R"),
+    ("rcpt", 552, "5.5.3", "too many recipients", W, "R"),
+    ("rcpt", 552, "", "too many recipients", W, "R"),
+    ("data", 452, "4.5.3", "too many recipients", D, "L"),
+    # a full mailbox, whatever words are used
+    ("rcpt", 452, "4.2.2", "over quota", D, "R"),
+    ("rcpt", 422, "4.2.2", "full", D, "R"),
+    ("rcpt", 450, "4.2.2", "quota exceeded", D, "R"),
+    ("rcpt", 552, "5.2.2", "mailbox full", D, "R"),
+    ("rcpt", 550, "5.2.2", "quota exceeded", D, "R"),
+    ("rcpt", 552, "", "storage", D, "R"),
+    ("dot", 452, "4.2.2", "over quota", D, "L"),
+    ("dot", 552, "5.2.2", "mailbox full", D, "R"),
+    # a command that is not understood
+    ("mail", 501, "5.5.4", "syntax", D, "C"),
+    ("mail", 500, "", "what?", D, "C"),
+    ("rcpt", 501, "5.1.3", "bad address syntax", R, "R"),
+    ("rcpt", 501, "", "syntax", D, "H"),
+    ("rcpt", 503, "5.5.1", "MAIL first", D, "H"),
+    ("data", 503, "5.5.1", "RCPT first", D, "L"),
+    # our account
+    ("greeting", 554, "", "no service", D, "H"),
+    ("ehlo", 550, "", "go away", D, "H"),
+    ("starttls", 454, "4.7.0", "TLS not available", D, "H"),
+    ("auth", 535, "5.7.8", "bad password", D, "H"),
+    ("auth", 454, "4.7.0", "later", D, "H"),
+    ("auth", 334, "", "VXNlcm5hbWU6", D, "H"),
+    ("mail", 530, "5.7.0", "authentication required", D, "H"),
+    ("mail", 550, "5.7.9", "mechanism too weak", D, "H"),
+    ("rcpt", 550, "5.7.8", "credentials invalid", D, "H"),
+    ("dot", 535, "", "credentials invalid", D, "H"),
+    # no such mailbox
+    ("mail", 550, "5.1.8", "sender address rejected", D, "C"),
+    ("mail", 553, "", "sender not owned", D, "C"),
+    ("rcpt", 550, "5.1.1", "no such user", R, "R"),
+    ("rcpt", 550, "5.1.2", "no such domain", R, "R"),
+    ("rcpt", 553, "5.1.3", "bad address", R, "R"),
+    ("rcpt", 550, "5.1.6", "has moved", R, "R"),
+    ("rcpt", 551, "", "not local", R, "R"),
+    ("rcpt", 553, "", "not allowed", R, "R"),
+    ("dot", 550, "5.1.1", "no such user", R, "L"),
+    # too large
+    ("mail", 552, "5.3.4", "too large", R, "L"),
+    ("body", 552, "5.3.4", "too large", R, "L"),
+    ("dot", 552, "5.3.4", "too large", R, "L"),
+    # rate limits
+    ("mail", 550, "5.4.5", "daily sending limit", D, "H"),
+    ("rcpt", 550, "5.4.5", "daily sending limit", D, "H"),
+    ("rcpt", 450, "4.2.1", "Rate limit reached", D, "H"),
+    ("data", 550, "", "too many messages", D, "H"),
+    ("dot", 550, "5.4.5", "sending quota exceeded", D, "H"),
+    ("dot", 450, "", "throttled", D, "H"),
+    # policy
+    ("mail", 550, "5.7.1", "not allowed", D, "C"),
+    ("rcpt", 554, "5.7.1", "rejected", R, "R"),
+    ("rcpt", 550, "", "listed in a block list", R, "R"),
+    ("data", 554, "5.7.1", "rejected", R, "L"),
+    ("dot", 554, "5.7.1", "rejected", R, "L"),
+    ("dot", 554, "", "looks like spam", R, "L"),
+    # our bytes
+    ("mail", 550, "5.6.7", "SMTPUTF8 needed", R, "L"),
+    ("rcpt", 553, "5.6.7", "SMTPUTF8 needed", R, "R"),
+    ("dot", 554, "5.6.0", "malformed", R, "L"),
+    # other refusals
+    ("mail", 554, "", "no", D, "C"),
+    ("rcpt", 554, "", "no", R, "R"),
+    ("rcpt", 550, "5.10.1", "no such code", R, "R"),
+    ("data", 554, "", "no valid recipients", R, "L"),
+    ("body", 554, "", "enough", R, "L"),
+    ("dot", 554, "", "no", R, "L"),
+    # what belongs to no step
+    ("mail", 354, "", "go on", D, "H"),
+    ("rcpt", 354, "", "go on", D, "H"),
+    ("data", 250, "", "ok", D, "H"),
+    ("body", 250, "", "queued already", D, "H"),
+    ("dot", 354, "", "go on", DOUBT, "L"),
+]
+
+
+@pytest.mark.parametrize(("stage", "code", "enhanced", "text", "verdict", "scope"), REPLIES)
+def test_a_reply_has_its_class_and_is_somebodys_matter(stage, code, enhanced, text, verdict, scope):
+    said = judge(Stage(stage), Reply(code, enhanced, text))
+    assert (said.verdict, said.scope) == (verdict, SCOPES[scope])
+    assert bool(said.reason) == (verdict is not A)
+
+
+@pytest.mark.parametrize("answer", [Lost("reset"), Lost("no answer within 600 s"), Lost("not SMTP", garbled=True)], ids=str)
+@pytest.mark.parametrize("stage", Stage)
+def test_a_loss_is_the_relays_matter_and_behind_the_dot_a_doubt(stage, answer):
+    said = judge(stage, answer)
+    assert (said.verdict, said.scope) == ((DOUBT, Scope.LETTER) if stage is Stage.DOT else (D, Scope.RELAY))
+    assert str(answer) in said.reason
+
+
+def test_every_row_of_the_table_is_the_first_for_some_reply():
+    codes = [421, 422, 450, 451, 452, *range(500, 505), 530, 534, 535, 538, *range(550, 555)]
+    known = {begin for rule in TABLE for begin in rule.enhanced}
+    texts = ["", "too many recipients", "quota", "spam"]
+    reached = set()
+    for stage, code, enhanced, text in itertools.product(Stage, codes, ["", *known], texts):
+        if not enhanced or enhanced[0] == str(code)[0]:
+            reached.add(next(i for i, rule in enumerate(TABLE) if rule.fits(stage, Reply(code, enhanced, text))))
+    assert [rule for i, rule in enumerate(TABLE) if i not in reached] == []
+
+
+def test_an_operators_own_rows_come_first():
+    own = Rule(frozenset({Stage.RCPT}), D, Scope.CAMPAIGN, "our rule", codes=("550",))
+    assert judge(Stage.RCPT, Reply(550, "5.1.1", ""), (own, *TABLE)).reason == "our rule"
+    assert judge(Stage.RCPT, Reply(551, "5.1.1", ""), (own, *TABLE)).reason == "there is no such mailbox"
+
+
+# Promises for any answer
+
+CODES = st.sampled_from([250, 354, 421, 450, 452, 550, 552, 554]) | st.integers(200, 599)
+REPLY = st.builds(
+    lambda code, tail, text: Reply(code, f"{code // 100}.{tail}" if tail and code // 100 in {2, 4, 5} else "", text),
+    CODES,
+    st.sampled_from(["", "1.1", "2.2", "3.4", "4.5", "5.3", "6.0", "7.1", "7.8", "10.1", "1.10"]),
+    st.sampled_from(["", "ok", "spam", "quota", "too many recipients", "rate limit", "\n"]),
+)
+ANSWER = st.one_of(REPLY, st.builds(Lost, st.sampled_from(["reset", "time-out"]), st.booleans()))
+
+
+@given(st.sampled_from(Stage), ANSWER)
+def test_every_answer_has_a_judgement_and_the_relays_matter_refuses_nothing(stage, answer):
+    said = judge(stage, answer)
+    positive = isinstance(answer, Reply) and (answer.code == 354 if stage is Stage.DATA else answer.code // 100 == 2)
+    assert (said.verdict is A) == (positive and stage is not Stage.BODY)
+    assert (said.verdict is DOUBT) <= (stage is Stage.DOT)
+    assert said.verdict is not W or stage is Stage.RCPT
+    if said.scope is Scope.RELAY or said.scope is Scope.CAMPAIGN or stage in BEFORE_MAIL:
+        assert said.verdict is not R
+    if stage in BEFORE_MAIL and said.verdict is not A:
+        assert said.scope is Scope.RELAY
+
+
+# A letter with several recipients
+
+OK, BUSY, GONE, SPLIT, FULL = (
+    Reply(250, "2.1.5", "ok"),
+    Reply(450, "4.2.1", "busy"),
+    Reply(550, "5.1.1", "no such user"),
+    Reply(452, "4.5.3", "too many recipients"),
+    Reply(552, "5.2.2", "full"),
+)
+GO, LATER, NEVER, BYE, GONE_DARK = (
+    Reply(354, "", "go on"),
+    Reply(451, "4.3.0", "later"),
+    Reply(554, "5.6.0", "no"),
+    Reply(421, "4.3.2", "bye"),
+    Lost("reset"),
+)
+WAITING = "waiting"
+
+# roles with their states so far; how the attempt ended: step, answer, answers to RCPT;
+# then the letter's class and scope, a part of the reason, and the recipients' states
+LETTERS = {
+    "one, taken": ("to", "dot", OK, [OK], A, "L", "", "accepted"),
+    "one, later at the dot": ("to", "dot", LATER, [OK], D, "L", "try later", "deferred"),
+    "one, refused at the dot": ("to", "dot", NEVER, [OK], R, "L", "malformed", "refused"),
+    "one, closing at the dot": ("to", "dot", BYE, [OK], D, "H", "closing", "deferred"),
+    "one, no answer to the dot": ("to", "dot", GONE_DARK, [OK], DOUBT, "L", "reset", "in_doubt"),
+    "one, unknown": ("to", "rcpt", GONE, [GONE], R, "R", "no such mailbox", "refused"),
+    "one, busy": ("to", "rcpt", BUSY, [BUSY], D, "R", "try later", "deferred"),
+    "one, no room in the first transaction": ("to", "rcpt", SPLIT, [SPLIT], D, "R", "too many", "waiting"),
+    "nobody could connect": ("to cc copy", "connect", GONE_DARK, [], D, "H", "nothing was sent", "deferred deferred waiting"),
+    "account refused": ("to copy", "auth", Reply(535, "", ""), [], D, "H", "account", "deferred waiting"),
+    "sender refused": ("to copy", "mail", Reply(550, "5.7.1", ""), [], D, "C", "policy", "deferred waiting"),
+    "too large, said at MAIL": ("to cc copy", "mail", Reply(552, "5.3.4", ""), [], R, "L", "large", "refused refused refused"),
+    "lost between the recipients": ("to cc", "rcpt", GONE_DARK, [OK, GONE_DARK], D, "H", "nothing", "deferred deferred"),
+    "unknown, then lost": ("to cc", "rcpt", GONE_DARK, [GONE, GONE_DARK], R, "R", "no such mailbox", "refused dropped"),
+    "not now, said at DATA": ("to cc", "data", LATER, [OK, OK], D, "L", "later", "deferred deferred"),
+    "never, said at DATA": ("to cc copy", "data", NEVER, [OK, BUSY, OK], R, "L", "malformed", "refused dropped refused"),
+    "cut off in the body": ("to copy", "body", GONE_DARK, [OK, OK], D, "H", "nothing was sent", "deferred waiting"),
+    "an early refusal in the body": ("to copy", "body", Reply(552, "5.3.4", ""), [OK, OK], R, "L", "large", "refused refused"),
+    "an early yes in the body": ("to", "body", OK, [OK], D, "H", "nothing was sent", "deferred"),
+    "all taken": ("to to cc copy", "dot", OK, [OK] * 4, A, "L", "", "accepted accepted accepted accepted"),
+    "one of two unknown": ("to to", "dot", OK, [GONE, OK], A, "L", "", "refused accepted"),
+    "one of two busy": ("to to", "dot", OK, [OK, BUSY], D, "R", "try later", "accepted deferred"),
+    "one unknown, one busy": ("to to cc", "rcpt", GONE, [GONE, BUSY, OK], D, "R", "try later", "refused deferred deferred"),
+    "all unknown: cc and copy are dropped": ("to to cc copy", "rcpt", GONE, [GONE, GONE, OK, OK], R, "R", "no such mailbox",
+                                             "refused refused dropped dropped"),
+    "the office unknown, cc unknown too": ("to cc", "rcpt", GONE, [GONE, GONE], R, "R", "no such mailbox", "refused refused"),
+    "the office busy: cc waits for it": ("to cc copy", "rcpt", BUSY, [BUSY, OK, OK], D, "R", "later",
+                                          "deferred deferred waiting"),
+    "cc unknown": ("to cc", "dot", OK, [OK, GONE], A, "L", "", "accepted refused"),
+    "cc busy": ("to cc", "dot", OK, [OK, BUSY], D, "R", "try later", "accepted deferred"),
+    "no room for cc": ("to cc", "dot", OK, [OK, SPLIT], D, "R", "too many", "accepted waiting"),
+    "cc's mailbox is full": ("to cc", "dot", OK, [OK, FULL], D, "R", "full", "accepted deferred"),
+    "copy unknown": ("to copy", "dot", OK, [OK, GONE], A, "L", "", "accepted refused"),
+    "copy busy": ("to copy", "dot", OK, [OK, BUSY], A, "L", "", "accepted deferred"),
+    "no room for the copy": ("to copy", "dot", OK, [OK, SPLIT], A, "L", "", "accepted waiting"),
+    "copy busy, then refused": ("to copy", "dot", NEVER, [OK, BUSY], R, "L", "malformed", "refused dropped"),
+    "later at the dot: the copy comes again": ("to copy", "dot", LATER, [OK, OK], D, "L", "later", "deferred waiting"),
+    "no answer to the dot, one unknown": ("to cc copy", "dot", GONE_DARK, [OK, GONE, OK], DOUBT, "L", "reset",
+                                          "in_doubt refused in_doubt"),
+    "no answer to the dot, one busy": ("to to", "dot", GONE_DARK, [BUSY, OK], DOUBT, "L", "reset", "deferred in_doubt"),
+    # later attempts
+    "the rest of the office": ("to:accepted to:deferred copy:accepted", "dot", OK, [OK], A, "L", "",
+                               "accepted accepted accepted"),
+    "the rest, busy again": ("to:accepted to:deferred", "rcpt", BUSY, [BUSY], D, "R", "later", "accepted deferred"),
+    "the rest, unknown in the end": ("to:accepted cc:deferred", "rcpt", GONE, [GONE], A, "R", "", "accepted refused"),
+    "the rest, no answer": ("to:accepted cc:deferred", "dot", GONE_DARK, [OK], DOUBT, "L", "reset", "accepted in_doubt"),
+    "the rest, nobody could connect": ("to:accepted cc:deferred", "connect", GONE_DARK, [], D, "H", "nothing",
+                                       "accepted deferred"),
+    "the rest, refused at the dot": ("to:accepted cc:deferred", "dot", NEVER, [OK], A, "L", "", "accepted refused"),
+    "sent again by a person": ("to:in_doubt copy:in_doubt", "dot", OK, [OK, OK], A, "L", "", "accepted accepted"),
+    "a copy that was answered": ("to:deferred copy:deferred", "dot", OK, [OK], A, "L", "", "accepted deferred"),
+    "a copy that was refused": ("to:deferred copy:refused", "dot", OK, [OK], A, "L", "", "accepted refused"),
+}  # fmt: skip
+
+
+def recipients(roles: str) -> tuple[Recipient, ...]:
+    """The recipients that a row of the table names: a role each, and with a colon its state so far."""
+    found = []
+    for number, each in enumerate(roles.split()):
+        role, _, state = each.partition(":")
+        found.append(Recipient(f"{role}{number}@office.example", Role(role), Standing(state or WAITING)))
+    return tuple(found)
+
+
+@pytest.mark.parametrize(
+    ("roles", "stage", "answer", "rcpt", "verdict", "scope", "reason", "states"), LETTERS.values(), ids=LETTERS
+)
+def test_a_letter_comes_to_what_its_recipients_came_to(roles, stage, answer, rcpt, verdict, scope, reason, states):
+    outcome = decide(recipients(roles), Handover(Stage(stage), answer, tuple(rcpt)))
+    assert " ".join(recipient.state for recipient in outcome.recipients) == states
+    assert (outcome.verdict, outcome.scope) == (verdict, SCOPES[scope])
+    assert reason in outcome.reason
+    assert bool(outcome.reason) == (verdict is not A)
+    assert (outcome.stage, outcome.answer) == (stage, str(answer))
+
+
+@pytest.mark.parametrize(
+    ("roles", "rcpt", "may"),
+    [
+        ("to", [OK], True),
+        ("to", [Reply(252, "", "")], True),
+        ("to", [GONE], False),
+        ("to", [BUSY], False),
+        ("to cc", [OK, GONE], True),
+        ("to cc copy", [GONE, OK, OK], False),
+        ("to cc copy", [BUSY, OK, OK], False),
+        ("to to", [GONE, OK], True),
+        ("to cc", [OK, BYE], False),
+        ("to cc", [OK, GONE_DARK], False),
+        ("to copy", [OK, Reply(550, "5.4.5", "daily limit")], False),
+        ("to:accepted cc", [OK], True),
+        ("to:accepted cc:deferred", [BUSY], False),
+        ("to:accepted cc copy", [BUSY, OK], True),
+        ("to:refused to", [GONE], False),
+        ("to:refused cc", [OK], False),
+        ("to:accepted", [], False),
+    ],
+)
+def test_a_body_follows_only_where_an_office_takes_it_and_nothing_speaks_against_the_relay(roles, rcpt, may):
+    assert may_send(recipients(roles), rcpt) is may
+
+
+@pytest.mark.parametrize(
+    ("roles", "rcpt", "states", "meant"),
+    [
+        ("to", [OK], "waiting", "to0"),
+        ("to cc copy", [OK, GONE, BUSY], "waiting refused deferred", "to0"),
+        ("to:accepted cc:deferred copy", [OK, SPLIT], "accepted deferred waiting", "cc1"),
+        ("to:refused to", [OK], "refused waiting", "to1"),
+    ],
+)
+def test_before_the_dot_each_recipient_has_what_it_was_told_and_the_rest_is_meant(roles, rcpt, states, meant):
+    told, addresses = answered(recipients(roles), rcpt)
+    assert " ".join(recipient.state for recipient in told) == states
+    assert list(addresses) == [f"{address}@office.example" for address in meant.split()]
+
+
+def test_a_recipient_carries_the_answer_that_made_its_state():
+    taken, unknown = decide(recipients("to cc"), Handover(Stage.DOT, Reply(250, "2.0.0", "queued"), (OK, GONE))).recipients
+    assert (taken.reply, unknown.reply) == ("250 2.1.5 ok", "550 5.1.1 no such user")
+    (refused,) = decide(recipients("to"), Handover(Stage.DOT, NEVER, (OK,))).recipients
+    assert refused.reply == "554 5.6.0 no"
+
+
+@pytest.mark.parametrize(
+    ("stage", "mail", "data"),
+    [*((stage, False, False) for stage in BEFORE_MAIL), ("mail", True, False), ("rcpt", True, False), ("data", True, False),
+     ("body", True, True), ("dot", True, True)],
+)  # fmt: skip
+def test_an_outcome_says_how_far_it_came(stage, mail, data):
+    outcome = decide(recipients("to"), Handover(Stage(stage), GONE_DARK))
+    assert (outcome.reached_mail, outcome.reached_data) == (mail, data)
+
+
+@pytest.mark.parametrize(("answer", "stage", "goes_on"), [(GO, "data", True), (OK, "data", False), (GO, "mail", False),
+                                                          (GONE_DARK, "data", False)])  # fmt: skip
+def test_the_body_is_awaited_only_behind_354_to_data(answer, stage, goes_on):
+    assert Handover(Stage(stage), answer).goes_on is goes_on
+
+
+@pytest.mark.parametrize("state", Standing)
+@pytest.mark.parametrize("role", Role)
+def test_who_is_asked_again(role, state):
+    asked = {Standing.WAITING, Standing.IN_DOUBT} if role is COPY else {Standing.WAITING, Standing.IN_DOUBT, Standing.DEFERRED}
+    assert Recipient("a@b.example", role, state).is_asked is (state in asked)
+
+
+# Promises for any letter
+
+RECIPIENTS = st.lists(
+    st.tuples(st.sampled_from(Role), st.sampled_from([s for s in Standing if s not in {Standing.BOUNCED, Standing.DROPPED}])),
+    min_size=1,
+    max_size=5,
+).map(lambda rows: tuple(Recipient(f"{i}@office.example", role, state) for i, (role, state) in enumerate(rows)))
+
+
+@st.composite
+def attempts(draw):
+    """The recipients of a letter that may go, and an attempt that the relay can have made of them."""
+    letter = draw(RECIPIENTS)
+    asked = sum(recipient.is_asked for recipient in letter)
+    assume(asked and any(one.role is TO and (one.is_asked or one.state is Standing.ACCEPTED) for one in letter))
+    stage = draw(st.sampled_from([Stage.CONNECT, Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.BODY, Stage.DOT]))
+    answer = draw(ANSWER)
+    if stage in BEFORE_MAIL or stage is Stage.MAIL:
+        assume(judge(stage, answer).verdict is not A)
+        return letter, Handover(stage, answer)
+    rcpt = tuple(draw(st.lists(ANSWER, min_size=asked, max_size=asked)))
+    if stage is Stage.RCPT:
+        end = next((i for i, one in enumerate(rcpt) if isinstance(one, Lost) or one.code == 421), None)
+        assume(end is not None or not may_send(letter, rcpt))
+        assume(end is not None or any(judge(Stage.RCPT, one).verdict is not A for one in rcpt))
+        against = next(one for one in rcpt if judge(Stage.RCPT, one).verdict is not A)
+        return letter, Handover(stage, against if end is None else rcpt[end], rcpt if end is None else rcpt[: end + 1])
+    assume(may_send(letter, rcpt))
+    assume(stage is not Stage.DATA or judge(stage, answer).verdict is not A)
+    return letter, Handover(stage, answer, rcpt)
+
+
+@given(attempts())
+@example((recipients("to cc"), Handover(Stage.DOT, OK, (OK, BUSY))))
+@example((recipients("to cc"), Handover(Stage.RCPT, GONE_DARK, (GONE, GONE_DARK))))
+def test_no_attempt_comes_to_more_than_its_answers_say(attempt):
+    letter, handover = attempt
+    outcome = decide(letter, handover)
+    told = iter(handover.rcpt)
+    dot = handover.stage is Stage.DOT and judge(Stage.DOT, handover.answer).verdict
+    for before, after in zip(letter, outcome.recipients, strict=True):
+        assert (before.address, before.role) == (after.address, after.role)
+        if not before.is_asked:
+            assert after.state in {before.state, Standing.DROPPED}
+            continue
+        own = next(told, None)
+        is_meant = own is not None and judge(Stage.RCPT, own).verdict is A
+        assert (after.state is Standing.ACCEPTED) == (is_meant and dot is A), "accepted is 2xx at RCPT and 2xx at the dot"
+        assert (after.state is Standing.IN_DOUBT) == (is_meant and dot is DOUBT), "in doubt is the dot alone"
+
+
+@given(attempts())
+def test_a_letter_is_what_its_offices_are(attempt):
+    letter, handover = attempt
+    outcome = decide(letter, handover)
+    offices = [recipient.state for recipient in outcome.recipients if recipient.role is TO]
+    assert outcome.verdict in {A, D, R, DOUBT}
+    if outcome.verdict is A:
+        assert Standing.ACCEPTED in offices
+    if outcome.verdict is R:
+        assert outcome.scope is not Scope.RELAY
+        assert not {Standing.ACCEPTED, Standing.DEFERRED, Standing.WAITING} & set(offices)
+        assert not any(recipient.is_asked for recipient in outcome.recipients), "nobody is written to without the office"
+    if outcome.verdict is D:
+        assert any(recipient.is_asked and recipient.role is not COPY for recipient in outcome.recipients)
+    if outcome.verdict is DOUBT:
+        assert handover.stage is Stage.DOT
+    assert bool(outcome.reason) == (outcome.verdict is not A)
+
+
+@given(attempts())
+def test_a_copy_never_changes_what_a_letter_comes_to(attempt):
+    letter, handover = attempt
+    without = tuple(recipient for recipient in letter if recipient.role is not COPY)
+    asked = [recipient for recipient in letter if recipient.is_asked]
+    rcpt = tuple(own for recipient, own in zip(asked, handover.rcpt, strict=False) if recipient.role is not COPY)
+    assume(handover.stage not in {Stage.DATA, Stage.BODY, Stage.DOT} or may_send(without, rcpt))
+    assume(handover.stage is not Stage.RCPT or any(judge(Stage.RCPT, own).verdict is not A for own in rcpt))
+    assert decide(letter, handover).verdict is decide(without, Handover(handover.stage, handover.answer, rcpt)).verdict

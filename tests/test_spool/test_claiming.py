@@ -1,0 +1,161 @@
+"""Files are seen, found whole, and claimed under a name that tells everything."""
+
+from __future__ import annotations
+
+import doctest
+import os
+
+import pytest
+
+from mailer.errors import CannotWrite, UnreadableFile
+from mailer.spool import Settings, Spool, Waiting, names
+from tests.test_spool.ground import BESIDE, NOW, claim, drop, tree, unprivileged
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(names).failed == 0
+
+
+def test_files_are_seen_oldest_first_one_level_deep_and_unfinished_ones_are_not(spool, root):
+    drop(root, "b.csv", age=20)
+    drop(root, "a.csv", age=20)
+    drop(root, "old.csv", folder="kazakhstan", age=90)
+    for name in (".x.csv.Ab12cd", "x.csv.part", "x.TMP", "~$x.xlsx", ".~lock.x.csv#", "x.csv.filepart"):
+        drop(root, name)
+    drop(root, "x.csv", folder=".hidden")
+    seen = spool.look(NOW)
+    assert [(one.campaign_folder, one.name) for one in seen] == [("kazakhstan", "old.csv"), ("", "a.csv"), ("", "b.csv")]
+    assert spool.odd() == []
+
+
+def test_a_spool_that_was_never_prepared_is_empty(root):
+    spool = Spool(Settings(root))
+    assert (spool.look(NOW), spool.odd(), spool.claimed()) == ([], [], [])
+
+
+def seen(age: float, at: float, size: int = 5, inode: int = 7) -> Waiting:
+    return Waiting("", "list.csv", size, int((NOW - age) * 1e9), inode, at)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "ready"),
+    [
+        (None, seen(11, NOW), True),
+        (None, seen(9, NOW), False),
+        (seen(9, NOW - 1), seen(9, NOW), True),
+        (seen(9, NOW - 0.5), seen(9, NOW), False),
+        (seen(9, NOW - 1, size=4), seen(9, NOW), False),
+        (seen(9, NOW - 1, inode=8), seen(9, NOW), False),
+        (seen(9.5, NOW - 1), seen(9, NOW), False),
+        (None, seen(-3600, NOW), False),
+        (seen(-3600, NOW - 1), seen(-3600, NOW), True),
+    ],
+)
+def test_a_file_is_ready_when_it_is_old_or_equal_at_two_looks_a_second_apart(before, now, ready):
+    assert Spool.is_ready(before, now, NOW) is ready
+
+
+HOSTILE = ["list\n\x1b[2J.csv", "..", "a..csv", "-rf.csv", "\udcff\udcfe.csv", "‮txt.csv", "n" * 251 + ".csv", "я" * 127 + "x"]
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name != ".."])
+@pytest.mark.parametrize("folder", ["", "kazakhstan", "k" * 64])
+def test_a_hostile_name_is_claimed_told_again_and_harmless_where_it_ends(spool, root, name, folder):
+    claimed = claim(spool, root, name, folder)
+    (again,) = Spool(Settings(root)).claimed()
+    assert (again, again.folder, len(again.id)) == (claimed, folder, 26)
+    assert claimed.name.isprintable() and not claimed.name.startswith(("-", "."))
+    assert claimed.name.endswith(".csv") == name.endswith(".csv")
+    if len(os.fsencode(name)) < 100:
+        assert os.fsencode(claimed.path.name).endswith(os.fsencode(name))
+    done = spool.finish(again, BESIDE)
+    assert sorted(tree(root)) == sorted(
+        str((done.parent / one).relative_to(root))
+        for one in (done.name, *(f"{done.name.removesuffix('.csv')}{end}" for end in BESIDE))
+    )
+    assert all(name.isprintable() for name in tree(root))
+
+
+@pytest.mark.parametrize("longest", range(30, 40))
+def test_a_long_name_is_not_cut_within_a_character(longest):
+    short = names.shortened("я€" * 100 + ".csv", longest)
+    assert longest - 2 <= len(short.encode("utf-8")) <= longest  # lone halves would not encode
+
+
+def test_two_long_names_stay_apart_and_keep_their_extensions():
+    one, other = (names.shortened("n" * 240 + end, 200) for end in ("1.windows-1251.csv", "2.windows-1251.csv"))
+    assert one != other
+    assert all(name.endswith(".windows-1251.csv") and len(name) == 200 for name in (one, other))
+
+
+def test_files_claimed_at_the_same_moment_keep_their_order(spool, root):
+    for number in range(20):
+        drop(root, f"{number:02}.csv", age=100 - number)
+    claimed = [spool.claim(one, NOW) for one in spool.look(NOW)]
+    assert spool.claimed() == claimed
+    assert [one.name for one in spool.claimed()] == [f"{number:02}.csv" for number in range(20)]
+
+
+@pytest.mark.parametrize("change", ["gone", "grown", "replaced", "folder gone"])
+def test_a_file_that_is_gone_or_not_as_it_was_seen_is_not_claimed(spool, root, change):
+    path = drop(root, "list.csv", folder="kazakhstan")
+    (waiting,) = spool.look(NOW)
+    match change:
+        case "gone" | "folder gone":
+            path.unlink()
+        case "grown":
+            path.write_bytes(b"name\nJane Doe\n")
+        case "replaced":
+            drop(root, "new.csv", folder="kazakhstan").rename(path)
+    if change == "folder gone":
+        path.parent.rmdir()
+    assert spool.claim(waiting, NOW) is None
+    assert (spool.claimed(), path.exists()) == ([], "gone" not in change)
+
+
+def test_a_claim_that_the_folder_refuses_says_where_and_why(ground):
+    root = ground / "queue"
+    with unprivileged():
+        spool = Spool(Settings(root))
+        spool.prepare()
+        drop(root, "list.csv")
+        (root / "claimed").chmod(0o500)
+        with pytest.raises(CannotWrite, match=r"incoming/list\.csv: Permission denied"):
+            spool.claim(spool.look(NOW)[0], NOW)
+        assert list(tree(root)) == ["incoming/list.csv"]
+
+
+def test_a_file_that_may_not_be_read_says_what_to_change(ground):
+    root = ground / "queue"
+    with unprivileged():
+        spool = Spool(Settings(root))
+        spool.prepare()
+        drop(root, "list.csv").chmod(0o000)
+        claimed = spool.claim(spool.look(NOW)[0], NOW)
+        assert claimed
+        with pytest.raises(UnreadableFile, match="let its group read it"):
+            claimed.open()
+        assert spool.set_aside(claimed, "unreadable")
+
+
+def test_a_claimed_file_that_somebody_deleted_is_said(spool, root):
+    claimed = claim(spool, root)
+    claimed.path.unlink()
+    for use in (claimed.open, lambda: spool.finish(claimed, {}), lambda: spool.set_aside(claimed, "late")):
+        with pytest.raises(CannotWrite, match="somebody else moved or deleted it"):
+            use()
+
+
+@pytest.mark.parametrize("change", ["none", "grown", "rewritten with its old time"])
+def test_a_change_between_opening_and_the_end_of_reading_shows(spool, root, change):
+    claimed = claim(spool, root)
+    writer = claimed.path.open("r+b")
+    with claimed.open() as stream, writer:
+        before = os.fstat(stream.fileno())
+        assert stream.read() == b"name\n"
+        if change != "none":
+            writer.seek(0, os.SEEK_END if change == "grown" else os.SEEK_SET)
+            writer.write(b"NAME\n")
+            writer.flush()
+            os.utime(writer.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert spool.changed(claimed, before) is (change != "none")

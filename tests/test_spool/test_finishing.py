@@ -1,0 +1,286 @@
+"""Files leave for `done/` or `rejected/`, with what belongs beside them, once, wherever the worker dies."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from mailer.errors import CannotWrite
+from mailer.spool import Settings, Spool, folders
+from tests.test_spool.ground import BESIDE, MEMORY, NOW, claim, drop, mode, needs_root, tree, unprivileged
+
+
+def test_a_finished_file_stands_in_done_with_what_lies_beside_it(spool, root):
+    claimed = claim(spool, root, folder="kazakhstan")
+    before = os.umask(0o077)
+    try:
+        with claimed.open() as stream:  # still open, as the intake has it
+            done = spool.finish(claimed, {**BESIDE, ".empty.csv": iter(())})
+            assert stream.read() == b"name\n"
+    finally:
+        os.umask(before)
+    assert done == root / "done" / "kazakhstan" / "list.csv"
+    assert tree(root / "done" / "kazakhstan") == {
+        "list.csv": b"name\n",
+        "list.rejected.csv": b"line,reason\r\n",
+        "list.known.csv": b"line,reason\r\n",
+    }
+    assert {mode(path) for path in done.parent.iterdir()} == {0o640}
+    assert mode(done.parent) == 0o2750
+    assert spool.claimed() == []
+
+
+def test_nothing_is_ever_replaced_in_done(spool, root):
+    ends = [
+        spool.finish(claim(spool, root, name), BESIDE) for name in ("list.csv", "list.csv", "list.json", "list.rejected.csv")
+    ]
+    assert [end.name for end in ends] == ["list.csv", "list-2.csv", "list-3.json", "list.rejected-2.csv"]
+    (root / "done" / "new.known.csv").write_text("another's")
+    assert spool.finish(claim(spool, root, "new.csv"), BESIDE).name == "new-2.csv"
+    assert (root / "done" / "new.known.csv").read_text() == "another's"
+    assert len(tree(root / "done")) == 3 * len(ends) + 4
+
+
+def test_a_finished_file_named_as_a_campaign_is_not_in_the_way_of_its_folder(spool, root):
+    spool.finish(claim(spool, root, "kazakhstan"), {})
+    assert spool.finish(claim(spool, root, folder="kazakhstan"), {}) == root / "done" / "kazakhstan-2" / "list.csv"
+
+
+@needs_root
+def test_a_finished_file_of_another_owner_keeps_its_mode_and_ours_gets_it_whatever_the_group(ground):
+    root = ground / "queue"
+    with unprivileged():
+        spool = Spool(Settings(root))
+        spool.prepare()
+    drop(root, "list.csv").chmod(0o644)
+    with unprivileged():
+        assert (claimed := spool.claim(spool.look(NOW)[0], NOW))
+        assert mode(spool.finish(claimed, BESIDE)) == 0o644
+    os.chown(root / "done", -1, 1)
+    (root / "done").chmod(0o2750)
+    with unprivileged():
+        assert mode(spool.finish(claim(spool, root), BESIDE)) == 0o640
+
+
+def test_a_name_reserved_by_another_claim_is_not_taken(spool, root):
+    one, other = claim(spool, root), claim(spool, root)
+    with pytest.raises(ZeroDivisionError):
+        spool.finish(one, {".rejected.csv": (bytes([1 // 0]) for _ in range(1))})
+    assert spool.finish(other, BESIDE).name == "list-2.csv"
+    assert spool.finish(one, BESIDE).name == "list.csv"
+
+
+def test_each_of_several_claims_is_finished_as_itself(spool, root):
+    claimed = [claim(spool, root, f"{number}.csv") for number in range(6)]
+    assert [spool.finish(each, {}).name for each in reversed(claimed)] == [f"{number}.csv" for number in reversed(range(6))]
+
+
+def test_a_reserved_name_under_which_something_appeared_meanwhile_is_given_up(spool, root):
+    claimed = claim(spool, root)
+    with pytest.raises(ZeroDivisionError):
+        spool.finish(claimed, {".rejected.csv": (bytes([1 // 0]) for _ in range(1))})
+    (root / "done" / "list.csv").write_text("another's")
+    assert spool.finish(claimed, BESIDE).name == "list-2.csv"
+    assert (root / "done" / "list.csv").read_text() == "another's"
+
+
+def test_content_that_breaks_off_leaves_nothing_half_written(spool, root):
+    def broken() -> Iterator[bytes]:
+        yield b"line,"
+        raise OSError(errno.ENOSPC, "No space left on device", "rows")
+
+    claimed = claim(spool, root)
+    with pytest.raises(CannotWrite, match="make room"):
+        spool.finish(claimed, {".rejected.csv": broken()})
+    assert list((root / "done").iterdir()) == []
+    assert spool.finish(claimed, BESIDE).name == "list.csv"
+
+
+def test_a_folder_that_takes_nothing_is_said_and_the_next_run_goes_on(ground):
+    root = ground / "queue"
+    with unprivileged():
+        spool = Spool(Settings(root))
+        spool.prepare()
+        claimed = claim(spool, root)
+        (root / "done").chmod(0o500)
+        with pytest.raises(CannotWrite, match=r"done/list\.rejected\.csv: Permission denied"):
+            spool.finish(claimed, BESIDE)
+        (root / "done").chmod(0o2750)
+        (again,) = Spool(Settings(root)).claimed()
+        assert (again.id, again.name) == (claimed.id, "list.csv")
+        assert spool.finish(claimed, BESIDE).name == "list.csv"  # the older handle on it does as well
+
+
+def test_set_aside_again_and_again_replaces_nothing(spool, root):
+    (root / "rejected" / "list-2.csv.reason.txt").write_text("another's")
+    ends = [spool.set_aside(claim(spool, root), "bad\x1b[2J") for _ in range(2)]
+    assert [end and end.name for end in ends] == ["list.csv", "list-3.csv"]
+    told = (root / "rejected" / "list.csv.reason.txt").read_text()
+    assert told == "list.csv\nwas set aside: bad_[2J\nNothing of it was taken in.\n"
+    assert mode(root / "rejected" / "list.csv") == mode(root / "rejected" / "list.csv.reason.txt") == 0o640
+
+
+def test_a_waiting_file_is_set_aside_without_being_taken_in(spool, root):
+    drop(root, "list.csv", folder="kasakhstan")
+    (waiting,) = spool.look(NOW)
+    assert spool.set_aside(waiting, "there is no such campaign") == root / "rejected" / "kasakhstan" / "list.csv"
+    assert spool.set_aside(waiting, "there is no such campaign") is None
+
+
+def test_where_the_system_cannot_rename_in_one_step_nothing_is_replaced_either(tmp_path):
+    (tmp_path / "one").write_text("1")
+    (tmp_path / "other").write_text("2")
+    with folders.Folder(tmp_path) as folder:
+        for rename in (folders.rename_new, folders.rename_if_free):
+            with pytest.raises(FileExistsError):
+                rename("one", folder.handle, "other", folder.handle)
+        folders.rename_if_free("one", folder.handle, "third", folder.handle)
+    assert tree(tmp_path) == {"other": b"2", "third": b"1"}
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EXDEV, errno.EACCES, errno.EIO])
+def test_every_refusal_of_the_file_system_says_where_what_and_what_to_do(code):
+    with pytest.raises(CannotWrite, match=r"^/queue/a_b: .+; .+") as caught, folders.explained():
+        raise OSError(code, os.strerror(code), "/queue/a\nb")
+    assert caught.value.__cause__
+
+
+def take_in(root: Path) -> None:
+    """What a pass does, from the look to the end, and what the one behind a crash does before it."""
+    spool = Spool(Settings(root))
+    spool.prepare()
+    for claimed in spool.claimed():
+        spool.finish(claimed, BESIDE)
+    for waiting in spool.look(NOW):
+        if taken := spool.claim(waiting, NOW):
+            spool.finish(taken, BESIDE)
+
+
+def sort_out(root: Path) -> None:
+    spool = Spool(Settings(root))
+    spool.prepare()
+    for claimed in spool.claimed():
+        spool.set_aside(claimed, "no file")
+    for odd in spool.odd():
+        spool.set_aside(odd, odd.reason)
+
+
+STEPS = {"move", "write", "fit", "make", "sync", "rename_new"}  # all that changes anything on the disk
+
+
+def killed_at(line: int, act: Callable[[Path], None], root: Path) -> bool:
+    """Run in a child that kills itself before the n-th line of what changes folders; False when it came to its end."""
+    child = os.fork()
+    if child == 0:
+        left = line
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal left
+            if frame.f_code.co_name not in STEPS or not frame.f_code.co_filename.endswith("spool/folders.py"):
+                return None
+            if event == "line":
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            act(root)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def every_death(act: Callable[[Path], None], make: Callable[[Path], object]) -> Iterator[Path]:
+    line, killed = 0, True
+    while killed:
+        line += 1
+        with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+            root = Path(name) / "queue"
+            Spool(Settings(root)).prepare()
+            make(root)
+            killed = killed_at(line, act, root)
+            act(root)
+            yield root
+    assert line > 30  # else nothing was traced
+
+
+def test_a_file_is_finished_once_wherever_the_worker_dies():
+    wanted = {
+        "done/kazakhstan/list.csv": b"name\n",
+        "done/kazakhstan/list.rejected.csv": b"line,reason\r\n",
+        "done/kazakhstan/list.known.csv": b"line,reason\r\n",
+    }
+    for root in every_death(take_in, lambda root: drop(root, "list.csv", folder="kazakhstan")):
+        assert tree(root) == wanted
+
+
+def test_a_link_is_set_aside_once_wherever_the_worker_dies():
+    for root in every_death(sort_out, lambda root: (root / "incoming" / "x.csv").symlink_to("/etc/hostname")):
+        assert sorted(path.name for path in (root / "rejected").iterdir()) == ["x.csv", "x.csv.reason.txt"]
+        assert list((root / "incoming").iterdir()) == list((root / "claimed").iterdir()) == []
+
+
+# What a power failure leaves: a rename is durable when both its folders are synced, a file when it is itself
+
+TRACED = "import sys; from pathlib import Path; from tests.test_spool.test_finishing import take_in; take_in(Path(sys.argv[1]))"
+
+
+def traced(root: Path) -> list[tuple[str, str, str]]:
+    """The syncs and renames of a pass, in order: the path synced; or the path renamed and the folder it went to."""
+    trace, calls = root.parent / "trace", "--trace=fsync,rename,renameat,renameat2"
+    command = [
+        "strace",
+        "--follow-forks",
+        "--decode-fds=path",
+        calls,
+        "--output",
+        str(trace),
+        sys.executable,
+        "-c",
+        TRACED,
+        str(root),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    except FileNotFoundError:
+        pytest.skip("strace is not installed")
+    if "ptrace" in done.stderr:
+        pytest.skip("nothing may be traced here")
+    assert done.returncode == 0, done.stderr
+    found = []
+    for line in trace.read_text().splitlines():
+        if synced := re.search(r"fsync\(\d+<(.+)>\) += 0", line):
+            found.append(("sync", synced[1], ""))
+        elif renamed := re.search(r'renameat2?\(\d+<(.+)>, "(.+)", \d+<(.+)>, ".+?"(?:, \w+)?\) += 0', line):
+            found.append(("rename", f"{renamed[1]}/{renamed[2]}", renamed[3]))
+    return found
+
+
+def test_every_step_is_durable_before_the_next_one(spool, root):
+    drop(root, "list.csv", folder="kazakhstan")
+    synced: set[str] = set()
+    wanted: set[str] = set()
+    renames = 0
+    for kind, path, into in traced(root):
+        if kind == "sync":
+            synced.add(path)
+            continue
+        assert wanted <= synced
+        if Path(into).parent.name == "done":
+            assert path in synced  # the content of what is written, or moved out of our hands
+        renames, synced, wanted = renames + 1, set(), {str(Path(path).parent), into}
+    assert wanted <= synced
+    assert renames == 5  # claim, reserve, two files beside it, finish

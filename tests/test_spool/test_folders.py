@@ -1,0 +1,142 @@
+"""The folders: made, mended, given to a group, under one mount; and what is said when the disk refuses."""
+
+from __future__ import annotations
+
+import grp
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mailer.errors import CannotWrite
+from mailer.spool import Settings, Spool
+from tests.test_spool.ground import BESIDE, claim, drop, mode, needs_root, tree, unprivileged
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_missing_folders_are_made_with_their_modes_whatever_the_umask(root, umask):
+    before = os.umask(umask)
+    try:
+        assert Spool(Settings(root)).prepare(["kazakhstan"]) == []
+    finally:
+        os.umask(before)
+    wanted = {"..": 0o711, ".": 0o711, "incoming": 0o2770, "incoming/kazakhstan": 0o2770, "claimed": 0o700}
+    wanted |= {"done": 0o2750, "rejected": 0o2750}
+    assert {name: mode(root / name) for name in wanted} == wanted
+
+
+def test_a_looser_mode_is_mended_and_said_once(spool, root):
+    (root / "claimed").chmod(0o755)
+    (root / "incoming").chmod(0o2777)
+    said = spool.prepare()
+    assert [mode(root / "claimed"), mode(root / "incoming")] == [0o700, 0o2770]
+    assert len(said) == 2 and "0755" in said[1] and "0700" in said[1]
+    assert spool.prepare() == []
+    root.chmod(0o755)
+    (root / "done").chmod(0o2707)  # looser and stricter at once
+    assert len(spool.prepare()) == 2
+    assert [mode(root), mode(root / "done")] == [0o711, 0o2700]
+
+
+def test_a_stricter_mode_and_a_folder_around_the_spool_stay_as_they_are(spool, root):
+    (root / "incoming").chmod(0o700)
+    root.parent.chmod(0o755)
+    assert spool.prepare() == []
+    assert [mode(root / "incoming"), mode(root.parent)] == [0o700, 0o755]
+
+
+def test_the_instances_own_folder_is_mended_where_it_is_named(spool, root):
+    root.parent.chmod(0o755)
+    assert len(Spool(Settings(root, var=root.parent)).prepare()) == 1
+    assert mode(root.parent) == 0o711
+
+
+@needs_root
+def test_folders_for_organisers_are_given_to_their_group(spool, root):
+    group = next(one for one in grp.getgrall() if one.gr_gid != os.getegid())
+    assert Spool(Settings(root, group.gr_name)).prepare() == []
+    found = {name: (root / name).stat().st_gid == group.gr_gid for name in ("incoming", "claimed", "done", "rejected")}
+    assert found == {"incoming": True, "claimed": False, "done": True, "rejected": True}
+    assert mode(root / "done") == 0o2750
+    moved_in = claim(spool, root)
+    os.chown(moved_in.path, -1, os.getegid())
+    done = spool.finish(moved_in, BESIDE)
+    assert {path.stat().st_gid for path in done.parent.iterdir()} == {group.gr_gid}
+
+
+def test_a_group_that_is_unknown_or_not_ours_to_give_is_said_and_stops_nothing(ground):
+    root = ground / "queue"
+    with unprivileged():
+        assert Spool(Settings(root, "no-such-group")).prepare() == ["there is no group «no-such-group» on this machine"]
+        said = Spool(Settings(root, "daemon")).prepare()
+    assert len(said) == 3 and all("must be in «daemon»" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("incoming")], ids=["file", "link"])
+def test_what_stands_in_a_folders_place_is_named_and_left(spool, root, make):
+    (root / "done").rmdir()
+    make(root / "done")
+    with pytest.raises(CannotWrite, match=r"queue/done: .*stands where a folder belongs") as caught:
+        spool.prepare()
+    assert caught.value.exit_code == 73
+
+
+def test_a_folder_that_may_not_be_made_is_named_with_the_reason(ground):
+    ground.chmod(0o555)
+    with unprivileged(), pytest.raises(CannotWrite, match=r"/queue: Permission denied; .* mend the owner or the mode"):
+        Spool(Settings(ground / "queue")).prepare()
+
+
+MOUNTED = """
+import sys
+from pathlib import Path
+from mailer.errors import CannotWrite
+from mailer.spool import Settings, Spool
+root = Path(sys.argv[1])
+spool = Spool(Settings(root))
+try:
+    spool.prepare()
+    for waiting in spool.look(1e10):
+        claimed = spool.claim(waiting, 1e10)
+        print(spool.finish(claimed, {".rejected.csv": (b"x" * 4096 for _ in range(64))}))
+except CannotWrite as problem:
+    print(problem)
+"""
+
+
+def mounted(root: Path, mount: str) -> str:
+    """Run a pass in a mount namespace of its own, behind a mount command."""
+    script = f'{mount} || exit 99; exec "$2" -c "$3" "$1"'
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", str(root), sys.executable, MOUNTED]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    except FileNotFoundError:
+        pytest.skip("unshare is not installed")
+    if told.returncode == 99 or told.stderr.startswith("unshare:"):
+        pytest.skip(f"no mount namespace here: {told.stderr.strip()[-80:]}")
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+def test_a_folder_on_a_disk_of_its_own_is_said_before_there_is_anything_to_move(spool, root):
+    assert "must live under one mount" in mounted(root, 'mount -t tmpfs none "$1/claimed"')
+
+
+def test_a_folder_under_a_mount_of_its_own_is_said_and_nothing_is_moved(spool, root):
+    drop(root, "list.csv")
+    assert "must live under one mount" in mounted(root, 'mount --bind "$1/claimed" "$1/claimed"')
+    assert list(tree(root)) == ["incoming/list.csv"]
+
+
+def test_a_full_disk_is_said(spool, root):
+    drop(root, "list.csv")
+    mount = 'mount -t tmpfs -o size=64k none "$1" && mkdir "$1/incoming" && echo name > "$1/incoming/list.csv"'
+    assert "the disk is full: make room" in mounted(root, mount)
+
+
+def test_a_disk_mounted_read_only_is_said(spool, root):
+    drop(root, "list.csv")
+    mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
+    assert "mounted read-only" in mounted(root, mount)
