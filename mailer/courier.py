@@ -14,8 +14,8 @@ A courier keeps one connection and carries one letter at a time. It chooses no l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ from mailer.delivery import Due, Fixed, Retry, State, Who
 from mailer.desk import Desk, Stamp
 from mailer.errors import KeyProblem, RenderProblem, WireProblem
 from mailer.ledger import Ledger, Mark
-from mailer.outcome import Handover, Outcome, Recipient, Role
+from mailer.outcome import Handover, Outcome, Recipient, Role, Standing
 from mailer.pace import Clock
 from mailer.relay import Connection, Relay
 
@@ -149,8 +149,20 @@ class Courier:
             return Refrained("damaged record", str(problem))
         if due.fixed is not None and due.fixed.sha256 != fixed.sha256:
             return Refrained(CHANGED, "its template, its target or its sender was changed since; retry it as a new letter")
-        recipients = due.recipients or desk.recipients(at.campaign, route)
+        recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
         return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed)
+
+
+def _still_named(named: Sequence[Recipient], known: Sequence[Recipient]) -> tuple[Recipient, ...]:
+    """
+    Who is named today, each as the last attempt left it; who is not named any more is never asked again.
+
+    The bytes tell of a changed `to` or cc once they are fixed, but not before, and of a copy never.
+    """
+    before = {recipient.address: recipient for recipient in known}
+    now = [replace(before.pop(one.address, one), role=one.role) for one in named]
+    gone = [replace(one, state=Standing.DROPPED) if one.is_asked else one for one in before.values()]
+    return (*now, *gone)
 
 
 async def uncancelled(work: Awaitable[T]) -> T:

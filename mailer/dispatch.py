@@ -53,11 +53,11 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A lane that may go now: its addresses, and how many letters they may still get (None: no limit)."""
+    """A lane that may go now, its campaign, and the addresses to which its letters go."""
 
     lane: Lane
+    campaign: Campaign
     addresses: tuple[str, ...]
-    room: int | None
 
 
 class Dispatch:
@@ -140,7 +140,7 @@ class Dispatch:
         """Each open lane once; a probe of a relay that had failed is one letter, alone."""
         claimed = 0
         for lane in await self._open_lanes():
-            room = self._room(lane, None if left is None else left - claimed)
+            room = await self._room(lane, None if left is None else left - claimed)
             if room <= 0:
                 continue
             if not self._may_go_on() or (self._breaker.is_probing and claimed):
@@ -151,19 +151,23 @@ class Dispatch:
                 await line.put((due, lane))
         return claimed
 
-    def _room(self, lane: _Open, left: int | None) -> int:
-        """How many letters to claim from a lane in this round."""
+    async def _room(self, lane: _Open, left: int | None) -> int:
+        """How many letters to claim from a lane now; asked for each in its turn, for lanes can share an address."""
         bounds = [self._settings.connections * _ROUND]
         if self._breaker.is_probing:
             bounds.append(1)
-        if lane.room is not None:
-            bounds.append(lane.room - max((self._in_hand[address] for address in lane.addresses), default=0))
+        for address in lane.addresses:
+            # Counted before the ledger is asked: what is marked in between counts twice, and never not at all.
+            in_hand, now = self._in_hand[address], self._clock.now()
+            allowed = pace.allowance(lane.campaign.pace, await self._sent_to(lane.campaign, address, now), now)
+            if allowed is not None:
+                bounds.append(allowed - in_hand)
         if left is not None:
             bounds.append(left)
         return min(bounds)
 
     async def _open_lanes(self) -> list[_Open]:
-        """The lanes in which a letter is due, that rules let go, whose hours are open and whose pace has room."""
+        """The lanes in which a letter is due, that rules let go, and whose hours are open."""
         now = self._clock.now()
         ruling = await self._ruling()
         found = []
@@ -174,22 +178,20 @@ class Dispatch:
             target = campaign.targets[waiting.lane.target]
             if pace.opens_at(campaign.window, target.timezone, now) > now:
                 continue
-            addresses = _addresses(ruling, campaign, waiting.lane)
-            room = pace.allowance(campaign.pace, await self._sent_to(campaign, addresses, now), now)
-            if room != 0:
-                found.append(_Open(waiting.lane, addresses, room))
+            found.append(_Open(waiting.lane, campaign, _addresses(ruling, campaign, waiting.lane)))
         return found
 
     async def _free_at(self, ruling: Ruling, lane: Lane, now: float) -> float:
         campaign = self._desks[lane.campaign].campaign
-        addresses = _addresses(ruling, campaign, lane)
-        free = pace.free_at(campaign.pace, await self._sent_to(campaign, addresses, now), now)
+        free = now
+        for address in _addresses(ruling, campaign, lane):
+            free = max(free, pace.free_at(campaign.pace, await self._sent_to(campaign, address, now), now))
         return pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, free)
 
-    async def _sent_to(self, campaign: Campaign, addresses: tuple[str, ...], now: float) -> list[float]:
+    async def _sent_to(self, campaign: Campaign, address: str, now: float) -> list[float]:
         if campaign.pace.per_minute is None and campaign.pace.per_hour is None:
             return []
-        return [float(at) for at in await self._ledger.sent_to(addresses, int(now - HOUR))]
+        return [float(at) for at in await self._ledger.sent_to([address], int(now - HOUR))]
 
     async def _carry_all(
         self,

@@ -171,7 +171,6 @@ TABLE: tuple[Rule, ...] = (
     _rule("data body dot", "5", (_REFUSE, _L, "the server refuses by policy"), pattern=_POLICY),
     # A command that the server does not know is about the relay; syntax of one address is about that address.
     _rule("rcpt", "501", (_REFUSE, _R, "there is no such mailbox"), enhanced="5.1.3"),
-    _rule("mail", "50", (_DEFER, _C, "the relay refuses our sender")),
     _rule("rcpt", "50", (_DEFER, _H, "the relay does not understand us")),
     _rule("data body", "50", (_DEFER, _L, "the relay does not understand us")),
     _rule("mail", "5", (_DEFER, _C, "the relay refuses our sender")),
@@ -212,7 +211,7 @@ def _is_positive(stage: Stage, code: int) -> bool:
 
 def _expected_class(stage: Stage, code: int) -> bool:
     """1xx, 3xx out of place, and a 2xx to DATA or to the body belong to no step of the protocol: garbage."""
-    return code >= 400 or _is_positive(stage, code) or (stage is Stage.AUTH and code == 334)
+    return code >= 400 or _is_positive(stage, code)
 
 
 class Standing(StrEnum):
@@ -371,13 +370,6 @@ def _of_the_letter(recipients: Sequence[Recipient]) -> Verdict:
 
 def _dropped(recipient: Recipient) -> Recipient:
     return replace(recipient, state=Standing.DROPPED) if recipient.state in {Standing.WAITING, Standing.DEFERRED} else recipient
-
-
-def _is_told_by_recipients(stage: Stage, ended: Judgement, verdict: Verdict) -> bool:
-    """Whether it was the answers to RCPT that made the letter what it is, not the answer that ended the attempt."""
-    if stage is Stage.RCPT:
-        return ended.scope is not Scope.RELAY
-    return ended.verdict is Verdict.ACCEPTED and verdict is not Verdict.ACCEPTED
 
 
 def _told_by_the_recipients(

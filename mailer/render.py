@@ -25,7 +25,7 @@ LONGEST_SUBJECT = 250
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _WORD = re.compile(r"\w+")
 _JINJAS_WORDS = frozenset(
-    _WORD.findall("access to attribute of object is unsafe undefined has no element None bool dict float int list str tuple type")
+    _WORD.findall("access to attribute of object is unsafe undefined has no element None bool dict float int list str type")
 )
 
 

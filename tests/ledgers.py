@@ -99,6 +99,13 @@ async def claim(ledger: Ledger, limit: int = 1_000, *, lane: Lane = LANE, now: i
     return list(await ledger.claim(lane, limit, "worker", RELAY, now))
 
 
+async def claim_one(ledger: Ledger, *letters: NewLetter, first: int = 1) -> Due:
+    """A signature more, and the claim of its letter."""
+    await put(ledger, 1, *letters, first=first)
+    (due,) = await claim(ledger)
+    return due
+
+
 def recipients(due: Due) -> tuple[Recipient, ...]:
     return due.recipients or RECIPIENTS
 
@@ -114,13 +121,20 @@ async def mark(ledger: Ledger, due: Due, *, rcpt: Sequence[Reply] = (), now: int
 
 
 async def settle(
-    ledger: Ledger, due: Due, stage: Stage, answer: Reply | Lost, *, rcpt: Sequence[Reply] = (), now: int = NOW
+    ledger: Ledger,
+    due: Due,
+    stage: Stage,
+    answer: Reply | Lost,
+    *,
+    rcpt: Sequence[Reply] = (),
+    now: int = NOW,
+    fixed: Fixed = FIXED,
 ) -> bool:
     """Settle an attempt that ended at a stage with an answer."""
     got_to_rcpt = stage in {Stage.RCPT, Stage.DATA, Stage.BODY, Stage.DOT}
     decided = outcome.decide(recipients(due), Handover(stage, answer, answers(due, rcpt) if got_to_rcpt else ()))
     then = delivery.after(due, decided, RETRY, now, 0.5)
-    return await ledger.settle(due, decided, then, FIXED if decided.reached_data else None, now)
+    return await ledger.settle(due, decided, then, fixed if decided.reached_data else None, now)
 
 
 async def dot(ledger: Ledger, due: Due, answer: Reply | Lost = YES, *, rcpt: Sequence[Reply] = (), now: int = NOW) -> None:

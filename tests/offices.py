@@ -12,11 +12,15 @@ Signatures come in as an organiser's file does, through the spool. Time stands s
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import apsw
 
 from mailer import app, log
 from mailer.app import Office
@@ -171,3 +175,40 @@ async def working(root: Path, signatures: int = 1, campaign: str = ONE_TARGET) -
     async with at_work(made) as scene:
         await scene.take_in()
         yield scene
+
+
+@contextmanager
+def beside(scene: Scene) -> Iterator[apsw.Connection]:
+    """A second program's connection to the ledger's file."""
+    db = apsw.Connection(scene.office.configuration.ledger)
+    db.set_busy_timeout(10_000)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def break_ledger(scene: Scene, column: str) -> None:
+    """From now on the ledger's file refuses one kind of change to attempts, as a damaged one does."""
+    with beside(scene) as db:
+        refusal = "BEGIN SELECT RAISE(ABORT, 'the disk is tired'); END"
+        db.execute(f"CREATE TRIGGER IF NOT EXISTS broken BEFORE UPDATE OF {column} ON attempt {refusal}")
+
+
+def mend_ledger(scene: Scene) -> None:
+    with beside(scene) as db:
+        db.execute("DROP TRIGGER broken")
+
+
+async def taken_in(root: Path, signatures: int = 1, campaign: str = ONE_TARGET) -> Instance:
+    """The same, closed again."""
+    async with working(root, signatures, campaign) as scene:
+        return scene.made
+
+
+def copied(made: Instance, root: Path) -> Instance:
+    """An instance as it stands on disk, once more; not while it is at work."""
+    shutil.copytree(made.root, root)
+    again = copy(made)
+    again.root = root
+    return again

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mailer import outcome
 from mailer.outcome import Handover, MaySend, Recipient, Role
@@ -15,8 +15,6 @@ from mailer.relay import Mode, Settings, Tls
 from mailer.relay.handshake import connect
 from mailer.relay.wire import SmtpConnection
 from tests.servers.scripted import ScriptedServer
-from tests.servers.sink import Sink
-from tests.servers.spawned import SpawnedServer
 
 SENDER = "letters@campaign.example"
 TO, CC, COPY = "head@court.example", "press@court.example", "copies@campaign.example"
@@ -27,7 +25,13 @@ WIRE = b"Subject: Drop the charges\r\nMessage-ID: <1.abc@campaign.example>\r\n\r
 SHORT = 0.25
 
 
-def settings_for(server: ScriptedServer | SpawnedServer | Sink, **changes: Any) -> Settings:
+class Listening(Protocol):
+    """Any server: it has a port of 127.0.0.1."""
+
+    port: int
+
+
+def settings_for(server: Listening, **changes: Any) -> Settings:
     """The relay as a test's server: loopback, no TLS, and waits that no test comes to the end of."""
     plain = Settings(Mode.SMTP, Path(), "127.0.0.1", server.port, Tls.NONE, connect_timeout=10)
     return replace(plain, **{"command_timeout": 10, "data_timeout": 10, "dot_timeout": 10} | changes)

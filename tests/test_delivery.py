@@ -124,6 +124,7 @@ def test_a_cc_is_given_up_where_the_office_has_its_letter(states, tried_for, sta
     then = after(due(9, NOW - tried_for), outcome(Verdict.DEFERRED, states=states), RETRY, NOW, 0.5)
     assert then.state is state
     assert (then.at is None) == (state is State.ACCEPTED)
+    assert (then.tries, then.first_tried_at) == (10, NOW - tried_for)
     assert then.reason == ("given up for cc: why" if state is State.ACCEPTED else "why")
 
 
@@ -136,6 +137,7 @@ def test_waits_double_from_the_first_up_to_the_longest():
     assert [RETRY.wait(tries, 0.5) for tries in range(1, 10)] == [300, 600, 1200, 2400, 4800, 9600, 14400, 14400, 14400]
     assert RETRY.wait(0, 0.5) == 300
     assert RETRY.wait(10**9, 0.5) == 14400
+    assert Retry() == Retry(first=300, max=14400, give_up_after=432_000, jitter=0.1)
 
 
 @given(tries=st.integers(0, 1000), chance=st.floats(0, 1, exclude_max=True), jitter=st.floats(0, 1))

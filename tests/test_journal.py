@@ -1,11 +1,10 @@
 """
-The journal's chain and its file: the file follows the table, is mended where a crash cut it, and never goes its own way.
+The journal's file follows the table, is mended where a crash cut it, and is refused where it has a story of its own.
 
 Most tests give the file a table of their own, a list of links; what has to do with crashes has a real ledger, and really
 crashes: a program of its own, killed between the commit and the append.
 """
 
-import json
 import os
 import resource
 import signal
@@ -17,11 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mailer import chain
-from mailer.chain import Break, Link
+from mailer.chain import Link
 from mailer.delivery import Who
 from mailer.errors import CannotSend, CannotWrite
 from mailer.journal import Journal
@@ -72,46 +69,6 @@ def follow(path: Path, table: Table) -> int:
 def lay(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-# -- the chain
-
-
-def test_a_chain_is_followed_to_its_last_link():
-    lines = forged("one", "two", "three")
-    assert chain.check(link.line for link in lines) == lines[-1]
-    assert chain.check([link.line for link in lines[1:]], lines[0]) == lines[-1]
-    assert chain.check([]) is None
-
-
-@given(st.lists(st.text(max_size=20), min_size=2, max_size=8), st.data())
-def test_whatever_is_changed_dropped_put_in_or_turned_round_breaks_the_chain(events, data):
-    lines = [link.line for link in forged(*events)]
-    place = data.draw(st.integers(0, len(lines) - 2))
-    broken = data.draw(
-        st.sampled_from(
-            [
-                [*lines[:place], lines[place].replace('"event"', '"Event"'), *lines[place + 1 :]],
-                [*lines[:place], *lines[place + 1 :]],
-                [*lines[: place + 1], *lines[place:]],
-                [*lines[:place], lines[place + 1], lines[place], *lines[place + 2 :]],
-                [*lines[:place], "not a line", *lines[place:]],
-                [*lines[:place], "[]", *lines[place:]],
-                [*lines[:place], lines[place] + " ", *lines[place + 1 :]],
-            ]
-        )
-    )
-    assert isinstance(chain.check(broken), Break)
-
-
-def test_a_line_is_one_line_whatever_is_told():
-    (link,) = forged("a\nb\r\u2028\x85\0")
-    assert "\n" not in link.line and json.loads(link.line)["event"] == "a\nb\r\u2028\x85\0"
-
-
-def test_a_break_names_the_line():
-    lines = [link.line for link in forged("one", "two", "three")]
-    assert chain.check([lines[0], lines[2]]) == Break(2, "the line before it was changed or is missing")
 
 
 # -- the file follows the table
@@ -244,9 +201,8 @@ def test_on_a_full_disk_it_says_so_and_goes_on_when_there_is_room(path, table, r
     journal.open()
     with room_for(room):
         for _ in range(2):
-            with pytest.raises(CannotWrite, match="cannot be written") as caught:
+            with pytest.raises(CannotWrite, match="cannot be written"):
                 journal.catch_up()
-    assert caught.value.exit_code == 73
     journal.catch_up()
     assert path.read_text() == table.text()
     assert follow(path, table) == 0

@@ -209,6 +209,15 @@ def test_a_text_in_ascii_keeps_to_72_columns_where_it_has_spaces(text):
         assert len(line) <= 72 or " " not in line.strip(" ").removeprefix("-- ")
 
 
+def test_a_line_of_70_columns_is_not_broken_and_one_of_71_is():
+    assert flowed("x" * 35 + " " + "x" * 34) == "x" * 35 + " " + "x" * 34
+    assert flowed("x" * 35 + " " + "x" * 35) == "x" * 35 + " \n" + "x" * 35
+
+
+def test_an_encoded_text_stays_readable_where_it_is_plain():
+    assert b"\r\nSin=C3=A9ad was here =3D yes\r\n" in compose(letter(text="Sinéad was here = yes"))
+
+
 def test_the_same_letter_is_the_same_bytes():
     assert fingerprint(compose(letter())) == fingerprint(compose(letter()))
     assert fingerprint(compose(letter())) != fingerprint(compose(letter(text="Dear Madam")))
@@ -267,7 +276,7 @@ BROKEN = {
     "NUL": (FINE.replace(b"please", b"pl\0ase"), "not 7-bit"),
     "eight bits": (FINE.replace(b"please", "plêase".encode()), "not 7-bit"),
     "eight bits in a header": (FINE.replace(b"Doe", "Doé".encode()), "not 7-bit"),
-    "a long line": (FINE.replace(b"please", b"x" * 999), "longer than 998"),
+    "a long line": (FINE + b"x" * 999 + b"\r\n", "longer than 998"),
     "a long header": (FINE.replace(b"Drop the", b"x" * 999), "longer than 998"),
     "a header twice": (FINE.replace(b"Subject:", b"Subject: x\r\nSubject:"), "exactly one of each"),
     "Cc twice": (FINE.replace(b"Cc:", b"Cc: a@evil.example\r\nCc:"), "exactly one of each"),
@@ -291,8 +300,8 @@ def test_bytes_that_break_a_rule_never_leave(wire, why):
         prove(wire)
 
 
-def test_cc_may_be_missing():
-    prove(FINE)
+def test_cc_may_be_missing_and_a_line_may_be_as_long_as_the_wire_takes():
+    prove(FINE + b"x" * 998 + b"\r\n")
     prove(re.sub(rb"Cc:.*\r\n", b"", FINE))
 
 

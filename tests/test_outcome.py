@@ -44,6 +44,7 @@ REPLIES = [
     ("dot", 250, "2.0.0", "queued", A, "L"),
     ("dot", 200, "", "", A, "L"),
     ("dot", 299, "", "fine", A, "L"),
+    ("dot", 300, "", "fine?", DOUBT, "L"),
     # the relay closes
     ("mail", 421, "4.3.2", "closing", D, "H"),
     ("rcpt", 421, "", "closing", D, "H"),
@@ -55,6 +56,7 @@ REPLIES = [
     ("mail", 451, "", "later", D, "L"),
     ("mail", 452, "4.3.1", "disk full", D, "L"),
     ("mail", 450, "4.7.1", "slow down", D, "H"),
+    ("rcpt", 400, "", "", D, "R"),
     ("rcpt", 450, "4.2.1", "busy", D, "R"),
     ("rcpt", 450, "4.7.1", "greylisted", D, "R"),
     ("rcpt", 451, "", "greylisted", D, "R"),
@@ -65,8 +67,9 @@ REPLIES = [
     ("dot", 450, "", "later", D, "L"),
     # too many recipients in one transaction
     ("rcpt", 452, "4.5.3", "Error: too many recipients", W, "R"),
+    ("rcpt", 452, "4.5.3", "enough", W, "R"),
     ("rcpt", 452, "", "Too many recipients", W, "R"),
-    ("rcpt", 552, "5.5.3", "too many recipients", W, "R"),
+    ("rcpt", 552, "5.5.3", "enough", W, "R"),
     ("rcpt", 552, "", "too many recipients", W, "R"),
     ("data", 452, "4.5.3", "too many recipients", D, "L"),
     # a full mailbox, whatever words are used
@@ -149,6 +152,32 @@ def test_a_reply_has_its_class_and_is_somebodys_matter(stage, code, enhanced, te
     said = judge(Stage(stage), Reply(code, enhanced, text))
     assert (said.verdict, said.scope) == (verdict, SCOPES[scope])
     assert bool(said.reason) == (verdict is not A)
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "enhanced", "text", "reason"),
+    [
+        ("mail", 535, "", "", "the relay refuses our account"),
+        ("auth", 554, "", "", "the relay refuses our account"),
+        ("auth", 454, "", "", "the relay cannot be used just now"),
+        ("data", 421, "", "", "the relay is closing"),
+        ("rcpt", 550, "5.1.1", "", "there is no such mailbox"),
+        ("rcpt", 501, "5.1.3", "", "there is no such mailbox"),
+        ("rcpt", 550, "", "", "the server refuses this recipient"),
+        ("rcpt", 553, "5.6.7", "", "the server says that the letter is malformed"),
+        ("rcpt", 550, "5.7.1", "", "the server refuses by policy"),
+        ("rcpt", 550, "", "see our policy", "the server refuses by policy"),
+        ("mail", 550, "5.7.1", "", "the server refuses by policy"),
+        ("dot", 554, "5.7.1", "", "the server refuses by policy"),
+        ("dot", 554, "", "Spam", "the server refuses by policy"),
+        ("dot", 554, "", "antispamming", "the server refuses the letter"),
+        ("dot", 452, "4.2.2", "", "the mailbox is full"),
+        ("data", 452, "4.5.3", "", "too many recipients at once"),
+        ("body", 503, "", "", "the relay does not understand us"),
+    ],
+)
+def test_a_judgement_says_why_in_plain_words(stage, code, enhanced, text, reason):
+    assert judge(Stage(stage), Reply(code, enhanced, text)).reason == reason
 
 
 @pytest.mark.parametrize("answer", [Lost("reset"), Lost("no answer within 600 s"), Lost("not SMTP", garbled=True)], ids=str)

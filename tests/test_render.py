@@ -46,7 +46,7 @@ def renderer(folder: Path, templates: Mapping[str, str]) -> Renderer:
 
 
 def test_a_letter_is_its_template_with_the_values_in_it(render):
-    template = "{{ today }}\n\n{% if signature.city %}\n{{ signature.city }}\n{% endif %}\n  {{ signature.name }}\n"
+    template = "{{ today }}\n\n  {% if signature.city %}\n{{ signature.city }}\n  {% endif %}\n  {{ signature.name }}\n"
     assert render(template, subject="\n{{ campaign.title }} \n") == ("Canaries", f"20 September 2011\n\n  {CANARY}\n")
 
 

@@ -4,7 +4,7 @@ What organisers and scripts are shown: the promised keys, and nothing personal b
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ LINE_KEYS = {
 }  # fmt: skip
 STATUS_KEYS = {"campaigns", "files", "in_doubt", "next_attempt_at", "relay"}
 EVERY = Selection()
+NO_KEY: Mapping[str, Seal] = {}
 CAMPAIGN_KEYS = {"signatures", "duplicates", "rejected_rows", "letters", "targets"}
 
 
@@ -69,7 +70,7 @@ def status(ledger: Ledger, *campaigns: str, waiting: int = 0) -> Any:
     return as_script_sees(report.status(ledger, campaigns, waiting, {"mode": "sandbox", "state": "well"}))
 
 
-def lines(ledger: Ledger, selection: Selection = EVERY, **seals: Seal) -> list[dict[str, Any]]:
+def lines(ledger: Ledger, selection: Selection = EVERY, seals: Mapping[str, Seal] = NO_KEY) -> list[dict[str, Any]]:
     return as_script_sees(list(report.lines(ledger, selection, seals)))  # type: ignore[no-any-return]
 
 
@@ -196,13 +197,18 @@ async def signed(ledger: Ledger, opened: Seal) -> None:
 async def test_the_name_of_the_file_is_shown_to_who_has_the_key(ledger, tmp_path):
     opened = seal.load(tmp_path / "keys", CAMPAIGN, None)
     await signed(ledger, opened)
-    assert [line["file"] for line in lines(ledger, **{CAMPAIGN: opened})] == ["from Jane Doe.csv"]
+    assert [line["file"] for line in lines(ledger, seals={CAMPAIGN: opened})] == ["from Jane Doe.csv"]
 
 
 async def test_without_the_key_or_with_another_the_rest_is_shown(ledger, tmp_path):
     await signed(ledger, seal.load(tmp_path / "keys", CAMPAIGN, None))
-    for seals in ({}, {CAMPAIGN: Seal(CAMPAIGN, b"another key" * 3)}, {"another": Seal(CAMPAIGN, b"x" * 32)}):
-        assert [(line["file"], line["line"]) for line in lines(ledger, **seals)] == [(None, 1)]
+    others: list[Mapping[str, Seal]] = [
+        {},
+        {CAMPAIGN: Seal(CAMPAIGN, b"another key" * 3)},
+        {"another": Seal(CAMPAIGN, b"x" * 32)},
+    ]
+    for seals in others:
+        assert [(line["file"], line["line"]) for line in lines(ledger, seals=seals)] == [(None, 1)]
 
 
 async def test_nothing_of_a_signatory_is_shown(ledger, tmp_path):

@@ -90,10 +90,12 @@ REFUSED = [
     ({"name": "Ja\u2060ne"}, r"U\+2060"),
     ({"name": "Jane\ue000"}, r"U\+E000"),
     ({"name": "Jane\U000f0000"}, r"U\+F0000"),
-    ({"name": "Jane\U000e0041"}, r"U\+E0041"),
+    ({"name": "Jane\U000e0001"}, r"U\+E0001"),
+    ({"name": "Jane\U000e007f"}, r"U\+E007F"),
     ({"name": "Jane\ufffd"}, r"U\+FFFD"),
     ({"name": "Jane\uffff"}, r"U\+FFFF"),
     ({"name": "Jane\ufdd0"}, r"U\+FDD0"),
+    ({"name": "Jane\ufdef"}, r"U\+FDEF"),
     ({"name": "Jane\ud800"}, r"U\+D800"),
     ({"city": "Ber\nlin"}, r"the city holds a character"),
     ({"postal_address": "1 Street\x1b"}, r"the postal address holds a character"),
@@ -131,7 +133,10 @@ def test_a_row_that_is_no_signature_is_refused_in_plain_words(fields, why):
     assert refused.value.reason == str(refused.value)
 
 
-@pytest.mark.parametrize(("field", "limit"), LIMITS.items())
+@pytest.mark.parametrize(
+    ("field", "limit"),
+    [("name", 100), ("organisation", 200), ("role", 100), ("city", 100), ("postal_address", 500), ("message", 5000)],
+)
 def test_a_field_is_bounded_in_characters_not_in_bytes(field, limit):
     assert getattr(signed(**{field: "я" * limit}), field) == "я" * limit
     assert getattr(signed(**{field: "e\u0301" * limit}), field) == "é" * limit

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,19 @@ async def test_a_flush_waits_until_the_kernel_has_it_all() -> None:
         assert await writing is None
 
 
+async def test_what_counts_as_flushed_is_the_kernel_s_to_the_last_byte() -> None:
+    async with reading() as (reader, server):
+        server.setblocking(False)
+        flushed = 0
+        while await reader.write(b"x" * 1000, 0.05) is None:
+            flushed += 1000
+        arrived = 0
+        with suppress(BlockingIOError):  # the loop stands still meanwhile, and nothing can follow
+            while data := server.recv(65_536):
+                arrived += len(data)
+        assert flushed <= arrived < flushed + 1000
+
+
 async def test_a_write_ends_when_the_server_speaks() -> None:
     async with reading() as (reader, server):
         writing = asyncio.create_task(reader.write(b"x" * LARGE, 10))
@@ -368,6 +382,7 @@ class Tape(asyncio.Transport):
     def __init__(self, answers: Mapping[bytes, bytes]) -> None:
         super().__init__()
         self.writes: list[bytes] = []
+        self.is_closed = False
         self._answers = answers
         self._protocol: asyncio.Protocol | None = None
 
@@ -379,7 +394,10 @@ class Tape(asyncio.Transport):
         pass
 
     def is_closing(self) -> bool:
-        return False
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
@@ -388,10 +406,13 @@ class Tape(asyncio.Transport):
                 asyncio.get_running_loop().call_soon(self._protocol.data_received, answer)
 
 
+def on(tape: Tape, *extensions: str) -> SmtpConnection:
+    return SmtpConnection(taken_over(tape), frozenset(extensions), Settings(Mode.SMTP, Path()))
+
+
 async def test_the_dot_shares_a_write_with_nothing_and_the_envelope_is_one() -> None:
     tape = Tape({b"MAIL": b"250 ok\r\n250 ok\r\n250 ok\r\n354 go on\r\n", b".\r\n": b"250 taken\r\n"})
-    connection = SmtpConnection(taken_over(tape), frozenset({"pipelining"}), Settings(Mode.SMTP, folder=None))  # type: ignore[arg-type]
-    assert (await handed_over(connection)).stage is Stage.DOT
+    assert (await handed_over(on(tape, "pipelining"))).stage is Stage.DOT
     envelope = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{TO}>\r\nRCPT TO:<{CC}>\r\nDATA\r\n".encode()
     assert tape.writes == [envelope, stuffed(WIRE), b".\r\n"]
 
@@ -399,8 +420,7 @@ async def test_the_dot_shares_a_write_with_nothing_and_the_envelope_is_one() -> 
 async def test_where_pipelining_is_not_offered_each_command_waits_for_its_answer() -> None:
     answers = {b"MAIL": b"250 ok\r\n", b"RCPT": b"250 ok\r\n", b"DATA": b"354 go on\r\n", b".\r\n": b"250 taken\r\n"}
     tape = Tape(answers)
-    connection = SmtpConnection(taken_over(tape), frozenset({"size"}), Settings(Mode.SMTP, folder=None))  # type: ignore[arg-type]
-    assert (await handed_over(connection)).stage is Stage.DOT
+    assert (await handed_over(on(tape, "size"))).stage is Stage.DOT
     assert [write.split(b":")[0].strip() for write in tape.writes[:4]] == [b"MAIL FROM", b"RCPT TO", b"RCPT TO", b"DATA"]
     assert tape.writes[4:] == [stuffed(WIRE), b".\r\n"]
 
@@ -528,8 +548,11 @@ async def test_the_dot_is_never_sent_where_the_server_spoke_before_it(fault: str
 async def test_an_early_answer_ends_a_long_body_and_is_used(then: Any) -> None:
     script = [Rule("body", Early("552 5.3.4 too large", then=then), after=100_000)]
     async with ScriptedServer(script, offers=Offers(extensions=("PIPELINING",))) as server:
-        handover = await handed_over(await connected(settings_for(server)), b"x" * 78 * (LARGE // 80) + b"\r\n")
-    assert (handover.stage, handover.answer) == (Stage.BODY, Reply(552, "5.3.4", "too large"))
+        connection = await connected(settings_for(server))
+        handover = await enveloped(connection)
+        ended = await connection.body(b"x" * LARGE + b"\r\n", handover.rcpt)
+        assert ended == Handover(Stage.BODY, Reply(552, "5.3.4", "too large"), (OK, OK))
+        assert not connection.is_usable
     assert server.dots == {}
 
 
@@ -555,7 +578,8 @@ async def test_a_354_though_no_recipient_was_accepted_closes_the_connection_and_
     script = [Rule("rcpt", Say(refusal)), Rule("data", Say("354 go on"))]
     async with ScriptedServer(script, offers=offers) as server:
         connection = await connected(settings_for(server))
-        handover = await handed_over(connection)
+        async with asyncio.timeout(5):  # at once: a server that waits for a body answers nothing more
+            handover = await handed_over(connection)
         assert handover.stage is Stage.RCPT and [str(answer) for answer in handover.rcpt] == [refusal, refusal]
         assert connection.is_usable == (offers is ONE_BY_ONE)  # there DATA was never said
     assert server.dots == {}
@@ -590,6 +614,16 @@ async def test_a_421_at_a_recipient_ends_the_attempt_though_others_were_accepted
     assert server.dots == {}
 
 
+async def test_behind_a_421_nothing_more_is_said() -> None:
+    script = [Rule("rcpt", Say("421 4.3.2 closing", close=False), recipient=TO)]
+    async with ScriptedServer(script, offers=ONE_BY_ONE) as server:
+        connection = await connected(settings_for(server))
+        handover = await handed_over(connection)
+        assert handover == Handover(Stage.RCPT, Reply(421, "4.3.2", "closing"), (Reply(421, "4.3.2", "closing"),))
+        assert not connection.is_usable
+    assert server.commands[1][1:] == [f"MAIL FROM:<{SENDER}>", f"RCPT TO:<{TO}>"]
+
+
 @both
 async def test_a_refused_sender_costs_no_connection(offers: Offers) -> None:
     async with ScriptedServer([Rule("mail", Say("550 5.1.0 who are you"), nth=1)], offers=offers) as server:
@@ -601,9 +635,11 @@ async def test_a_refused_sender_costs_no_connection(offers: Offers) -> None:
 
 # -- what nobody asked for
 
+UNASKED = ["250 2.0.0 hello again", "550 5.1.1 gone", "451 4.3.0 later", "354 go on", "hello"]
+
 
 @both
-@pytest.mark.parametrize("extra", ["250 2.0.0 hello again", "550 5.1.1 gone", "451 4.3.0 later", "354 go on", "hello"])
+@pytest.mark.parametrize("extra", [*UNASKED, "550 5.1.1 gone\n550 5.1.1 gone"])
 @pytest.mark.parametrize("verb", ["ehlo", "mail", "rcpt"])
 async def test_an_answer_too_many_refuses_no_letter_and_brings_no_dot(verb: Any, extra: str, offers: Offers) -> None:
     """From there on each answer would be taken for that to the next command."""
@@ -627,8 +663,15 @@ async def test_a_connection_on_which_the_server_spoke_unasked_carries_no_other_l
         handover = await handed_over(connection)
         assert outcome.decide(RECIPIENTS, handover).verdict is Verdict.ACCEPTED
         await eventually(lambda: not connection.is_usable)
+
+
+async def test_quit_is_said_to_a_server_that_listens_and_to_no_other() -> None:
+    for said, last in ((b"", b"QUIT\r\n"), (b"421 4.3.2 closing\r\n", b".\r\n")):
+        tape = Tape({b"MAIL": b"250 ok\r\n" * 3 + b"354 go on\r\n", b".\r\n": b"250 taken\r\n" + said, b"QUIT": b"221 bye\r\n"})
+        connection = on(tape, "pipelining")
+        assert (await handed_over(connection)).stage is Stage.DOT
         await connection.close()
-    assert "QUIT" not in server.commands[1]
+        assert tape.writes[-1] == last and tape.is_closed
 
 
 @both

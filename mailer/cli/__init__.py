@@ -88,6 +88,7 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
+    stdout = sys.stdout
     try:
         code: Any = mailer.main(standalone_mode=False)
         sys.stdout.flush()
@@ -106,8 +107,7 @@ def _run() -> int:
         click.echo(f"mailer: {problem}", err=True)
         return problem.exit_code
     except (BrokenPipeError, SystemExit) as ended:
-        # click ends the process where a pipe is closed; anything else that ends it means what it says.
-        if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+        if isinstance(ended, SystemExit) and sys.stdout is stdout:  # click takes it away where its reader has gone
             raise
         from mailer.cli.ground import give_up_stdout
 

@@ -16,7 +16,7 @@ SICK = 1
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_context
 def health(context: click.Context, as_json: bool) -> int:
-    """Exit 0 if all is well, 1 if something needs a person, with the reasons; for monitoring."""
+    """Tell what needs a person. Exit 0 if nothing does, else 1; for monitoring."""
     found = asyncio.run(_health(configuration(context)))
     if as_json:
         json_line({"well": not found, "reasons": found})
@@ -28,7 +28,7 @@ def health(context: click.Context, as_json: bool) -> int:
 @click.command()
 @click.pass_context
 def verify(context: click.Context) -> int:
-    """See that the journal's chain, its file, the ledger and the queue folders agree."""
+    """See that ledger, journal and folders agree. The journal's chain, its file, and the queue."""
     found = asyncio.run(_verify(configuration(context)))
     for problem in found:
         say(f"problem: {problem}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -13,8 +14,10 @@ from typing import Any
 import click
 
 from mailer.config import Configuration, find, load
+from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
 
+STATES = tuple(str(state) for state in State)
 _INDENT = "  "
 
 
@@ -87,11 +90,9 @@ def table(title: str, heads: Iterable[str], rows: Iterable[Iterable[object]], *,
     for row in rows:
         made.add_row(*(Text(str(cell)) for cell in row))
     width = shutil.get_terminal_size().columns - len(_INDENT) if sys.stdout.isatty() else 10_000
-    console = Console(file=sys.stdout, width=width, highlight=False)
-    with console.capture() as drawn:
-        console.print(made)
-    lines = drawn.get().splitlines()
-    say("\n".join([title, *(_INDENT + line.rstrip() for line in lines)]))
+    drawn = io.StringIO()
+    Console(file=drawn, width=width, highlight=False, force_terminal=sys.stdout.isatty()).print(made)
+    say("\n".join([title, *(_INDENT + line.rstrip() for line in drawn.getvalue().splitlines())]))
 
 
 def json_line(value: Any) -> None:

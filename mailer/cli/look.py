@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from mailer.campaign import Reason
-from mailer.cli.ground import again, configuration, counted, hint, json_line, say, table, written
+from mailer.cli.ground import STATES, again, configuration, counted, hint, json_line, say, table, written
 from mailer.cli.send import told_pause
 from mailer.config import Configuration
 from mailer.delivery import State
@@ -68,7 +68,7 @@ def status(context: click.Context, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--state", type=click.Choice([str(state) for state in State]), help="Only letters in this state.")
+@click.option("--state", type=click.Choice(STATES), metavar="STATE", help=f"Only letters in this state: {', '.join(STATES)}.")
 @click.option("--target", default="", help="Only letters to this target.")
 @click.option("--campaign", default="", help="Only this campaign.")
 @click.option("--reason", default="", help="Only letters with this reason.")
@@ -110,9 +110,8 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
             say(f"{key.replace('_', ' '):<16}{_shown(value)}")
     if recipients:
         table("Recipients:", ["address", "role", "state", "reply"], [r.values() for r in recipients])
-    if attempts:
-        heads = ["", "opened", "dot", "settled", "outcome", "stage and reply"]
-        table("Attempts:", heads, [_attempt(one) for one in attempts])
+    for one in attempts:
+        _say_attempt(one)
     if told["state"] == State.IN_DOUBT:
         hint("In doubt: the final dot may have gone out and no answer is on record. It is not sent again by itself.")
         hint(f"Where there is evidence: {again(loaded, f'resolve {letter} --accepted --why TEXT')} (or --resend)")
@@ -228,13 +227,21 @@ def _came_from(line: Mapping[str, object]) -> str:
 
 def _what(line: Mapping[str, object]) -> str:
     """What there is to say of a letter in its state."""
-    reason, reply = str(line["reason"]), str(line["reply"])
-    said = reason if reply in reason else f"{reason}: {reply}" if reason else reply
-    if line["state"] in {State.QUEUED, State.DEFERRED}:
-        return f"due {line['next_attempt_at']}" + (f", {said}" if said else "")
-    if line["state"] == State.BY_HAND:
-        return f"by {line['channel']}"
-    return f"{line['accepted_at']}  {said}" if line["accepted_at"] else said
+    said = _together(str(line["reason"]), str(line["reply"]))
+    match line["state"]:
+        case State.QUEUED | State.DEFERRED:
+            return f"due {_minute(line['next_attempt_at'])}" + (f", {said}" if said else "")
+        case State.ACCEPTED | State.BOUNCED:
+            return f"{_minute(line['accepted_at'])}  {said}"
+        case State.BY_HAND:
+            return f"by {line['channel']}"
+        case _:
+            return said
+
+
+def _minute(moment: object) -> str:
+    """A moment's day and minute, which is as much as a narrow terminal has room for."""
+    return f"{str(moment)[:16].replace('T', ' ')}Z"
 
 
 def _say_csv(lines: Iterable[Mapping[str, object]]) -> None:
@@ -287,12 +294,18 @@ async def _show(loaded: Configuration, letter: int) -> dict[str, Any]:
         return {**found, "attempt_list": attempts}
 
 
-def _attempt(one: Mapping[str, Any]) -> list[object]:
-    """An attempt on one line; of its later times only the clock's part is new, mostly."""
-    opened_at = str(one["opened_at"])
-    later = [str(one[key] or "").removeprefix(opened_at[:11]) for key in ("dot_at", "settled_at")]
-    said = one["reason"] if one["reply"] in one["reason"] else ": ".join(filter(None, (one["reason"], one["reply"])))
-    return [one["number"], opened_at, *later, one["outcome"], f"{one['stage']}: {said}".strip(": ")]
+def _say_attempt(one: Mapping[str, Any]) -> None:
+    times = {"opened": one["opened_at"], "dot": one["dot_at"], "settled": one["settled_at"]}
+    say(f"Attempt {one['number']}: {str(one['outcome']).replace('_', ' ')}")
+    for name, at in times.items():
+        say(f"  {name:<12}  {at or '-'}")
+    if said := _together(one["reason"], one["reply"]):
+        say(f"  {one['stage'] or 'reason':<12}  {said}")
+
+
+def _together(reason: str, reply: str) -> str:
+    """A reason and the server's words, which some reasons hold already."""
+    return reason if reply in reason else f"{reason}: {reply}" if reason else reply
 
 
 def _shown(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mailer.cli.ground import campaign_of, configuration, hint, say
+from mailer.cli.ground import STATES, campaign_of, configuration, hint, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
 from mailer.errors import UsageProblem
@@ -18,8 +18,8 @@ _AT_ONCE = 1_000  # letters a transaction: a worker beside it never waits long
 _MEANT = {
     "hold": "Stop letters that wait, until a person releases them.",
     "release": "Let held letters go, whoever held them.",
-    "retry": "Send letters again that were refused, bounced, expired or cancelled, or deferred ones at once.",
-    "cancel": "Never send these letters; one that is being sent just now is left alone.",
+    "retry": "Send letters again. Those that were refused, bounced, expired or cancelled; deferred ones at once.",
+    "cancel": "Never send these letters. One that is being sent just now is left alone.",
 }
 
 
@@ -29,7 +29,7 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--why", required=True, metavar="TEXT", help="Written down with each letter."),
         click.option("--file", type=int, metavar="N", help="Letters of the signatures of this file (its number in the log)."),
         click.option("--reason", default="", help="Letters with this reason."),
-        click.option("--state", type=click.Choice([str(state) for state in State]), help="Letters in this state."),
+        click.option("--state", type=click.Choice(STATES), metavar="STATE", help="Letters in this state."),
         click.option("--target", default="", help="Letters to this target."),
         click.option("--campaign", default="", help="Letters of this campaign."),
         click.argument("letter", type=int, required=False, metavar="[ID]"),
@@ -70,7 +70,7 @@ hold, release, retry, cancel = (_command(ORDERS[name]) for name in ("hold", "rel
 @click.option("--why", required=True, metavar="TEXT", help="The evidence, or who decided; written down.")
 @click.pass_context
 def resolve(context: click.Context, letter: int, verdict: str | None, why: str) -> None:
-    """End one letter's doubt by your word; possible once the server can no longer answer."""
+    """End one letter's doubt by your word. Possible once the server can no longer answer."""
     if verdict is None:
         raise click.UsageError("say --accepted or --resend")
     loaded = configuration(context)

@@ -31,7 +31,11 @@ from mailer.worker import Job, Summary
 @click.option("--send-only", is_flag=True, help="Send what is due, take no file in.")
 @click.pass_context
 def run(context: click.Context, limit: int | None, intake_only: bool, send_only: bool) -> int:
-    """One pass, as cron starts it: take in what is there, send what is due, leave."""
+    """
+    One pass: take in what is there, send what is due, leave.
+
+    As cron starts it. It stays only while something is due within a minute, and never for longer than `run_for`.
+    """
     if intake_only and send_only:
         raise click.UsageError("--intake-only and --send-only exclude each other")
     job = Job(intake=not send_only, send=not intake_only, limit=limit)
@@ -79,7 +83,7 @@ def resume(context: click.Context, what: str | None, why: str) -> None:
     scope = "relay" if what == "relay" else f"campaign:{campaign_of(loaded, what)}" if what else "all"
     lifted, still = asyncio.run(_resume(loaded, scope, why))
     subject = {"all": "All sending", "relay": "The relay"}.get(scope, f"Campaign {what}")
-    say(f"{subject} may go on." if lifted else f"{subject} was not stopped; nothing was changed.")
+    say(f"{subject} may go on." if lifted else "It was not stopped; nothing was changed.")
     for stop in still:
         hint(f"Still {stop}")
     if not still:
@@ -205,7 +209,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
             say(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
-        say("Letters: " + ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(states.items())))
+        words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
+        say("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
     else:
         say("No letter was sent.")
     for sentence in blocked:

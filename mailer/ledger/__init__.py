@@ -4,7 +4,8 @@ The durable record of signatures, letters and attempts, behind one Protocol.
     intake > LEDGER > courier > LEDGER > report
 
 Every change of a letter's state goes through a ledger's compare-and-set on (state, attempt), is checked against
-`delivery.MOVES`, and writes its journal line in the same transaction. What a method returns has been made durable.
+`delivery.MOVES`, and writes its journal line in the same transaction; a claim has no line, its record is the attempt that it
+opens. What a method returns has been made durable.
 
 A ledger judges nothing, renders nothing and reads no clock: `now` is always a parameter, in whole seconds since 1970.
 """

@@ -161,7 +161,7 @@ class Engine:
         try:
             results = self._transact([work for work, _ in batch])
         except Exception as problem:  # noqa: BLE001  whatever a piece of work raises is its caller's to see
-            if len(batch) == 1 or self._broken:
+            if len(batch) == 1:
                 _fail(batch, problem)
             else:
                 for one in batch:

@@ -53,7 +53,8 @@ SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND 
 _OVERDUE = """
 SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
     AND recipients NOT LIKE '%"to","accepted"%'
-UNION ALL SELECT id, state, attempt FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1 LIMIT ?2
+UNION ALL SELECT id, state, attempt FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1
+    AND recipients NOT LIKE '%"to","accepted"%' LIMIT ?2
 """
 
 

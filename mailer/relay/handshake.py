@@ -12,6 +12,7 @@ letter's fault. Connecting is idempotent, so tenacity may repeat it at once; not
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable
 
@@ -115,6 +116,15 @@ async def _step(stage: Stage, step: Awaitable[object]) -> None:
         # A bad certificate surfaces under STARTTLS as a bare ssl.SSLCertVerificationError, which is an OSError; a password
         # that cannot be encoded as a ValueError. None of it is a letter's fault.
         raise _Ended(_tls_or(stage, problem), Lost(_why(problem))) from problem
+    finally:
+        _notice_cancellation()
+
+
+def _notice_cancellation() -> None:
+    """Before Python 3.12, asyncio.wait_for drops a cancellation that comes with its result: whoever cancelled would wait."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _tls_or(stage: Stage, problem: BaseException) -> Stage:

@@ -3,6 +3,7 @@ Servers that a test hands letters to, all of them on 127.0.0.1 and none of them 
 
     scripted    our own SMTP server that does what its script says: replies, drops, resets, hangs, drips, lies
     spawned     the same server as a process of its own, for tests that kill things
+    threaded    the same server in a thread, for tests that start the program as a process
     sink        Debian's smtp-sink: a second opinion, and the far end of everything
     postfix     a real Postfix in a temporary folder; the sink is its only transport, and it proves that first
     available   which of them this machine has; where one is missing, tests are left out with a reason

@@ -1,0 +1,237 @@
+"""
+The installed command, started as people start it: in an instance's folder, by its name, its words and its exit code read.
+
+    here = Place(tmp_path, "approval: none\n")
+    here.drop(3)
+    assert here.mailer("run").code == 0
+
+Nothing of the program is imported into the test for it: what counts is what a terminal, cron or a script would see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from tests.test_config.instance import Instance
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+COMMAND = Path(sys.executable).with_name("mailer")
+TIMEOUT = 120  # seconds that no command ever needs
+COURT = "court: {name: Court, form_of_address: Dear Madam Chair, to: head@court.example}"
+LETTER = "{{ target.form_of_address }},\n\nDrop the charges.\n\n{{ signature.name }}\n"
+_COMPILED = tempfile.TemporaryDirectory(prefix="mailer-compiled-")
+LONG_AGO = 1_300_000_000  # a file that was last changed then is whole
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one command printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON objects of its lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, without what would lead a command to another instance."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_") and name != "COLUMNS"}
+    if ours.pop("PYTHONDONTWRITEBYTECODE", ""):  # a command is started so often here that it must not be compiled each time
+        ours["PYTHONPYCACHEPREFIX"] = _COMPILED.name
+    return ours | more
+
+
+def mailer(folder: Path, *words: str | Path, **environ: str) -> Said:
+    """Run the command in a folder, without a terminal."""
+    done = subprocess.run(
+        [COMMAND, *words],
+        cwd=folder,
+        env=environment(**environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+class Place(Instance):
+    """An instance of one campaign `c` with the target `court`, and the command run in it."""
+
+    def __init__(self, root: Path, campaign: str = "", main: str = "") -> None:
+        super().__init__(root)
+        self.write("config/mailer.yaml", main)
+        self.campaign(f"consent: assumed\n{campaign}" + ("" if "targets:" in campaign else f"targets: {{{COURT}}}\n"))
+        self.write("templates/c/en/subject.txt.j2", "Letter of {{ signature.name }}\n")
+        self.write(
+            "templates/c/en/letter.txt.j2", "{{ target.form_of_address }},\n\nDrop the charges.\n\n{{ signature.name }}\n"
+        )
+
+    def mailer(self, *words: str | Path, **environ: str) -> Said:
+        return mailer(self.root, *words, **environ)
+
+    def relay(self, port: int, more: str = "") -> None:
+        """From now on letters go to a server on this machine. A pass ends at once, and waits for nothing."""
+        relay = f"mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: 1{more}"
+        self.write("config/mailer.yaml", f"relay: {{{relay}}}\nrun_for: 1\n")
+
+    def drop(self, count: int = 1, name: str = "signatures.csv", first: int = 1) -> Path:
+        """A whole file of so many signatures lies in the incoming folder."""
+        people = range(first, first + count)
+        rows = [f"Person {number},person.{number}@example.org,IE" for number in people]
+        return self.put(name, "\n".join(["name,email,country", *rows, ""]))
+
+    def put(self, name: str, content: str | bytes) -> Path:
+        path = self.write(f"var/queue/incoming/{name}", content)
+        os.utime(path, (LONG_AGO, LONG_AGO))
+        return path
+
+    def letters(self, state: str) -> int:
+        """How many letters of the campaign stand in a state."""
+        count = self.mailer("status", "--json").json["campaigns"]["c"]["letters"].get(state, 0)
+        assert isinstance(count, int)
+        return count
+
+
+def commands() -> dict[str, click.Command]:
+    """Every verb of the command, by its name, as its own help lists them."""
+    from mailer.cli import mailer as group
+
+    context = click.Context(group)
+    found = {verb: group.get_command(context, verb) for verb in group.list_commands(context)}
+    return {verb: command for verb, command in found.items() if command is not None}
+
+
+class Started:
+    """A command that goes on, whose end is asked for."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def line(self) -> str:
+        """Its next line on stdout; empty once it has ended, which it does at the latest when the time is over."""
+        return self._next(self.process.stdout)
+
+    def hint(self) -> str:
+        """Its next line on stderr."""
+        return self._next(self.process.stderr)
+
+    def _next(self, stream: IO[str] | None) -> str:
+        assert stream is not None
+        too_late = threading.Timer(TIMEOUT, self.process.kill)
+        too_late.start()
+        try:
+            return stream.readline()
+        finally:
+            too_late.cancel()
+
+    def end(self, by: signal.Signals = signal.SIGTERM) -> Said:
+        """Send a signal, and read all that it said."""
+        self.process.send_signal(by)
+        out, err = self.process.communicate(timeout=TIMEOUT)
+        return Said(self.process.returncode, out, err)
+
+
+@contextmanager
+def started(folder: Path, *words: str, **environ: str) -> Iterator[Started]:
+    """Start the command; whatever becomes of the test, it does not outlive it."""
+    process = subprocess.Popen(
+        [COMMAND, *words],
+        cwd=folder,
+        env=environment(**environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Started(process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate(timeout=TIMEOUT)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextmanager
+def at_work(folder: Path, socket_folder: Path) -> Iterator[Started]:
+    """`mailer work`, once it has said that it is ready, as systemd hears it (sd_notify(3))."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        path = str(socket_folder / "notify")
+        notified.bind(path)
+        notified.settimeout(TIMEOUT)
+        with started(folder, "work", NOTIFY_SOCKET=path) as worker:
+            assert notified.recv(100) == b"READY=1"
+            yield worker
+
+
+def on_a_terminal(folder: Path, *words: str, columns: int = 80, **environ: str) -> Said:
+    """Run the command with two terminals of so many columns, one as its stdout and one as its stderr."""
+    ours, its = zip(*(_terminal(columns) for _ in range(2)), strict=True)
+    process = subprocess.Popen(
+        [COMMAND, *words],
+        cwd=folder,
+        env=environment(TERM="xterm", **environ),
+        stdin=subprocess.DEVNULL,
+        stdout=its[0],
+        stderr=its[1],
+    )
+    for end in its:
+        os.close(end)
+    with ThreadPoolExecutor() as readers:  # each has a small buffer
+        out, err = readers.map(_all_of, ours)
+    return Said(process.wait(TIMEOUT), out, err)
+
+
+def _terminal(columns: int) -> tuple[int, int]:
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    return ours, its
+
+
+def _all_of(terminal: int) -> str:
+    """All that a terminal showed until its other side was closed; Linux says that with EIO."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 65_536):
+            shown += chunk
+    os.close(terminal)
+    return shown.decode()
+
+
+def shown_lines(screen: str) -> Sequence[str]:
+    """What a terminal showed, line by line, without what only moves its cursor or colours it."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    return [line for part in plain.split("\n") for line in part.split("\r") if line]

@@ -1,0 +1,140 @@
+"""The documents do not lie: README's configuration loads, every command that they name exists and runs, every path stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from mailer.cli import mailer as group
+from mailer.config import load
+from mailer.delivery import MOVES, State
+from tests.installed import REPOSITORY, mailer
+
+DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+README = DOCUMENTS[0].read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every line that begins with `mailer`, in a block of shell or between backticks, without its comment."""
+    found = []
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            found += [line.split(" # ")[0].split(";")[0] for line in block.splitlines()]
+        found += re.findall(r"`(mailer [^`]*)`", text)
+    return sorted({line.strip() for line in found if line.startswith("mailer ")})
+
+
+def parsed(line: str) -> tuple[click.Command, list[str]]:
+    """The command of a line and its words."""
+    _, name, *words = shlex.split(line)
+    command = group.get_command(click.Context(group), name)
+    assert command is not None, f"{line}: there is no such command"
+    return command, words
+
+
+def test_the_readme_is_short_and_its_configuration_too():
+    assert len(README.splitlines()) <= 150
+    assert sum(len([line for line in block.splitlines() if line.strip()]) for block in blocks("yaml")) <= 40
+
+
+def test_the_configuration_of_the_readme_loads(tmp_path: Path):
+    main, campaign = blocks("yaml")
+    for path, text in {
+        "config/mailer.yaml": main.replace("/etc/mailer/relay.password", str(tmp_path / "password")),
+        "config/campaigns/kazakhstan.yaml": campaign,
+        "config/embassies.yaml": (REPOSITORY / "config/embassies.yaml").read_text(encoding="utf-8"),
+        "password": "secret\n",
+        **{f"templates/kazakhstan/{lang}/{name}.txt.j2": "x\n" for lang in ("en", "ru") for name in ("subject", "letter")},
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    (tmp_path / "password").chmod(0o600)
+    loaded = load(tmp_path / "config/mailer.yaml", {})
+    assert loaded.live
+    assert loaded.relay.host == "smtp.example.org"
+    assert list(loaded.campaigns["kazakhstan"].targets) == ["supreme-court", "administration", "embassy"]
+    assert not loaded.warnings
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_that_a_document_names_is_one(line: str):
+    command, words = parsed(line)
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    for word in words:
+        if word.startswith("--"):
+            assert word.split("=")[0] in options, f"{line}: {word} is no option of it"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("documents")
+    assert mailer(folder, "demo").code == 0
+    return folder / "demo"
+
+
+# What the words that stand for something stand for here.
+MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] != "work"])
+def test_every_command_that_a_document_names_runs(line: str, demo: Path, tmp_path: Path):
+    command, words = parsed(line)
+    words = [MEANT.get(word, word) for word in words]
+    needs_why = any("--why" in parameter.opts and parameter.required for parameter in command.params)
+    if needs_why and "--why" not in words:
+        words += ["--why", "because"]
+    if command.name in {"init", "demo"} and not words:
+        words = [str(tmp_path / "instance")]
+    assert command.name is not None
+    said = mailer(demo, command.name, *words)
+    # 64 only where a document names a letter that is not in this state here.
+    assert said.code == 0 or (command.name == "resolve" and said.code == 64), said
+
+
+def test_every_path_of_the_map_of_the_code_stands():
+    table = README.split("## The code")[1]
+    names = re.findall(r"`([^`]+)`", "".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| `")))
+    modules = {word.rstrip("/") for group in names for word in group.split()}
+    for module in modules:
+        path = REPOSITORY / "mailer" / module
+        assert path.with_suffix(".py").is_file() or (path / "__init__.py").is_file(), module
+    standing = {path.stem for path in (REPOSITORY / "mailer").iterdir() if path.name[0] not in "._"} - {"bundle"}
+    assert standing <= modules, f"README's map does not name {sorted(standing - modules)}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path):
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_the_table_of_states_is_the_table_of_moves():
+    text = (REPOSITORY / "docs/design.md").read_text(encoding="utf-8").split("## States")[1].split("The table is")[0]
+    told: dict[State, set[State]] = {}
+    for row in re.findall(r"^\| ([a-z_, ]+) \| (.+) \|$", text, re.MULTILINE):
+        if row[0].strip() == "from":
+            continue
+        to = {State(name) for name in re.findall(r"[a-z_]+", re.sub(r"\(.*?\)", "", row[1]))}
+        for name in row[0].split(","):
+            told[State(name.strip())] = to
+    assert told == {state: set(moves) for state, moves in MOVES.items()}
+
+
+def test_no_document_and_no_code_names_a_path_of_a_machine_or_a_registry():
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    shipped = listed.stdout.split()
+    for name in shipped:
+        path = REPOSITORY / name
+        if path.suffix in {".py", ".md", ".toml", ".lock", ".yaml", ".sh", ""} and path.is_file() and "tests/" not in name:
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert not re.search(r"/work/|pypi\.|pythonhosted|index-url", text), name

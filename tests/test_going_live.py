@@ -1,0 +1,148 @@
+"""No fresh copy can ever write to a ministry: what has to be done before one letter leaves, and what stops it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from tests.installed import REPOSITORY, Place, mailer
+from tests.servers.spawned import SpawnedServer
+
+UNCHECKED = "targets: {court: {name: Court, form_of_address: Dear Madam Chair, to: head@court.example, checked_on: }}\n"
+CHECKED = UNCHECKED.replace("checked_on: ", "checked_on: 2011-09-20")
+UNMARKED = UNCHECKED.replace(", checked_on: ", "")
+NOTHING_LEAVES, NEEDS_A_PERSON = 0, 69
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[SpawnedServer]:
+    with SpawnedServer(tmp_path / "far-side") as server:
+        yield server
+
+
+def far_side(relay: SpawnedServer) -> list[str]:
+    return [recipient for taken in relay.taken() for recipient in taken.recipients]
+
+
+def asked(relay: SpawnedServer) -> int:
+    """How often the server was told who writes to whom."""
+    return sum(line.upper().startswith("MAIL") for lines in relay.record().commands.values() for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("targets", "approval", "is_approved"), [*product([UNCHECKED, CHECKED, UNMARKED], ["required", "none"], [True, False])]
+)
+def test_a_letter_leaves_only_where_all_is_done(tmp_path, relay, targets, approval, is_approved):
+    place = Place(tmp_path / "instance", f"pace: none\napproval: {approval}\n{targets}")
+    place.relay(relay.port)
+    if is_approved:
+        assert place.mailer("approve", "c").code == 0
+    place.drop(2)
+    place.mailer("run")
+    may_leave = targets != UNCHECKED and (is_approved or approval == "none")
+    assert far_side(relay) == (["head@court.example"] * 2 if may_leave else [])
+    assert bool(asked(relay)) is may_leave
+    assert place.letters("accepted" if may_leave else "held") == 2
+
+
+def test_a_copy_of_the_repository_pointed_at_a_relay_still_writes_to_nobody(tmp_path, relay):
+    """The bundled campaign: its addresses are of 2011, and every `checked_on` stands empty."""
+    folder = tmp_path / "copy"
+    assert mailer(tmp_path, "demo", folder).code == 0
+    (folder / "config/mailer.yaml").write_text(
+        f"relay: {{mode: smtp, host: 127.0.0.1, port: {relay.port}, tls: none}}\nrun_for: 1\n", encoding="utf-8"
+    )
+    for name in ("google-forms.csv", "excel-russia.csv"):
+        text = (REPOSITORY / "samples" / name).read_bytes().replace(b"example.", b"again.example.")
+        (folder / "var/queue/incoming" / name).write_bytes(text)
+    assert mailer(folder, "approve", "kazakhstan").code == 0
+    mailer(folder, "run")
+    assert asked(relay) == 0
+    letters = mailer(folder, "status", "--json").json["campaigns"]["kazakhstan"]["letters"]
+    assert letters["held"] > 60
+    assert letters.get("queued", 0) == 0
+
+
+def live(tmp_path: Path, relay: SpawnedServer) -> Place:
+    """An instance that is approved and has sent one letter."""
+    place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
+    place.relay(relay.port)
+    assert place.mailer("approve", "c").code == 0
+    place.drop(1)
+    assert place.mailer("run").code == 0
+    assert len(far_side(relay)) == 1
+    return place
+
+
+def edit(place: Place, name: str, old: str, new: str) -> None:
+    path = place.root / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+CAMPAIGN = "config/campaigns/c.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("templates/c/en/letter.txt.j2", "Drop the charges", "Press the charges", "Press the charges"),
+        ("templates/c/en/subject.txt.j2", "Letter of", "Threat of", "Threat of"),
+        (CAMPAIGN, "head@court.example", "head@another.example", "head@another.example"),
+        (CAMPAIGN, "to: head@court.example", "to: head@court.example, cc: [press@court.example]", "press@court.example"),
+        (CAMPAIGN, "pace: none", "pace: none\ncopy_to: [copies@campaign.example]", "copies@campaign.example"),
+    ],
+)
+def test_a_change_of_what_was_approved_holds_the_queue_and_is_shown(tmp_path, relay, name, old, new, said):
+    place = live(tmp_path, relay)
+    edit(place, name, old, new)
+    place.drop(1, "more.csv", first=2)
+    assert place.mailer("run").code == NEEDS_A_PERSON
+    assert len(far_side(relay)) == 1
+    assert place.letters("held") == 1
+    assert said in place.mailer("approve", "c", "--diff").out
+    assert place.mailer("approve", "c").code == 0
+    assert place.mailer("run").code == 0
+    assert place.letters("accepted") == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("pace: none", "pace: {per_minute: 7, per_hour: 70}"),
+        ("pace: none", "pace: none\nwindow: {days: [mon, tue, wed, thu, fri, sat, sun], from: '00:00', to: '24:00'}"),
+        ("pace: none", "pace: none\ndeadline: 2999-01-01"),
+    ],
+)
+def test_a_change_of_when_letters_go_needs_no_new_approval(tmp_path, relay, old, new):
+    place = live(tmp_path, relay)
+    edit(place, CAMPAIGN, old, new)
+    place.drop(1, "more.csv", first=2)
+    assert place.mailer("run").code == 0
+    assert len(far_side(relay)) == 2
+
+
+def test_a_closed_target_gets_nothing_until_it_is_opened(tmp_path, relay):
+    place = live(tmp_path, relay)
+    edit(place, CAMPAIGN, "to: head@court.example", "to: head@court.example, closed: {reason: they asked us}")
+    place.drop(1, "more.csv", first=2)
+    place.mailer("run")
+    assert len(far_side(relay)) == 1
+    assert place.mailer("log", "--json", "--state", "held").lines[0]["reason"] == "target closed"
+    edit(place, CAMPAIGN, ", closed: {reason: they asked us}", "")
+    assert place.mailer("run").code == 0
+    assert len(far_side(relay)) == 2
+
+
+def test_a_check_refuses_the_approval_of_what_cannot_be_written(tmp_path, relay):
+    place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
+    place.relay(relay.port)
+    edit(place, "templates/c/en/letter.txt.j2", "{{ signature.name }}", "{{ signature.nmae }}")
+    assert place.mailer("approve", "c").code == NEEDS_A_PERSON
+    place.drop(1)
+    assert place.mailer("run").code == NEEDS_A_PERSON
+    assert asked(relay) == 0

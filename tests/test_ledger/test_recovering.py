@@ -1,0 +1,130 @@
+"""What a crash left, and what a person then says of it."""
+
+from collections import Counter
+
+from mailer.delivery import ORDERS, State
+from mailer.ledger import Ledger, Recovered, Selection
+from mailer.outcome import Stage
+from tests.ledgers import (
+    CAMPAIGN,
+    COPY,
+    DAY,
+    FIXED,
+    HEAD,
+    LANE,
+    LATER,
+    NOW,
+    PRESS,
+    YES,
+    assert_sound,
+    claim,
+    claim_one,
+    dot,
+    everything,
+    let_go,
+    mark,
+    one,
+    put,
+    settle,
+    states,
+    told,
+)
+
+ALL = 10_000
+
+
+# -- recovery
+
+
+async def test_recovery_queues_what_has_no_mark_doubts_what_has_and_leaves_what_is_settled(ledger):
+    letters = await put(ledger, 4)
+    unmarked, marked, settled = await claim(ledger, 3)
+    await mark(ledger, marked, rcpt=[YES, LATER, YES])
+    await dot(ledger, settled)
+    assert await ledger.recover(NOW + 60) == Recovered(let_go=1, in_doubt=1)
+    assert states(ledger) == dict(zip(letters, ["queued", "in_doubt", "accepted", "queued"], strict=True))
+    assert one(ledger, unmarked.letter).next_attempt_at == NOW + 60
+    assert [state for _, _, state, _ in one(ledger, marked.letter).recipients] == ["in_doubt", "deferred", "in_doubt"]
+    assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
+
+
+async def test_recovering_again_changes_nothing(ledger):
+    await put(ledger, 2)
+    first, _ = await claim(ledger)
+    await mark(ledger, first)
+    await ledger.recover(NOW)
+    before = everything(ledger)
+    assert await ledger.recover(NOW + 60) == Recovered()
+    assert everything(ledger) == before
+
+
+async def test_a_letter_in_doubt_goes_nowhere_by_itself(ledger):
+    due = await claim_one(ledger)
+    await mark(ledger, due)
+    await ledger.recover(NOW)
+    before = everything(ledger)
+    far = NOW + 400 * DAY
+    assert await ledger.waiting() == []
+    assert await claim(ledger, now=far) == []
+    assert await ledger.hold(LANE, "approval", far, ALL) == 0
+    assert await ledger.expire(CAMPAIGN, None, "too late", far, ALL) == 0
+    assert await ledger.expire(CAMPAIGN, far, "given up", far, ALL) == 0
+    assert not await let_go(ledger, due)
+    assert not await settle(ledger, due, Stage.DOT, YES)
+    assert everything(ledger) == before
+
+
+async def test_what_was_accepted_survives_the_doubt_about_the_rest(ledger):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    (again,) = await claim(ledger, now=NOW + 300)
+    await mark(ledger, again, now=NOW + 300)
+    await ledger.recover(NOW + 301)
+    assert [(address, state) for address, _, state, _ in one(ledger, due.letter).recipients] == [
+        (HEAD, "accepted"),
+        (PRESS, "in_doubt"),
+        (COPY, "accepted"),
+    ]
+
+
+# -- a person's orders
+
+
+async def in_doubt(ledger: Ledger) -> int:
+    due = await claim_one(ledger)
+    await mark(ledger, due)
+    await ledger.recover(NOW)
+    return due.letter
+
+
+async def test_a_doubt_is_resolved_when_no_answer_can_come_any_more(ledger):
+    letter = await in_doubt(ledger)
+    assert "may still answer" in await ledger.resolve(letter, accepted=False, why="-", now=NOW + 599, not_before=600)
+    assert await ledger.resolve(letter, accepted=False, why="the court has nothing", now=NOW + 600, not_before=600) == ""
+    assert "not in doubt" in await ledger.resolve(letter, accepted=True, why="-", now=NOW + 600, not_before=600)
+    assert "no such letter" in await ledger.resolve(letter + 1, accepted=True, why="-", now=NOW + 600, not_before=600)
+    (again,) = await claim(ledger, now=NOW + 600)
+    assert again.fixed == FIXED
+    assert all(recipient.is_asked for recipient in again.recipients)
+    assert told(ledger)[-1]["said"] == "the court has nothing"
+    assert_sound(ledger, {letter: State.QUEUED})
+
+
+async def test_a_doubt_resolved_as_accepted_is_not_sent_again(ledger):
+    letter = await in_doubt(ledger)
+    assert await ledger.resolve(letter, accepted=True, why="the copy came", now=NOW + 600, not_before=600) == ""
+    record = one(ledger, letter)
+    assert (record.state, record.accepted_at) == ("accepted", NOW + 600)
+    assert {state for _, _, state, _ in record.recipients} == {"accepted"}
+    assert await claim(ledger, now=NOW + DAY) == []
+
+
+async def test_an_order_moves_what_its_states_allow_in_bounded_steps(ledger):
+    await put(ledger, 5)
+    sending, _ = await claim(ledger, 2)
+    moved, behind = await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, 0, 4)
+    assert (moved, behind > 0) == (2, True)
+    assert await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, behind, 4) == (1, 0)
+    assert Counter(states(ledger).values()) == {"sending": 2, "held": 3}
+    assert (one(ledger, sending.letter + 2).reason, one(ledger, sending.letter + 2).held_by) == ("organiser", "person")
+    assert (await ledger.order(Selection(state="held"), ORDERS["release"], "go", NOW, 0, ALL))[0] == 3

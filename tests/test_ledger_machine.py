@@ -1,0 +1,303 @@
+"""
+Any life that letters can have, and what holds at every moment of it.
+
+Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders and crashes, in any order, and
+with attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would know: which
+attempt is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
+
+- no letter leaves the table of moves, and none moves twice in one step;
+- at most one attempt of a letter is open, and only its holder marks or settles it;
+- a letter whose dot may have left unanswered is being sent, in doubt or cancelled, and never gets a second dot by itself;
+- the journal is one chain, and its lines lead to the states in the table.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from mailer.campaign import Reason
+from mailer.delivery import ORDERS, Due, State, Who, may_move
+from mailer.errors import MailerError
+from mailer.ledger import Held, Lane, Ledger, Recovered, Selection
+from mailer.outcome import Lost, Reply, Role, Stage
+from tests import ledgers
+from tests.ledgers import (
+    CAMPAIGN,
+    DAY,
+    GARBAGE,
+    LATER,
+    LEDGERS,
+    NEVER,
+    NOW,
+    SILENCE,
+    YES,
+    assert_sound,
+    everything,
+    mark,
+    new,
+    put,
+    recipients,
+    settle,
+    states,
+)
+
+T = TypeVar("T")
+TARGETS = ("court", "ministry")
+BOTH = [Lane(CAMPAIGN, target, "") for target in TARGETS]
+LANES = st.sampled_from(BOTH)
+REASONS = st.sampled_from([*Reason, "render error", "organiser"])
+BEFORE_THE_BODY = (Stage.CONNECT, Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA)
+WHICH = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 4))  # of those in hand or of all; from the newest
+RCPT = st.lists(st.sampled_from([YES, YES, LATER, NEVER]), min_size=2, max_size=2)  # of cc and copy
+
+
+class Lives(RuleBasedStateMachine):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.at_end = ExitStack()
+        self.run = self.at_end.enter_context(asyncio.Runner()).run
+        self.folder = Path(self.at_end.enter_context(tempfile.TemporaryDirectory()))
+        self.now = NOW
+        self.began: dict[int, str] = {}
+        self.stood: dict[int, str] = {}
+        self.dues: list[Due] = []
+        self.in_hand: dict[int, Due] = {}
+        self.marked: dict[int, Sequence[Reply]] = {}  # of those in hand: what was answered to RCPT
+        self.unanswered: set[int] = set()  # the witness: a dot may have left, and nobody has told
+
+    def teardown(self) -> None:
+        self.ledger.close()
+        self.at_end.close()
+
+    def do(self, work: Awaitable[T]) -> T:
+        async def done() -> T:
+            return await work
+
+        return self.run(done())
+
+    def due(self, which: tuple[bool, int]) -> Due:
+        """A claim that was made once; often one that is in hand still."""
+        of = list(self.in_hand.values()) if which[0] and self.in_hand else self.dues
+        return of[-1 - which[1] % len(of)]
+
+    def is_held_by(self, due: Due) -> bool:
+        return self.in_hand.get(due.letter) is due
+
+    # -- the world
+
+    @initialize()
+    def begin(self) -> None:
+        self.ledger: Ledger = LEDGERS[self.name](self.folder)
+        self.do(self.ledger.remember_campaign(CAMPAIGN, "fingerprint"))
+        self.take_in(2, State.QUEUED)
+
+    @rule(seconds=st.sampled_from([1, 300, 3_600, 6 * DAY]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds
+
+    @rule(count=st.integers(1, 3), state=st.sampled_from([State.QUEUED, State.QUEUED, State.HELD, State.BY_HAND]))
+    def take_in(self, count: int, state: State) -> None:
+        letters = [new(target, state, "approval" if state is State.HELD else "") for target in TARGETS]
+        first = 1 + len(self.began)
+        for letter in self.do(put(self.ledger, count, *letters, first=first, now=self.now)):
+            self.began[letter] = self.stood[letter] = state
+
+    # -- a worker
+
+    @rule(limit=st.integers(1, 3))
+    def claim(self, limit: int) -> None:
+        for due in [due for lane in BOTH for due in self.do(ledgers.claim(self.ledger, limit, lane=lane, now=self.now))]:
+            assert due.letter not in self.in_hand
+            assert due.letter not in self.unanswered
+            self.dues.append(due)
+            self.in_hand[due.letter] = due
+
+    @precondition(lambda self: self.dues)
+    @rule(which=WHICH, others=RCPT)
+    def mark(self, which: tuple[bool, int], others: list[Reply]) -> None:
+        self.mark_of(self.due(which), others)
+
+    def mark_of(self, due: Due, others: list[Reply]) -> None:
+        asked = [recipient for recipient in recipients(due) if recipient.is_asked]
+        rcpt = [YES if recipient.role is Role.TO else others.pop() for recipient in asked]
+        if YES not in rcpt:
+            return  # there would be no dot
+        is_ours = self.is_held_by(due) and due.letter not in self.marked
+        assert self.do(mark(self.ledger, due, rcpt=rcpt, now=self.now)) == is_ours
+        if is_ours:
+            assert due.letter not in self.unanswered
+            self.marked[due.letter] = rcpt
+            self.unanswered.add(due.letter)
+
+    @precondition(lambda self: self.dues)
+    @rule(which=WHICH, answer=st.sampled_from([YES, LATER, NEVER, SILENCE, GARBAGE]), is_kept=st.booleans())
+    def settle_behind_the_mark(self, which: tuple[bool, int], answer: Reply | Lost, is_kept: bool) -> None:
+        self.settle_of(self.due(which), answer, is_kept)
+
+    @precondition(lambda self: self.in_hand)
+    @rule(which=WHICH, others=RCPT, answer=st.sampled_from([YES, YES, LATER, NEVER, SILENCE]))
+    def carry(self, which: tuple[bool, int], others: list[Reply], answer: Reply | Lost) -> None:
+        """All the way, as it should be."""
+        due = self.due((True, which[1]))
+        self.mark_of(due, others)
+        self.settle_of(due, answer, is_kept=False)
+
+    def settle_of(self, due: Due, answer: Reply | Lost, is_kept: bool) -> None:
+        if self.is_held_by(due) and due.letter not in self.marked:
+            return
+        stage = Stage.BODY if is_kept and answer is not YES else Stage.DOT  # the dot was kept back, the server spoke first
+        rcpt = self.marked.get(due.letter, ())
+        is_ours = self.is_held_by(due)
+        assert self.do(settle(self.ledger, due, stage, answer, rcpt=rcpt, now=self.now)) == is_ours
+        if is_ours:
+            self.ended(due)
+            if isinstance(answer, Reply) or stage is Stage.BODY:
+                self.unanswered.discard(due.letter)
+
+    @precondition(lambda self: self.dues)
+    @rule(which=WHICH, stage=st.sampled_from([*BEFORE_THE_BODY, Stage.BODY]), answer=st.sampled_from([LATER, NEVER, SILENCE]))
+    def settle_before_the_mark(self, which: tuple[bool, int], stage: Stage, answer: Reply | Lost) -> None:
+        due = self.due(which)
+        if due.letter in self.marked and self.is_held_by(due):
+            return
+        asked = sum(recipient.is_asked for recipient in recipients(due))
+        rcpt = [answer] * asked if stage is Stage.RCPT and isinstance(answer, Reply) else []
+        is_ours = self.is_held_by(due)
+        assert self.do(settle(self.ledger, due, stage, answer, rcpt=rcpt, now=self.now)) == is_ours
+        if is_ours:
+            self.ended(due)
+
+    @precondition(lambda self: self.in_hand)
+    @rule(which=WHICH, stage=st.sampled_from(BEFORE_THE_BODY), answer=st.sampled_from([YES, SILENCE]))
+    def settle_wrongly(self, which: tuple[bool, int], stage: Stage, answer: Reply | Lost) -> None:
+        """A bug: without a mark, as if the dot had been answered or lost; behind it, as if nothing had been sent."""
+        due = self.due((True, which[1]))
+        before = everything(self.ledger)
+        wrong = (stage, SILENCE) if due.letter in self.marked else (Stage.DOT, answer)
+        with pytest.raises(MailerError):
+            self.do(settle(self.ledger, due, *wrong, now=self.now))
+        assert everything(self.ledger) == before
+
+    @precondition(lambda self: self.dues)
+    @rule(which=WHICH, state=st.sampled_from([State.QUEUED, State.HELD]), who=st.sampled_from(Who), reason=REASONS)
+    def let_go(self, which: tuple[bool, int], state: State, who: Who, reason: str) -> None:
+        due = self.due(which)
+        is_ours = self.is_held_by(due)
+        assert self.do(self.ledger.let_go(due, state, who, reason, "detail", self.now)) == is_ours
+        if is_ours:
+            self.ended(due)
+
+    def ended(self, due: Due) -> None:
+        del self.in_hand[due.letter]
+        self.marked.pop(due.letter, None)
+
+    # -- rules, which leave alone what a person held
+
+    @rule(what=st.sampled_from(["hold", "release", "restate", "edition", "expire"]), lane=LANES, why=REASONS, now=REASONS)
+    def decide(self, what: str, lane: Lane, why: str, now: str) -> None:
+        by_person = self.held_by_person()
+        if what == "hold":
+            assert self.do(self.ledger.hold(lane, why, self.now, 1)) <= 1
+        elif what == "release":
+            assert self.do(self.ledger.release(Held(lane, why), self.now, 2)) <= 2
+        elif what == "restate":
+            self.do(self.ledger.restate(Held(lane, why), now))
+        elif what == "edition":
+            self.do(self.ledger.release_unrendered(CAMPAIGN, why, self.now))
+        else:
+            assert self.do(self.ledger.expire(CAMPAIGN, self.now - 5 * DAY, "given up", self.now, 2)) <= 2
+        assert self.held_by_person() == by_person
+
+    def held_by_person(self) -> list[tuple[int, str]]:
+        held = self.ledger.records(Selection(state="held"))
+        return [(record.letter, record.reason) for record in held if record.held_by == "person"]
+
+    # -- a person
+
+    @rule(name=st.sampled_from([*sorted(ORDERS), "deadline"]), lane=LANES, limit=st.integers(1, 4))
+    def order(self, name: str, lane: Lane, limit: int) -> None:
+        if name == "deadline":
+            self.do(self.ledger.expire(CAMPAIGN, None, "too late", self.now, limit))
+        else:
+            self.do(self.ledger.order(Selection(target=lane.target), ORDERS[name], "why", self.now, 0, limit))
+
+    @rule(scope=st.sampled_from(["all", f"campaign:{CAMPAIGN}"]))
+    def pause(self, scope: str) -> None:
+        self.do(self.ledger.pause(scope, Who.PERSON, "stop", self.now))
+        assert [due for lane in BOTH for due in self.do(ledgers.claim(self.ledger, lane=lane, now=self.now))] == []
+        self.do(self.ledger.resume(scope, "go", self.now))
+
+    @precondition(lambda self: self.unanswered)
+    @rule(accepted=st.booleans(), is_early=st.booleans())
+    def resolve(self, accepted: bool, is_early: bool) -> None:
+        letter = min(self.unanswered)
+        was_in_doubt = self.stood[letter] == State.IN_DOUBT
+        wait = 100 * DAY if is_early else 0
+        refused = self.do(self.ledger.resolve(letter, accepted=accepted, why="why", now=self.now, not_before=wait))
+        assert bool(refused) == (is_early or not was_in_doubt)
+        if not refused:
+            self.unanswered.discard(letter)
+
+    # -- a crash
+
+    @rule(is_closed=st.booleans())
+    def crash(self, is_closed: bool) -> None:
+        if is_closed:
+            self.ledger.close()
+            self.ledger = LEDGERS[self.name](self.folder)
+        found = Recovered(len(self.in_hand) - len(self.marked), len(self.marked))
+        assert self.do(self.ledger.recover(self.now)) == found
+        self.in_hand.clear()
+        self.marked.clear()
+        before = everything(self.ledger)
+        assert self.do(self.ledger.recover(self.now)) == Recovered()
+        assert everything(self.ledger) == before
+
+    # -- at every moment
+
+    @invariant()
+    def no_letter_leaves_the_table_of_moves(self) -> None:
+        stands = states(self.ledger)
+        assert set(stands) == set(self.began)
+        moved = {letter: (self.stood[letter], state) for letter, state in stands.items() if state != self.stood[letter]}
+        assert [move for move in moved.values() if not may_move(State(move[0]), State(move[1]))] == []
+        self.stood = stands
+
+    @invariant()
+    def only_those_in_hand_are_being_sent(self) -> None:
+        sending = {letter for letter, state in states(self.ledger).items() if state == State.SENDING}
+        assert sending == set(self.in_hand)
+
+    @invariant()
+    def what_may_have_been_sent_is_shown_and_goes_nowhere(self) -> None:
+        stands = states(self.ledger)
+        allowed = {State.SENDING, State.IN_DOUBT, State.CANCELLED}
+        assert {stands[letter] for letter in self.unanswered} <= allowed
+
+    @invariant()
+    def the_ledger_is_sound(self) -> None:
+        assert_sound(self.ledger, self.began)
+        assert list(self.ledger.disagreements()) == []
+
+
+@pytest.mark.parametrize("name", LEDGERS)
+def test_whatever_is_done_to_letters_the_promise_holds(name):
+    lives: Any = partial(Lives, name)
+    run_state_machine_as_test(lives, settings=settings(max_examples=40, stateful_step_count=50, deadline=None))

@@ -1,0 +1,134 @@
+"""A file that another program holds, and a disk that fails below SQLite (apsw lets that layer be written in Python)."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+import pytest
+
+from mailer.errors import LedgerProblem
+from mailer.ledger.engine import Engine, connect
+from tests.test_sqlite.ground import Gate, remember, remembered
+
+# -- a file that another program holds
+
+
+async def test_a_ledger_that_another_program_holds_can_be_used_later(engine, path):
+    await engine.run(lambda db: db.set_busy_timeout(0))
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerProblem, match="another program") as caught:
+        await engine.run(remember("later"))
+    assert caught.value.exit_code == 75
+    other.execute("ROLLBACK")
+    await engine.run(remember("later"))
+    assert remembered(path) == ["later"]
+
+
+async def test_all_that_stands_in_line_waits_once_for_a_busy_file(engine, path):
+    waits: list[int] = []
+    arrived, may_go = threading.Event(), threading.Event()
+
+    def wait(times: int) -> bool:
+        waits.append(times)
+        arrived.set()
+        assert may_go.wait(60)
+        return False
+
+    await engine.run(lambda db: db.set_busy_handler(wait))
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    first = engine.submit(remember("first"))
+    await asyncio.to_thread(arrived.wait)
+    behind = [engine.submit(remember(f"{n}")) for n in range(20)]
+    may_go.set()
+    results = await asyncio.gather(first, *behind, return_exceptions=True)
+    assert {type(result) for result in results} == {LedgerProblem}
+    assert waits == [0, 0]  # the first, and all behind it together
+    other.execute("ROLLBACK")
+    await engine.run(remember("later"))
+    assert remembered(path) == ["later"]
+
+
+# -- a disk that fails
+
+
+class Disk(apsw.VFS):
+    """The default disk, until `fails_at` names an operation; then that raises, if it is on the write-ahead log."""
+
+    def __init__(self) -> None:
+        self.fails_at, self.error = "", apsw.IOError("the disk is gone")
+        self.calls: Counter[str] = Counter()
+        super().__init__("failing", "unix", makedefault=True)
+
+    def xOpen(self, name: Any, flags: list[int]) -> "DiskFile":
+        return DiskFile(self, name, flags)
+
+    def meet(self, operation: str) -> None:
+        self.calls[operation] += 1
+        if operation == self.fails_at:
+            raise self.error
+
+
+class DiskFile(apsw.VFSFile):
+    def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
+        self._disk, self._is_log = disk, bool(flags[0] & apsw.SQLITE_OPEN_WAL)
+        super().__init__("unix", name, flags)
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        if self._is_log:
+            self._disk.meet("write")
+        super().xWrite(data, offset)
+
+    def xSync(self, flags: int) -> None:
+        if self._is_log:
+            self._disk.meet("sync")
+        super().xSync(flags)
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.unregister()
+
+
+@pytest.mark.parametrize("operation", ["sync", "write"])
+@pytest.mark.parametrize("error", [apsw.IOError("the disk is gone"), apsw.FullError("the disk is full")])
+async def test_a_failed_commit_is_final(disk, path, operation, error):
+    engine = Engine(path)
+    await engine.run(remember("before"))
+    async with Gate(engine):
+        disk.fails_at, disk.error = operation, error
+        works = [engine.submit(remember(name)) for name in ("a", "b")]
+    results = await asyncio.gather(*works, return_exceptions=True)
+    assert [type(result) for result in results] == [LedgerProblem, LedgerProblem]
+    disk.fails_at = ""  # the disk seems well again: nobody knows what it has lost
+    for _ in range(2):
+        with pytest.raises(LedgerProblem):
+            await engine.run(remember("after"))
+        with pytest.raises(LedgerProblem):
+            await engine.run(lambda db: db.execute("SELECT 1").fetchall())
+    engine.close()
+    assert remembered(path) in (["before"], ["a", "b", "before"])
+    again = Engine(path)
+    await again.run(remember("fresh"))
+    assert "fresh" in remembered(path)
+    again.close()
+
+
+async def test_a_commit_is_one_sync_and_nothing_returns_before_it(disk, path):
+    engine = Engine(path)
+    for name in ("a", "b"):
+        before = disk.calls["sync"]
+        await engine.run(remember(name))
+        assert disk.calls["sync"] == before + 1
+    async with Gate(engine):
+        before = disk.calls["sync"]
+        works = [engine.submit(remember(f"{n}")) for n in range(100)]
+    await asyncio.gather(*works)
+    assert disk.calls["sync"] == before + 1  # the gate wrote nothing
+    engine.close()

@@ -1,0 +1,318 @@
+"""
+The pass and the loop as cron and systemd run them: a real process, a real spool, a real server; asked to stop, and killed.
+
+The server is a process of its own and keeps what it took on disk, so that its books outlive whoever is killed. Behind each
+kill stands the same oracle: every letter is where its evidence says, none was taken twice, and at most as many are in doubt as
+there were connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mailer.ledger import Record, Selection
+from mailer.ledger.reading import ReadingPart
+from tests.offices import NOON, at_work, drop, instance
+from tests.relays import CC, COPY, TO
+from tests.servers.available import free_port, wait
+from tests.servers.scripted import Drip, Hang, Rule, StoreThenHang
+from tests.servers.scripted import Reply as Say
+from tests.servers.spawned import SpawnedServer
+from tests.test_config.instance import Instance
+
+PATIENCE = 60  # seconds; no command here takes so long
+
+
+def pointed_at(made: Instance, port: int, connections: int = 1, more: str = "", retry: str = "{first: 300, jitter: 0}") -> None:
+    """Have the instance send to a port of this machine; a pass does not stay for what is due in a minute."""
+    relay = f"{{mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: {connections}{more}}}"
+    made.write("config/mailer.yaml", f"relay: {relay}\nretry: {retry}\nrun_for: 30\n")
+
+
+def command(made: Instance, *words: str) -> list[str]:
+    return [sys.executable, "-m", "mailer", "--config", str(made.root / "config/mailer.yaml"), *words]
+
+
+def mailer(made: Instance, *words: str, code: int = 0) -> str:
+    """Run a command to its end; gives what it said."""
+    done = subprocess.run(command(made, *words), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@contextmanager
+def started(made: Instance, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command at work; whatever becomes of the test, its process ends with it."""
+    with subprocess.Popen(command(made, *words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def records(made: Instance) -> list[Record]:
+    reader = ReadingPart(made.root / "var" / "ledger.db")
+    try:
+        return list(reader.records(Selection()))
+    finally:
+        reader.close()
+
+
+def states(made: Instance) -> Counter[str]:
+    return Counter(record.state for record in records(made))
+
+
+def look(made: Instance) -> None:
+    """The ledger's own oracle, over the ledger as it lies on disk."""
+
+    async def open_and_look() -> None:
+        async with at_work(made) as scene:
+            scene.assert_sound()
+
+    asyncio.run(open_and_look())
+
+
+def assert_nothing_lost_nothing_twice(made: Instance, server: SpawnedServer, doubts: int) -> None:
+    """What the far side took and what the ledger says are the same, and nobody got a letter twice."""
+    books = server.record()
+    assert books.violations == []
+    got = Counter((taken.message_id, address) for taken in books.taken for address in taken.recipients)
+    assert all(times == 1 for times in got.values())
+    found = records(made)
+    by_state = {state: {record.message_id for record in found if record.state == state} for state in states(made)}
+    accepted, doubtful = by_state.get("accepted", set()), by_state.get("in_doubt", set())
+    assert {message_id for message_id, _ in got} <= accepted | doubtful
+    assert accepted <= {message_id for message_id, _ in got}
+    dots = Counter(dot.message_id for dot in books.dotted)
+    assert all(times == 1 for times in dots.values())
+    assert doubtful <= set(dots) and len(doubtful) == doubts
+    assert len(accepted) + len(doubtful) == len(found)
+    mailer(made, "verify")
+    look(made)
+
+
+# -- a pass
+
+
+def test_a_pass_takes_in_what_lies_there_and_sends_it_and_a_second_one_sends_nothing(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 3)
+    odd = made.write("var/queue/incoming/4.csv", "Name,Email\nJane,jane@private.example\n,nobody@private.example\nJoe,joe@\n")
+    os.utime(odd, (NOON, NOON))
+    with SpawnedServer(tmp_path / "server") as server:
+        pointed_at(made, server.port, connections=2)
+        said = mailer(made, "run")
+        assert "3 rows, 3 taken" in said and "3 rows, 1 taken, 0 known, 2 rejected" in said and "4 accepted" in said
+        assert states(made) == {"accepted": 4}
+        assert {file.name for file in (made.root / "var/queue/done").iterdir()} == {"1.csv", "4.csv", "4.rejected.csv"}
+        assert "No letter was sent" in mailer(made, "run")
+        # The same file again is known, every row of it.
+        drop(made, 3)
+        assert "3 rows, 0 taken, 3 known" in mailer(made, "run")
+        assert_nothing_lost_nothing_twice(made, server, doubts=0)
+        assert {taken.recipients for taken in server.taken()} == {(TO, CC, COPY)}
+
+
+@pytest.mark.parametrize("words, sent, left", [(["--limit", "2"], 2, 3), (["--intake-only"], 0, 5), (["--send-only"], 0, 0)])
+def test_a_pass_does_what_it_is_asked_and_no_more(words: list[str], sent: int, left: int, tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 5)
+    with SpawnedServer(tmp_path / "server") as server:
+        pointed_at(made, server.port)
+        mailer(made, "run", *words)
+        assert len(server.taken()) == sent and states(made)["queued"] == left
+
+
+def test_a_pass_stays_for_what_is_due_soon(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 2)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", Say("451 4.3.0 later"), nth=1)]) as server:
+        pointed_at(made, server.port, retry="{first: 1, jitter: 0}")
+        mailer(made, "run")
+        assert states(made) == {"accepted": 2} and len(server.taken()) == 2
+
+
+@pytest.mark.parametrize(
+    "script, offers, code, told",
+    [
+        (Rule("connect", Say("421 4.3.2 busy")), [], 75, "421"),
+        (Rule("noop", Say("250")), ["--user=user:secret"], 69, "535"),
+    ],
+    ids=["a relay that is busy", "an account that is refused"],
+)
+def test_a_relay_that_cannot_be_used_is_told_by_the_exit_code(
+    script: Rule, offers: list[str], code: int, told: str, tmp_path: Path
+) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 5)
+    made.write("password", "guess\n").chmod(0o600)
+    with SpawnedServer(tmp_path / "server", [script], options=offers) as server:
+        pointed_at(made, server.port, more=f", username: user, password_file: {made.root}/password" if offers else "")
+        assert told in mailer(made, "run", code=code)
+        assert {(record.state, record.tries) for record in records(made)} == {("queued", 0)}
+
+
+def test_a_relay_that_is_not_there_leaves_everything_due(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 5)
+    pointed_at(made, free_port(), connections=3)
+    mailer(made, "run", code=75)
+    assert {(record.state, record.tries) for record in records(made)} == {("queued", 0)}
+    look(made)
+
+
+def test_a_pass_beside_one_at_work_says_so_and_does_nothing(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 2)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", Hang(), nth=1)]) as server:
+        pointed_at(made, server.port)
+        with started(made, "run") as first:
+            server.wait_for("dot")
+            assert "Another mailer is at work" in mailer(made, "run")
+            assert states(made) == {"sending": 2}
+            first.kill()
+        mailer(made, "run")
+        assert states(made) == {"in_doubt": 1, "accepted": 1}
+
+
+# -- the loop, and a clean stop
+
+
+def test_the_loop_takes_what_is_dropped_while_it_runs_and_leaves_at_once_when_it_is_asked(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    with SpawnedServer(tmp_path / "server") as server:
+        pointed_at(made, server.port, connections=2)
+        with started(made, "work") as loop:
+            for first in (1, 100):
+                drop(made, 3, first=first)
+                server.wait_for("dot", 3 if first == 1 else 6)
+            loop.send_signal(signal.SIGTERM)
+            said, _ = loop.communicate(timeout=PATIENCE)
+            assert loop.returncode == 0, said
+        assert_nothing_lost_nothing_twice(made, server, doubts=0)
+        assert states(made) == {"accepted": 6} and server.record().seen["quit"] >= 1
+
+
+@pytest.mark.parametrize("words", [["work"], ["run"]])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_dot_wait_finishes_the_letters_in_hand(
+    words: list[str], number: signal.Signals, tmp_path: Path
+) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 20)
+    script = [Rule("dot", Drip("250 2.0.0 taken, after some thought", seconds=0.02), nth=nth) for nth in (3, 4)]
+    with SpawnedServer(tmp_path / "server", script) as server:
+        pointed_at(made, server.port, connections=2)
+        with started(made, *words) as process:
+            server.wait_for("dot", 4)
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, said
+        found = states(made)
+        assert found["in_doubt"] == found["sending"] == 0
+        assert found == {"accepted": 4, "queued": 16} and len(server.taken()) == 4
+        look(made)
+
+
+def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 3)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", Drip("250 2.0.0 taken", seconds=0.02))]) as server:
+        pointed_at(made, server.port)
+        with started(made, "work") as process:
+            server.wait_for("dot")
+            for _ in range(5):
+                process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, said
+        assert states(made) == {"accepted": 1, "queued": 2}
+        look(made)
+
+
+# -- killed
+
+
+@pytest.mark.parametrize("nth", [1, 4, 8], ids=["the first", "one in the middle", "the last"])
+@pytest.mark.parametrize("hang", [Hang(), StoreThenHang()], ids=["not taken", "taken"])
+def test_a_kill_in_the_dot_wait_leaves_exactly_that_letter_in_doubt(nth: int, hang: Hang, tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 8)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", hang, nth=nth)]) as server:
+        pointed_at(made, server.port)
+        with started(made, "run") as process:
+            server.wait_for("dot", nth)
+            process.kill()
+            process.communicate()
+        assert "in doubt" in mailer(made, "run")
+        (doubtful,) = (record for record in records(made) if record.state == "in_doubt")
+        assert doubtful.message_id == server.record().dotted[nth - 1].message_id
+        assert_nothing_lost_nothing_twice(made, server, doubts=1)
+
+
+def test_a_kill_with_several_connections_in_the_dot_wait_leaves_as_many_doubts_and_no_more(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 20)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", StoreThenHang(), nth=nth) for nth in (5, 6, 7)]) as server:
+        pointed_at(made, server.port, connections=3)
+        with started(made, "run") as process:
+            server.wait_for("dot", 7)
+            process.kill()
+            process.communicate()
+        mailer(made, "run")
+        # They stay so: no later run sends them again.
+        assert "No letter was sent" in mailer(made, "run")
+        assert_nothing_lost_nothing_twice(made, server, doubts=3)
+
+
+@pytest.mark.parametrize("verb", ["connect", "ehlo", "mail", "rcpt", "data"])
+def test_a_kill_before_the_dot_leaves_no_doubt_and_each_letter_goes_once(verb: str, tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 5)
+    nth = 1 if verb in {"connect", "ehlo"} else 3
+    with SpawnedServer(tmp_path / "server", [Rule(verb, Hang(), nth=nth)]) as server:  # type: ignore[arg-type]
+        pointed_at(made, server.port)
+        with started(made, "run") as process:
+            server.wait_for(verb, nth)
+            process.kill()
+            process.communicate()
+        assert states(made)["sending"] >= 1
+        said = mailer(made, "run")
+        assert "had not been sent" in said
+        assert states(made) == {"accepted": 5}
+        assert_nothing_lost_nothing_twice(made, server, doubts=0)
+
+
+def test_a_kill_while_a_file_is_taken_in_loses_no_row_and_doubles_none(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 4_000)
+    pointed_at(made, free_port())
+    ledger = made.root / "var/ledger.db"
+
+    def some() -> bool:
+        return ledger.exists() and (made.root / "var/queue/claimed").exists() and count(made) > 0
+
+    with started(made, "run", "--intake-only") as process:
+        assert wait(some)
+        process.kill()
+        process.communicate()
+    assert 0 < count(made) < 4_000
+    assert "4000 rows, 4000 taken" in mailer(made, "run", "--intake-only")
+    assert states(made) == {"queued": 4_000} and [file.name for file in (made.root / "var/queue/done").iterdir()] == ["1.csv"]
+    mailer(made, "verify")
+
+
+def count(made: Instance) -> int:
+    try:
+        return len(records(made))
+    except Exception:  # noqa: BLE001  the tables are just being made
+        return 0
