@@ -15,7 +15,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +119,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         CannotWrite: a folder cannot be made.
     """
     configuration = office.configuration
+    seen = fingerprint(configuration)
     spool = spool_of(configuration)
     for sentence in spool.prepare(configuration.campaigns if len(configuration.campaigns) > 1 else ()):
         log.mended(sentence)
@@ -140,10 +141,23 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
             retry=configuration.retry,
             clock=CLOCK,
             ruling=office.ruling,
+            is_stale=lambda: fingerprint(configuration) != seen,
             run_for=configuration.run_for,
         ),
         watch,
     )
+
+
+def fingerprint(configuration: Configuration) -> frozenset[tuple[str, int, int]]:
+    """What the files of the configuration and the templates look like now: a worker that sees it change reads them again."""
+    found = []
+    for folder in (configuration.path.parent, configuration.templates):
+        for path in folder.rglob("*"):
+            if path.suffix in {".yaml", ".j2"} and not path.name.startswith("."):
+                with suppress(FileNotFoundError):  # an editor that saves by renaming
+                    status = path.stat()
+                    found.append((str(path), status.st_mtime_ns, status.st_ino))
+    return frozenset(found)
 
 
 def _find(path: Path) -> None:

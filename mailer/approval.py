@@ -24,13 +24,15 @@ def content(campaign: Campaign, templates: Mapping[str, str]) -> dict[str, str]:
     parts["title"] = campaign.title
     parts["sender"] = f"{campaign.sender.name} <{campaign.sender.address}> {campaign.sender.bounce_address}".strip()
     parts["copies"] = _listed(campaign.copy_to)
-    parts["languages"] = f"{', '.join(campaign.languages)}; default {campaign.default_language}"
+    prefers = "the signatory's" if campaign.prefers_signatory else "the target's"
+    parts["languages"] = f"{', '.join(campaign.languages)}; {prefers} first, else {campaign.default_language}"
     for target in campaign.targets.values():
         parts[f"target {target.id}"] = _told(target)
-        for mission in target.directory.missions if target.directory else ():
-            if mission.email:
-                covers = f", covers {' '.join(mission.covers)}" if mission.covers else ""
-                parts[f"target {target.id}, {mission.country}"] = f"{mission.city}: {mission.email}{covers}"
+        missions = target.directory.missions if target.directory else ()
+        # The order is part of it: of two missions that cover a country the first is written to.
+        for place, mission in enumerate((mission for mission in missions if mission.email), 1):
+            covers = f", covers {' '.join(mission.covers)}" if mission.covers else ""
+            parts[f"target {target.id}, {mission.country}"] = f"{place}. {mission.city}: {mission.email}{covers}"
     return parts
 
 

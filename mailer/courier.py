@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from mailer.ledger import Ledger, Mark
 from mailer.outcome import Handover, Outcome, Recipient, Role, Standing
 from mailer.pace import Clock
 from mailer.relay import Connection, Relay
+from mailer.signature import Signature
 
 T = TypeVar("T")
 CHANGED = "the letter differs from its first attempt"
@@ -37,12 +38,16 @@ UNRENDERED = "render error"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One letter's bytes and envelope; `fixed` is what no later attempt may change."""
+    """
+    One letter's bytes and envelope; `fixed` is what no later attempt may change, `private` the words that no answer of a
+    server may bring into the ledger.
+    """
 
-    wire: bytes
+    wire: bytes = field(repr=False)
     sender: str
     recipients: tuple[Recipient, ...]
     fixed: Fixed
+    private: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ class Courier:
     async def _hand_over(self, due: Due, draft: Draft, connection: Connection) -> Outcome | None:
         asked = [recipient.address for recipient in draft.recipients if recipient.is_asked]
         may_send = partial(outcome.may_send, draft.recipients)
-        handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
+        said = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
+        handover = outcome.without(said, draft.private)
         if not handover.goes_on:
             return await self._settle(due, draft, handover)
         ended = await connection.body(draft.wire, handover.rcpt)
@@ -107,7 +113,7 @@ class Courier:
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
 
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome:
-        decided = outcome.decide(draft.recipients, handover)
+        decided = outcome.decide(draft.recipients, outcome.without(handover, draft.private))
         now = self._clock.seconds
         then = delivery.after(due, decided, self._retry, now, self._clock.chance())
         await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
@@ -150,7 +156,13 @@ class Courier:
         if due.fixed is not None and due.fixed.sha256 != fixed.sha256:
             return Refrained(CHANGED, "its template, its target or its sender was changed since; retry it as a new letter")
         recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
-        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed)
+        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, _private(signed))
+
+
+def _private(signed: Signature) -> tuple[str, ...]:
+    """What a server might echo of a signatory; a name of two letters is in every sentence and tells nobody."""
+    words = (signed.name, signed.organisation, str(signed.email), signed.email.local)
+    return tuple(word for word in words if len(word) > 3)
 
 
 def _still_named(named: Sequence[Recipient], known: Sequence[Recipient]) -> tuple[Recipient, ...]:

@@ -47,7 +47,7 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
 
 
 # Reasons that an organiser knows of and need not be told every minute.
-_CALM = frozenset({"no route", "address not confirmed", "target closed", "organiser"})
+_CALM = frozenset({"no route", "target closed", "organiser"})
 
 
 def disagreements(ledger: Ledger, journal: Journal, spool: Spool) -> Iterator[str]:

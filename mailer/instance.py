@@ -103,7 +103,9 @@ def _differs(path: Path, origin: Path) -> bool:
 
 
 def _make_folders(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        folder.chmod(FOLDERS["var"])  # the group's people pass through it to the queue
     for name, mode in FOLDERS.items():
         path = folder / name
         if not path.is_dir():

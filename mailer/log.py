@@ -66,6 +66,16 @@ def campaign_paused(campaign: str, why: str) -> None:
     _log.error("campaign %s is paused: %s; mend it, then: mailer resume %s --why TEXT", campaign, why, campaign)
 
 
+def read_again() -> None:
+    """A worker has seen its configuration or templates change."""
+    _log.info("the configuration or a template has changed: everything is read again")
+
+
+def misconfigured(problems: str) -> None:
+    """The changed configuration cannot be used."""
+    _log.error("the configuration has changed and has problems; nothing is sent until they are mended:\n%s", problems)
+
+
 def stopping() -> None:
     """A signal asks to stop."""
     _log.warning("stopping: the letters in hand are finished, no new one is begun")

@@ -136,7 +136,7 @@ _R, _L, _C, _H = Scope.RECIPIENT, Scope.LETTER, Scope.CAMPAIGN, Scope.RELAY
 _RATE = r"\b(rate limit|too many|quota|throttl)"
 _POLICY = r"\b(spam|block ?list|blacklist|black list|dnsbl|policy)\b"
 
-# First match from the top, from specific to general; sections and columns after RELIABILITY's table of replies.
+# First match from the top, from specific to general.
 TABLE: tuple[Rule, ...] = (
     _rule(_TRANSACTION, "530 534 535 538", (_DEFER, _H, ACCOUNT_REFUSED)),
     _rule(_TRANSACTION, "5", (_DEFER, _H, ACCOUNT_REFUSED), enhanced="5.7.8 5.7.9"),
@@ -261,6 +261,26 @@ class Handover:
     def goes_on(self) -> bool:
         """Whether the server waits for the body (354 to DATA)."""
         return self.stage is Stage.DATA and isinstance(self.answer, Reply) and self.answer.code == 354
+
+
+def without(handover: Handover, private: Sequence[str]) -> Handover:
+    """
+    The same handover, its answers free of words that are personal: servers echo what letters say.
+
+    >>> str(without(Handover(Stage.DOT, Reply(550, "", "spam by jane DOE")), ["Jane Doe"]).answer)
+    '550 spam by …'
+    """
+    words = "|".join(re.escape(word) for word in sorted(filter(None, private), key=len, reverse=True))
+    if not words:
+        return handover
+    pattern = re.compile(words, re.IGNORECASE)
+
+    def told(answer: Reply | Lost) -> Reply | Lost:
+        if isinstance(answer, Lost):
+            return replace(answer, why=pattern.sub("…", answer.why))
+        return replace(answer, text=pattern.sub("…", answer.text))
+
+    return replace(handover, answer=told(handover.answer), rcpt=tuple(told(answer) for answer in handover.rcpt))
 
 
 # Asked with the answers to RCPT, in order: may the body follow?

@@ -88,7 +88,7 @@ class Signature:
 
 def read(fields: Mapping[str, str], rules: Rules) -> Signature:
     """
-    Check one row. `fields` maps the names of DESIGN's columns to the row's own texts.
+    Check one row. `fields` maps the names of the columns to the row's own texts.
 
     >>> read({"name": "Jane Doe", "email": "jane@example.org", "consent": "yes"}, Rules(date(2011, 9, 20))).name
     'Jane Doe'

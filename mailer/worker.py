@@ -42,6 +42,7 @@ class Summary:
     relay_failed: str = ""
     account_refused: str = ""
     stopped: bool = False
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Parts:
     retry: Retry
     clock: Clock
     ruling: Callable[[], Awaitable[Ruling]]
+    is_stale: Callable[[], bool]
     run_for: float
 
 
@@ -86,7 +88,7 @@ class Worker:
 
     async def run(self, job: Job) -> Summary:
         """
-        Do one pass, or (`forever`) pass after pass until `stop`.
+        Do one pass, or (`forever`) pass after pass; until `stop`, or until the configuration or a template changes.
 
         Raises:
             MailerError: the ledger, a folder or a key failed; what was begun is put right by the next start.
@@ -97,7 +99,7 @@ class Worker:
         try:
             if job.intake:
                 summary.files += await parts.intake.finish_claimed()
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not parts.is_stale():
                 await self._once(job, summary)
                 if job.forever:
                     # Nobody reads the last words of a worker that never ends; its log has told each file.
@@ -109,6 +111,7 @@ class Worker:
         finally:
             parts.journal.catch_up()
         summary.stopped = self._stop.is_set()
+        summary.is_stale = not summary.stopped and parts.is_stale()
         return summary
 
     async def _once(self, job: Job, summary: Summary) -> None:
@@ -131,19 +134,24 @@ class Worker:
         next_at = await parts.dispatch.next_at(parts.relay.name, now)
         if next_at is None or next_at > now:
             return
-        copying = asyncio.ensure_future(self._copy_journal())
+        beside = asyncio.ensure_future(self._meanwhile())
         try:
             async with reachable(parts.relay) as relay:
                 sent = await parts.dispatch.send(relay, self._watch, left)
         finally:
-            copying.cancel()
+            beside.cancel()
         summary.states.update(sent.states)
         summary.relay_failed, summary.account_refused = sent.relay_failed, sent.account_refused
 
-    async def _copy_journal(self) -> None:
-        """Bring the journal's file up while letters go out, so that whoever follows it sees them go."""
+    async def _meanwhile(self) -> None:
+        """
+        While letters go out: bring the journal's file up, so that whoever follows it sees them go, and begin no new letter
+        once a file of the configuration or a template has changed: what it says now may not be approved.
+        """
         while True:
             await asyncio.sleep(LOOK)
+            if self._parts.is_stale():
+                self._parts.dispatch.stop()
             # What fails now (a full disk) is told at the end of the pass, by the last catching up.
             with suppress(MailerError):
                 self._parts.journal.catch_up()

@@ -67,6 +67,7 @@ def environment(**more: str) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("MAILER_") and name != "COLUMNS"}
     if ours.pop("PYTHONDONTWRITEBYTECODE", ""):  # a command is started so often here that it must not be compiled each time
         ours["PYTHONPYCACHEPREFIX"] = _COMPILED.name
+    ours["PATH"] = os.pathsep.join([str(COMMAND.parent), ours.get("PATH", os.defpath)])  # hints say `mailer`, not where it is
     return ours | more
 
 

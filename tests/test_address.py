@@ -18,6 +18,7 @@ TAKEN = [
     ("a+b=c_d-e@example.org", "a+b=c_d-e@example.org"),
     ("#$&*/?^`{|}~@example.org", "#$&*/?^`{|}~@example.org"),
     ("a@b-c.d.example", "a@b-c.d.example"),
+    ("jane@mail.test", "jane@mail.test"),
     ("jane@bücher.example", "jane@xn--bcher-kva.example"),
     ("jane@BÜCHER.example", "jane@xn--bcher-kva.example"),
     ("jane@xn--bcher-kva.example", "jane@xn--bcher-kva.example"),

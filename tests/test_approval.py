@@ -119,7 +119,7 @@ def test_a_person_is_shown_what_was_and_what_is():
     told = {name: (before, now) for name, before, now in changed(content(CAMPAIGN, TEMPLATES), after)}
     assert told["template new.j2"] == ("", "text")
     before, now = told["target court"]
-    assert "to: court@office.example" in before
+    assert "name: en: Court, ru: Суд; form of address: all: Dear Sir; to: court@office.example;" in before
     assert "to: other@office.example" in now
 
 

@@ -52,7 +52,7 @@ def test_a_chain_is_followed_from_any_link_on():
 
 def test_a_line_names_its_number_and_the_hash_of_the_exact_bytes_before():
     first, second = (json.loads(each.line) for each in LINKS[:2])
-    assert (first["seq"], first["prev"]) == (1, GENESIS)
+    assert (first["seq"], first["prev"]) == (1, GENESIS) == (1, "0" * 64)
     assert (second["seq"], second["prev"]) == (2, hashlib.sha256(LINKS[0].line.encode()).hexdigest())
     assert "потому что" in LINKS[0].line
     assert "\n" not in link(None, {"why": "two\nlines"}).line

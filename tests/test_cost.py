@@ -40,6 +40,24 @@ def test_an_empty_pass_imports_nothing_dear(place: Place):
     assert not imported(place.root, "run") & DEAR
 
 
+def test_an_empty_pass_imports_none_of_the_other_commands(place: Place):
+    modules = {name for name in imported(place.root, "run") if name.startswith("mailer.")}
+    assert {name for name in modules if name.startswith("mailer.cli.")} == {"mailer.cli.send", "mailer.cli.ground"}
+    assert not modules & {"mailer.report", "mailer.checks", "mailer.health", "mailer.letter.parsed"}
+
+
+def test_an_empty_pass_writes_nothing_down(place: Place):
+    """Cron starts it every few minutes: a disk must not wear out by it, nor a journal grow."""
+
+    def written() -> dict[str, bytes]:
+        files = [path for path in (place.root / "var").rglob("*") if path.is_file() and path.name != "lock"]
+        return {str(path): path.read_bytes() for path in files}
+
+    before = written()
+    assert place.mailer("run").code == 0
+    assert written() == before
+
+
 def test_a_pass_that_sends_does_import_them(place: Place):
     """So that the test above cannot pass because the names are wrong."""
     place.drop(1, first=9)

@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
+from mailer.cli import USAGE
 from mailer.cli import mailer as group
 from mailer.config import load
 from mailer.delivery import MOVES, State
+from mailer.errors import MailerError
 from tests.installed import REPOSITORY, mailer
 
 DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -128,6 +130,26 @@ def test_the_table_of_states_is_the_table_of_moves():
         for name in row[0].split(","):
             told[State(name.strip())] = to
     assert told == {state: set(moves) for state, moves in MOVES.items()}
+
+
+def test_the_readme_names_every_exit_code_and_no_other():
+    told = README.split("## Exit codes")[1].split("##")[0]
+    assert {int(code) for code in re.findall(r"\b\d+\b", told)} == {0, USAGE, *(kind.exit_code for kind in _tree(MailerError))}
+
+
+def _tree(kind: type[MailerError]) -> list[type[MailerError]]:
+    return [kind, *(below for one in kind.__subclasses__() for below in _tree(one))]
+
+
+def test_make_alone_prints_its_targets():
+    said = subprocess.run(["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^make (\w+) +\w", said, re.MULTILINE)
+    assert {"demo", "test", "check"} <= set(targets)
+    assert len(targets) == len(said.splitlines())
+    documented = {
+        word for text in (README,) for word in re.findall(r"^make (\w+)|`make (\w+)`", text, re.MULTILINE) for word in word
+    }
+    assert documented - {""} <= set(targets)
 
 
 def test_no_document_and_no_code_names_a_path_of_a_machine_or_a_registry():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from tests.installed import REPOSITORY, Place, mailer
-from tests.servers.spawned import SpawnedServer
+from tests.installed import REPOSITORY, TIMEOUT, Place, environment, mailer
+from tests.servers.threaded import ThreadedServer
 
 UNCHECKED = "targets: {court: {name: Court, form_of_address: Dear Madam Chair, to: head@court.example, checked_on: }}\n"
 CHECKED = UNCHECKED.replace("checked_on: ", "checked_on: 2011-09-20")
@@ -18,16 +20,16 @@ NOTHING_LEAVES, NEEDS_A_PERSON = 0, 69
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[SpawnedServer]:
-    with SpawnedServer(tmp_path / "far-side") as server:
+def relay():
+    with ThreadedServer() as server:
         yield server
 
 
-def far_side(relay: SpawnedServer) -> list[str]:
+def far_side(relay: ThreadedServer) -> list[str]:
     return [recipient for taken in relay.taken() for recipient in taken.recipients]
 
 
-def asked(relay: SpawnedServer) -> int:
+def asked(relay: ThreadedServer) -> int:
     """How often the server was told who writes to whom."""
     return sum(line.upper().startswith("MAIL") for lines in relay.record().commands.values() for line in lines)
 
@@ -66,7 +68,7 @@ def test_a_copy_of_the_repository_pointed_at_a_relay_still_writes_to_nobody(tmp_
     assert letters.get("queued", 0) == 0
 
 
-def live(tmp_path: Path, relay: SpawnedServer) -> Place:
+def live(tmp_path: Path, relay: ThreadedServer) -> Place:
     """An instance that is approved and has sent one letter."""
     place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
     place.relay(relay.port)
@@ -95,6 +97,8 @@ CAMPAIGN = "config/campaigns/c.yaml"
         (CAMPAIGN, "head@court.example", "head@another.example", "head@another.example"),
         (CAMPAIGN, "to: head@court.example", "to: head@court.example, cc: [press@court.example]", "press@court.example"),
         (CAMPAIGN, "pace: none", "pace: none\ncopy_to: [copies@campaign.example]", "copies@campaign.example"),
+        (CAMPAIGN, "letters@campaign.example", "others@campaign.example", "others@campaign.example"),
+        (CAMPAIGN, "title: A title", "title: Another title", "Another title"),
     ],
 )
 def test_a_change_of_what_was_approved_holds_the_queue_and_is_shown(tmp_path, relay, name, old, new, said):
@@ -138,6 +142,68 @@ def test_a_closed_target_gets_nothing_until_it_is_opened(tmp_path, relay):
     assert len(far_side(relay)) == 2
 
 
+def test_a_directory_s_addresses_are_confirmed_one_by_one_and_a_change_of_one_needs_approval(tmp_path, relay):
+    embassy = "targets: {embassy: {kind: embassy, name: Embassy, directory: embassies.yaml}}\n"
+    place = Place(tmp_path / "instance", f"pace: none\n{embassy}")
+    missions = "- {{country: AT, city: Vienna, email: vienna@embassy.example, checked_on: 2011-09-20}}\n"
+    unconfirmed = "- {{country: IE, city: Dublin, email: {}, checked_on: {}}}\n"
+    place.write("config/embassies.yaml", (missions + unconfirmed).format("dublin@embassy.example", "null"))
+    place.relay(relay.port)
+    assert place.mailer("approve", "c").code == 0
+    place.put("two.csv", "name,email,country\nAn Austrian,at@example.org,AT\nAn Irishwoman,ie@example.org,IE\n")
+    assert place.mailer("run").code == 0
+    assert far_side(relay) == ["vienna@embassy.example"]
+    (held,) = place.mailer("log", "--json", "--state", "held").lines
+    assert held["reason"] == "address not confirmed"
+    place.write("config/embassies.yaml", (missions + unconfirmed).format("eire@embassy.example", "2011-09-21"))
+    assert place.mailer("run").code == NEEDS_A_PERSON
+    assert "eire@embassy.example" in place.mailer("approve", "c", "--diff").out
+    assert place.mailer("approve", "c").code == 0
+    assert place.mailer("run").code == 0
+    assert far_side(relay) == ["vienna@embassy.example", "eire@embassy.example"]
+
+
+# Python itself tells of every name that is looked up and every connection that is opened, whichever library does it.
+_WATCHED = """
+import sys
+seen = []
+def watch(event, facts):
+    if event == "socket.connect":
+        seen.append(("connect", facts[1]))
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        seen.append(("lookup", facts[0]))
+sys.addaudithook(watch)
+from mailer.cli import main
+try:
+    main()
+finally:
+    print(seen, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("mode", ["sandbox", "file"])
+def test_without_a_relay_no_connection_leaves_this_machine_and_no_name_is_looked_up(tmp_path, relay, mode):
+    place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
+    somewhere = f"host: 127.0.0.1, port: {relay.port}, tls: none"
+    place.write("config/mailer.yaml", f"relay: {{mode: {mode}, {somewhere}}}\nrun_for: 1\n")
+    place.drop(3)
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCHED, "run"],
+        cwd=place.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert "Letters: 3 accepted" in done.stdout
+    seen = ast.literal_eval(done.stderr.splitlines()[-1])
+    assert bool(seen) is (mode == "sandbox")
+    hosts = {host for kind, facts in seen for host in [facts[0] if kind == "connect" else facts]}
+    assert hosts <= {"127.0.0.1"}
+    assert relay.record().connections == 0
+
+
 def test_a_check_refuses_the_approval_of_what_cannot_be_written(tmp_path, relay):
     place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
     place.relay(relay.port)
@@ -146,3 +212,12 @@ def test_a_check_refuses_the_approval_of_what_cannot_be_written(tmp_path, relay)
     place.drop(1)
     assert place.mailer("run").code == NEEDS_A_PERSON
     assert asked(relay) == 0
+
+
+def test_letters_of_a_rehearsal_are_named_before_it_goes_live(tmp_path, relay):
+    place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
+    place.drop(3)
+    assert place.mailer("run").code == 0
+    place.relay(relay.port)
+    assert "3 letters went to the sandbox" in place.mailer("check").out
+    assert "3 letters went to the sandbox" in place.mailer("approve", "c").err

@@ -17,7 +17,7 @@ from tests.installed import REPOSITORY, TIMEOUT, environment
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, REPOSITORY]
+    command: list[str | Path] = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, REPOSITORY]
     subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT)
     return next(folder.glob("*.whl"))
 
@@ -36,7 +36,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(python: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [python, "-m", "mailer", *words]
+    command: list[str | Path] = [python, "-m", "mailer", *words]
     return subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 
@@ -48,6 +48,12 @@ def test_the_wheel_holds_what_an_instance_is_made_from(wheel: Path):
         assert here <= names
     assert {f"mailer/ledger/sql/{path.name}" for path in (REPOSITORY / "mailer/ledger/sql").iterdir()} <= names
     assert not [name for name in names if name.startswith(("tests", "var", "demo"))]
+
+
+def test_the_wheel_brings_the_command(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        (points,) = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
+        assert "mailer = mailer.cli:main" in archive.read(points).decode()
 
 
 def test_the_code_that_runs_is_the_wheel_s(installed: Path, tmp_path: Path):

@@ -2,6 +2,7 @@
 Rows that become signatures, and rows that do not, each with the words that the organiser reads.
 """
 
+import time
 import unicodedata
 from datetime import date, datetime
 
@@ -203,6 +204,16 @@ def test_a_language_is_read_as_its_code_and_an_unknown_one_is_none(said, languag
 )
 def test_a_date_is_kept_in_utc(said, at):
     assert signed(signed_at=said).signed_at == at
+
+
+def test_a_date_without_a_zone_is_utc_wherever_the_machine_stands(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Almaty")
+    time.tzset()
+    try:
+        assert signed(signed_at="2011-09-20 10:05").signed_at == "2011-09-20T10:05:00Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_without_an_opening_any_past_day_will_do():

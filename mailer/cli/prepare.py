@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from mailer.app import Office
 from mailer.campaign import Campaign
 from mailer.checks import Findings
 from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, table
@@ -79,9 +80,23 @@ async def _check(loaded: Configuration, ask_relay: bool) -> list[Findings]:
             for id in office.desks
             if not ruling.is_approved(id)
         ]
+        waits += _rehearsed(office)
     if ask_relay:
         found.append(await checks.relay(loaded.relay))
     return [*found, Findings(notes=tuple(waits))]
+
+
+def _rehearsed(office: Office) -> list[str]:
+    """What a rehearsal leaves behind, where letters now go to a real relay: letters that count as sent and reached nobody."""
+    from mailer.relay import Mode
+
+    if not office.configuration.live or not (kept := office.ledger.accepted_by([Mode.SANDBOX, Mode.FILE])):
+        return []
+    letters = counted(kept, "letter")
+    return [
+        f"{letters} went to the sandbox or to files: accepted there, they reached nobody and are not sent again. To send them,"
+        " make a fresh instance (mailer init DIR) and drop the signature files there"
+    ]
 
 
 def _told(loaded: Configuration, found: Iterable[Findings], command: str = "check") -> int:
@@ -160,8 +175,9 @@ async def _approve(loaded: Configuration, campaign: str, only_diff: bool) -> Non
             raise CannotSend(f"{campaign} is not approved: the check fails")
         await ledger.keep_edition(edition, approval.packed(parts), CLOCK.seconds)
         await ledger.approve(campaign, edition, _user(), CLOCK.seconds)
+        notes = [*found.notes, *_rehearsed(office)]
     say(f"{campaign} is approved as it stands ({edition[:12]}); a later change holds its letters.")
-    for note in found.notes:
+    for note in notes:
         hint(f"note: {note}")
     hint(f"Letters go out with the next: {again(loaded, 'run')}")
 

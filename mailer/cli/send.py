@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 
@@ -16,9 +17,9 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, campaign_of, configuration, counted, hint, near, say
-from mailer.config import Configuration
+from mailer.config import Configuration, load
 from mailer.delivery import State
-from mailer.errors import AccountRefused, CannotSend, CannotWrite, RelayProblem, UnreadableFile
+from mailer.errors import AccountRefused, CannotSend, CannotWrite, ConfigurationError, RelayProblem, UnreadableFile
 from mailer.ledger import Pause
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
@@ -136,8 +137,28 @@ def perform(loaded: Configuration, job: Job) -> int:
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
         summary, blocked = asyncio.run(_work(loaded, job))
+        while job.forever and summary.is_stale:
+            loaded = _read_again(loaded)
+            summary, blocked = asyncio.run(_work(loaded, job))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
+
+
+def _read_again(before: Configuration) -> Configuration:
+    """The configuration after a change; while it has problems nothing is sent, and they are told once for each change."""
+    from mailer.app import fingerprint
+
+    while True:
+        seen = fingerprint(before)
+        try:
+            loaded = load(before.path, os.environ)
+        except ConfigurationError as problem:
+            log.misconfigured(str(problem))
+            while fingerprint(before) == seen:
+                time.sleep(1)
+        else:
+            log.read_again()
+            return loaded
 
 
 async def _work(loaded: Configuration, job: Job) -> tuple[Summary, list[str]]:

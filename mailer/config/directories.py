@@ -15,7 +15,7 @@ from mailer.campaign import Directory, Mission
 from mailer.config import yamls
 from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Placed, Section, listed
-from mailer.config.values import country, day, email, text
+from mailer.config.values import country, email, past_day, text
 
 
 class Directories:
@@ -63,7 +63,7 @@ def _mission(entry: Section) -> Mission:
         city=entry.one("city", text, ""),
         email=entry.one("email", email, None),
         covers=tuple(covered.value for covered in covers),
-        confirmed=entry.one("checked_on", day, None) is not None,
+        confirmed=entry.one("checked_on", past_day, None) is not None,
     )
     _check_covers(entry, mission, covers)
     for key in ("website", "email_source"):

@@ -15,7 +15,7 @@ from mailer.campaign import Channel, Directory, Target, Wording
 from mailer.config.directories import Directories
 from mailer.config.problems import Place
 from mailer.config.section import Placed, Section, check_once, nearest
-from mailer.config.values import choice, day, email, file_name, identifier, language, lines, phone, shown, text, zone
+from mailer.config.values import choice, email, file_name, identifier, language, lines, past_day, phone, shown, text, zone
 
 HOLD = "hold"
 
@@ -79,7 +79,7 @@ def _target(id: str, targets: Section, languages: Sequence[str], directories: Di
         postal_address=section.one("postal_address", lines, ""),
         language=section.one("language", language, ""),
         timezone=section.one("timezone", zone, None),
-        confirmed=section.one("checked_on", day, None) is not None or not section.stands("checked_on"),
+        confirmed=section.one("checked_on", past_day, None) is not None or not section.stands("checked_on"),
         closed=_closed(section),
         directory=_directory(section, directories),
         fallback=section.one("fallback", _fallback, ""),

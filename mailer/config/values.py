@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import date, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TypeVar
 
 from mailer import address
@@ -132,6 +132,14 @@ def day(written: str) -> date:
         except ValueError:
             raise ValueError(f"the calendar has no {shown(written)}") from None
     raise ValueError(f"must be a date like 2011-09-20, not {shown(written)}")
+
+
+def past_day(written: str) -> date:
+    """A date on which something has been done, so it is not to come."""
+    found = day(written)
+    if found > datetime.now(UTC).date() + timedelta(days=1):  # it may be tomorrow already where the writer is
+        raise ValueError(f"is the day on which it was done, and {shown(written)} is still to come")
+    return found
 
 
 def minute(written: str) -> int:

@@ -17,7 +17,8 @@ from mailer.outcome import Recipient, Standing
 _ORDERED = """
 SELECT l.id, l.state, l.attempt, l.recipients FROM letter l JOIN signature s ON s.id = l.signature
 WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter)
-    AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target) AND (:state = '' OR l.state = :state) AND (:reason = '' OR l.reason = :reason)
+    AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target)
+    AND (:state = '' OR l.state = :state) AND (:reason = '' OR l.reason = :reason)
     AND (:file IS NULL OR s.file = :file) AND (:sends = 0 OR s.sealed IS NOT NULL)
     AND (l.state <> 'cancelled' OR NOT EXISTS (SELECT 1 FROM attempt WHERE letter = l.id AND marked_at IS NOT NULL))
 ORDER BY l.id LIMIT :limit

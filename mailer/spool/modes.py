@@ -71,14 +71,14 @@ def _kept(parent: Folder, name: str, mode: int, group: str) -> list[str]:
 
 
 def _mended(folder: Folder, mode: int) -> list[str]:
-    """Take away what a folder lets in beyond its mode, and say so."""
+    """Give a folder that lets in more than its mode that mode, and say so; a stricter one is left as its owner wants it."""
     found = stat.S_IMODE(os.stat(folder.handle).st_mode)
     looser = found & 0o777 & ~mode
     if not looser:
         return []
     with about(folder.path):
-        os.chmod(folder.handle, found & ~looser)
-    return [f"{folder.path}: its mode {found:04o} let more in than {mode:04o} does; it is {found & ~looser:04o} now"]
+        os.chmod(folder.handle, mode)
+    return [f"{folder.path}: its mode {found:04o} let more in than {mode:04o} does; it is {mode:04o} now"]
 
 
 def _check_mount(queue: Folder) -> None:
