@@ -94,8 +94,7 @@ class Courier:
     async def _hand_over(self, due: Due, draft: Draft, connection: Connection) -> Outcome | None:
         asked = [recipient.address for recipient in draft.recipients if recipient.is_asked]
         may_send = partial(outcome.may_send, draft.recipients)
-        said = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
-        handover = outcome.without(said, draft.private)
+        handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
         if not handover.goes_on:
             return await self._settle(due, draft, handover)
         ended = await connection.body(draft.wire, handover.rcpt)
@@ -105,7 +104,8 @@ class Courier:
 
     async def _mark_and_dot(self, due: Due, draft: Draft, connection: Connection, handover: Handover) -> Outcome | None:
         """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
-        recipients, meant = outcome.answered(draft.recipients, handover.rcpt)
+        answered, meant = outcome.answered(draft.recipients, handover.rcpt)
+        recipients = outcome.scrubbed(answered, draft.private)
         paced = tuple(r.address for r in recipients if r.role is Role.TO and r.address in meant)
         if not await self._ledger.mark(due, Mark(recipients, meant, draft.fixed, paced), self._clock.seconds):
             await self._drop(connection)
@@ -113,7 +113,13 @@ class Courier:
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
 
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome:
-        decided = outcome.decide(draft.recipients, outcome.without(handover, draft.private))
+        judged = outcome.decide(draft.recipients, handover)
+        decided = replace(
+            judged,
+            reason=outcome.without(judged.reason, draft.private),
+            answer=outcome.without(judged.answer, draft.private),
+            recipients=outcome.scrubbed(judged.recipients, draft.private),
+        )
         now = self._clock.seconds
         then = delivery.after(due, decided, self._retry, now, self._clock.chance())
         await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
@@ -156,6 +162,8 @@ class Courier:
         if due.fixed is not None and due.fixed.sha256 != fixed.sha256:
             return Refrained(CHANGED, "its template, its target or its sender was changed since; retry it as a new letter")
         recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
+        if not any(recipient.is_asked for recipient in recipients):
+            return Refrained("nobody is left to ask", "whoever had not accepted it is not configured any more")
         return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, _private(signed))
 
 

@@ -263,26 +263,6 @@ class Handover:
         return self.stage is Stage.DATA and isinstance(self.answer, Reply) and self.answer.code == 354
 
 
-def without(handover: Handover, private: Sequence[str]) -> Handover:
-    """
-    The same handover, its answers free of words that are personal: servers echo what letters say.
-
-    >>> str(without(Handover(Stage.DOT, Reply(550, "", "spam by jane DOE")), ["Jane Doe"]).answer)
-    '550 spam by …'
-    """
-    words = "|".join(re.escape(word) for word in sorted(filter(None, private), key=len, reverse=True))
-    if not words:
-        return handover
-    pattern = re.compile(words, re.IGNORECASE)
-
-    def told(answer: Reply | Lost) -> Reply | Lost:
-        if isinstance(answer, Lost):
-            return replace(answer, why=pattern.sub("…", answer.why))
-        return replace(answer, text=pattern.sub("…", answer.text))
-
-    return replace(handover, answer=told(handover.answer), rcpt=tuple(told(answer) for answer in handover.rcpt))
-
-
 # Asked with the answers to RCPT, in order: may the body follow?
 MaySend = Callable[[Sequence[Reply | Lost]], bool]
 
@@ -403,3 +383,19 @@ def _told_by_the_recipients(
         if said.verdict in made and recipient.role is not Role.COPY:
             return said
     return None
+
+
+def without(text: str, private: Sequence[str]) -> str:
+    """
+    What a server said, free of words that are personal: servers echo what letters say. Only for what has been judged.
+
+    >>> without("550 spam by jane DOE", ["Jane Doe"])
+    '550 spam by …'
+    """
+    words = "|".join(re.escape(word) for word in sorted(private, key=len, reverse=True))
+    return re.sub(words, "…", text, flags=re.IGNORECASE) if words else text
+
+
+def scrubbed(recipients: Sequence[Recipient], private: Sequence[str]) -> tuple[Recipient, ...]:
+    """Recipients whose replies are free of words that are personal."""
+    return tuple(replace(recipient, reply=without(recipient.reply, private)) for recipient in recipients)

@@ -11,6 +11,7 @@ Signatures come in as an organiser's file does, through the spool. Time stands s
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections import Counter
@@ -133,8 +134,8 @@ class Scene:
         return Dispatch(settings, desks or self.office.desks, self.ledger, self.time.clock, self.office.ruling)
 
     async def send(self, relay: Settings, connections: int = 1, limit: int | None = None) -> Sent:
-        """Send what is due, as one pass does."""
-        async with reachable(relay) as reached:
+        """Send what is due, as one pass does. Raises: TimeoutError where the pass has no end."""
+        async with asyncio.timeout(60), reachable(relay) as reached:
             return await self.dispatch(connections).send(reached, log.Watch(), limit)
 
     def records(self) -> list[Record]:

@@ -87,35 +87,36 @@ def test_an_empty_install_has_all_the_keys_too(ledger):
 
 
 async def test_a_status_counts_every_letter_once_by_state_and_by_target(ledger):
-    await put(ledger, 4, new(), new("ministry", State.HELD, "approval"), new("president", State.BY_HAND, channel=Channel.PHONE))
+    await put(ledger, 5, new(), new("ministry", State.HELD, "approval"), new("president", State.BY_HAND, channel=Channel.PHONE))
     await put(ledger, 1, campaign="another")
-    accepted, deferred, doubtful, refused = await claim(ledger)
+    accepted, deferred, doubtful, silent, refused = await claim(ledger)
     await dot(ledger, accepted)
     await dot(ledger, deferred, LATER)
     await dot(ledger, doubtful, SILENCE)
+    await dot(ledger, silent, SILENCE)
     await dot(ledger, refused, NEVER)
-    told = status(ledger, "configured", waiting=2)
+    told = status(ledger, "configured", waiting=3)
     assert list(told["campaigns"]) == ["another", "configured", CAMPAIGN]
     ours = told["campaigns"][CAMPAIGN]
     assert set(ours) >= CAMPAIGN_KEYS
-    assert ours["signatures"] == 4
-    assert ours["letters"] == {"accepted": 1, "deferred": 1, "in_doubt": 1, "refused": 1, "held": 4, "by_hand": 4}
+    assert ours["signatures"] == 5
+    assert ours["letters"] == {"accepted": 1, "deferred": 1, "in_doubt": 2, "refused": 1, "held": 5, "by_hand": 5}
     assert ours["targets"] == {
-        TARGET: {"accepted": 1, "deferred": 1, "in_doubt": 1, "refused": 1},
-        "ministry": {"held": 4},
-        "president": {"by_hand": 4},
+        TARGET: {"accepted": 1, "deferred": 1, "in_doubt": 2, "refused": 1},
+        "ministry": {"held": 5},
+        "president": {"by_hand": 5},
     }
     assert told["campaigns"]["another"]["letters"] == {"queued": 1}
-    assert (told["in_doubt"], told["files"]["waiting"]) == (1, 2)
+    assert (told["in_doubt"], told["files"]["waiting"]) == (2, 3)
     assert told["next_attempt_at"] == "2011-09-20T08:00:00Z"
 
 
 async def test_a_status_accounts_for_the_rows_of_files(ledger):
     first, second = await begin(ledger, claim="01"), await begin(ledger, claim="02")
     bad, reading = await begin(ledger, claim="03"), await begin(ledger, claim="04")
-    await ledger.end_file(first, "done", Count(10, 6, 3, 1), "", NOW)
-    await ledger.end_file(second, "done", Count(5, 0, 3, 2), "", NOW)
-    await ledger.end_file(bad, "rejected", Count(), "not a table", NOW)
+    await ledger.end_file(first, "done", Count(10, 5, 4, 1), "", NOW)
+    await ledger.end_file(second, "done", Count(5, 1, 2, 2), "", NOW)
+    await ledger.end_file(bad, "rejected", Count(9, 2, 4, 3), "broken in the middle", NOW)
     assert reading
     told = status(ledger)
     assert (told["campaigns"], told["files"]["done"], told["files"]["rejected"]) == ({}, 2, 1)
