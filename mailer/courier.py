@@ -114,10 +114,12 @@ class Courier:
 
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome:
         judged = outcome.decide(draft.recipients, handover)
+        answer = outcome.without(judged.answer, draft.private)
         decided = replace(
             judged,
-            reason=outcome.without(judged.reason, draft.private),
-            answer=outcome.without(judged.answer, draft.private),
+            # Only what the server said in it: our own words are compared with (`ACCOUNT_REFUSED`) and selected by.
+            reason=judged.reason.replace(judged.answer, answer),
+            answer=answer,
             recipients=outcome.scrubbed(judged.recipients, draft.private),
         )
         now = self._clock.seconds
@@ -147,8 +149,8 @@ class Courier:
         if target is None:
             return Refrained(Reason.NO_ROUTE, "the target is not configured any more")
         route = campaigns.route(at.campaign, target, due.country, live=at.is_live)
-        if route.hold is not None:
-            return Refrained(route.hold)
+        if route.hold is not None or not route.to:
+            return Refrained(route.hold or Reason.NO_ROUTE)
         try:
             signed, _ = signature.unpack(at.seal.open(due.sealed))
             now = self._clock.seconds

@@ -179,9 +179,11 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     """
     if not outcome.reached_mail:
         return Next(State.QUEUED, outcome.reason, now, due.tries, due.first_tried_at, due.recipients)
-    first = due.first_tried_at or now
+    # What the relay stopped is no try, so the time in which the letter may be given up has not begun with it.
+    is_tried = outcome.verdict is not Verdict.DEFERRED or outcome.scope is not Scope.RELAY
+    first = due.first_tried_at or (now if is_tried else None)
     state = _STATES[outcome.verdict]
-    if state is State.DEFERRED and now - first >= retry.give_up_after and has_reached(outcome.recipients):
+    if state is State.DEFERRED and first is not None and now - first >= retry.give_up_after and has_reached(outcome.recipients):
         return Next(State.ACCEPTED, f"given up for cc: {outcome.reason}", None, due.tries + 1, first, outcome.recipients)
     if state is not State.DEFERRED:
         return Next(state, outcome.reason, None, due.tries + 1, first, outcome.recipients)

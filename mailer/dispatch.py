@@ -28,7 +28,7 @@ from mailer.ledger import Lane, Ledger
 from mailer.outcome import ACCOUNT_REFUSED, Outcome, Scope
 from mailer.pace import HOUR, Breaker, Clock
 from mailer.relay import Relay
-from mailer.rules import Ruling
+from mailer.rules import Ruling, is_over
 
 _ROUND = 4  # letters claimed from a lane at once, for each connection
 
@@ -175,6 +175,8 @@ class Dispatch:
             if waiting.due_at > now or ruling.hold(waiting.lane) is not None:
                 continue
             campaign = self._desks[waiting.lane.campaign].campaign
+            if is_over(campaign, now):
+                continue
             target = campaign.targets[waiting.lane.target]
             if pace.opens_at(campaign.window, target.timezone, now) > now:
                 continue
@@ -203,7 +205,7 @@ class Dispatch:
     ) -> None:
         """Carry one letter after another over one connection."""
         try:
-            while (item := await line.get()) is not None:
+            while not _is_cancelled() and (item := await line.get()) is not None:
                 due, lane = item
                 try:
                     await self._carry(courier, relay, due, sent)
@@ -266,6 +268,15 @@ class Dispatch:
     async def _pause(self, campaign: str, why: str) -> None:
         if await self._ledger.pause(f"campaign:{campaign}", Who.WORKER, why, self._clock.seconds):
             log.campaign_paused(campaign, why)
+
+
+def _is_cancelled() -> bool:
+    """
+    Whether this courier was told to end because another failed. Before Python 3.12 a library's wait_for may swallow the
+    cancellation itself, and a courier that went on would wait for a line that nobody feeds any more.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _addresses(ruling: Ruling, campaign: Campaign, lane: Lane) -> tuple[str, ...]:

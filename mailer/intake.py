@@ -34,7 +34,9 @@ from mailer.signature import Signature
 from mailer.spool import Claimed, Odd, Spool, Waiting
 
 CHUNK = 500  # rows a transaction
+_NONE = Count()
 _READINGS = 3  # of a file that changes while it is read
+_CHANGING = "it kept changing while it was read: close it in the program that writes it, then drop the whole file again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Intake:
 
     async def _read_until_steady(self, claimed: Claimed, desk: Desk, file: int) -> Result:
         """Read the file until it stands still, then close its accounts and put it into `done/`."""
+        count = _NONE
         for _ in range(_READINGS):
             with claimed.open() as stream:
                 before = os.fstat(stream.fileno())
@@ -110,14 +113,15 @@ class Intake:
                 opened = reading.of(stream, claimed.name, desk.campaign, today)
                 with closing(_Accounts(desk, claimed, opened)) as accounts:
                     await self._take_rows(opened, accounts, file)
+                    count = accounts.count
                     if self._spool.changed(claimed, before):
                         continue
                     await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
                     self._spool.finish(claimed, accounts.beside())
-            count = accounts.count
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
             return Result(claimed.name, desk.campaign.id, count)
-        raise UnreadableFile("it kept changing while it was read: close it in the program that writes it, then drop it again")
+        # Its rows stand in the ledger already, so what is said of it must not be that nothing was taken.
+        return await self._set_aside(claimed, desk.campaign.id, _CHANGING, count)
 
     async def _take_rows(self, opened: Reading, accounts: _Accounts, file: int) -> None:
         campaign = opened.campaign
@@ -141,10 +145,10 @@ class Intake:
             log.file_set_aside(file, odd.reason)
         return Result(odd.name, "", reason=odd.reason)
 
-    async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
+    async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str, count: Count = _NONE) -> Result:
         file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)
-        await self._ledger.end_file(file, "rejected", Count(), reason, self._clock.seconds)
-        self._spool.set_aside(claimed, reason)
+        await self._ledger.end_file(file, "rejected", count, reason, self._clock.seconds)
+        self._spool.set_aside(claimed, reason, count.taken)
         log.file_set_aside(file, reason)
         return Result(claimed.name, campaign or "", reason=reason)
 

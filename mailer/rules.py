@@ -47,8 +47,8 @@ class Ruling:
         if campaign is None or target is None:
             return Reason.NO_ROUTE
         route = campaigns.route(campaign, target, lane.country, live=self.is_live)
-        if route.hold is not None:
-            return route.hold
+        if route.hold is not None or not route.to:
+            return route.hold or Reason.NO_ROUTE
         return None if self.is_approved(campaign.id) else Reason.APPROVAL
 
 
@@ -92,13 +92,21 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
 
 async def _expire(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> int:
     expired = 0
+    paused = {pause.scope for pause in await ledger.pauses()}
     for campaign in ruling.campaigns.values():
-        over = campaign.deadline is not None and now >= _end_of(campaign.deadline)
+        over = is_over(campaign, now)
+        if not over and paused & {"all", f"campaign:{campaign.id}"}:
+            continue  # a letter is not given up while nobody may send it
         before = None if over else int(now - retry.give_up_after)
         reason = "the campaign's deadline has passed" if over else "given up: it was deferred for too long"
         while moved := await ledger.expire(campaign.id, before, reason, now, _AT_ONCE):
             expired += moved
     return expired
+
+
+def is_over(campaign: Campaign, now: float) -> bool:
+    """Whether a campaign's deadline has passed: nothing of it goes out any more, not even in a pass that began before."""
+    return campaign.deadline is not None and now >= _end_of(campaign.deadline)
 
 
 def _end_of(day: date) -> float:

@@ -395,7 +395,7 @@ def test_without_approval_it_ends_with_69_at_every_pass(place, relay):
         said = place.mailer("run")
         assert said.code == 69
         assert "No letter was sent." in said.out
-        assert "Waiting for you: c: 2 letters, not approved as it stands: mailer approve c" in said.err
+        assert "Waiting for you: c is not approved as it stands, 2 letters held: mailer approve c" in said.err
     assert relay.record().connections == 0
 
 

@@ -92,8 +92,9 @@ def test_what_fails_before_mail_lets_the_letter_go_unsent_and_costs_it_nothing(s
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data", "body", "dot"])
 def test_what_the_relay_stops_later_waits_but_counts_as_no_try(stage):
     stopped = outcome(Verdict.DEFERRED, Stage(stage), Scope.RELAY)
-    assert after(due(), stopped, RETRY, NOW, 0.5) == Next(State.DEFERRED, "why", NOW + 300, 0, NOW, stopped.recipients)
-    assert after(due(2, 500), stopped, RETRY, NOW, 0.5).tries == 2
+    assert after(due(), stopped, RETRY, NOW, 0.5) == Next(State.DEFERRED, "why", NOW + 300, 0, None, stopped.recipients)
+    later = after(due(2, 500), stopped, RETRY, NOW, 0.5)
+    assert (later.tries, later.first_tried_at) == (2, 500)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ The server is real and shows in which order letters came, and when by the test's
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -326,6 +327,24 @@ async def test_a_connection_that_is_lost_at_auth_is_no_refusal_of_the_account(tm
         assert (await scene.ledger.breaker(settings_for(server).name)).not_before == NOON + 60
 
 
+async def test_a_signatory_who_is_called_like_our_own_words_does_not_hide_what_happened(tmp_path: Path) -> None:
+    """Names are taken out of what a server said, not out of what we say about it."""
+    made = instance(tmp_path)
+    file = made.write(
+        "var/queue/incoming/1.csv", "Name,Email\nThe Relay,account@private.example\nServer,mailbox@private.example\n"
+    )
+    os.utime(file, (NOON - 3600, NOON - 3600))
+    async with at_work(made) as scene:
+        await scene.take_in()
+        async with ScriptedServer(offers=DEMANDING) as server:
+            assert (await scene.send(settings_for(server, **ACCOUNT))).account_refused
+            await scene.ledger.keep_breaker(settings_for(server).name, Breaker(), NOON)
+            server.follow([Rule("rcpt", Say("550 5.1.1 the mailbox of The Relay is gone"), recipient=TO)])
+            await scene.send(settings_for(server, **ACCOUNT | {"password": "secret"}))
+        assert {record.reason for record in scene.records()} == {"there is no such mailbox"}
+        assert scene.one().reply == "550 5.1.1 the mailbox of … is gone"
+
+
 @pytest.mark.parametrize("refusal", ["550 5.1.0 no such sender", "553 5.1.8 bad domain", "550 5.7.1 not from you"])
 async def test_a_refused_sender_pauses_its_campaign_and_no_other(refusal: str, tmp_path: Path) -> None:
     made = instance(tmp_path)
@@ -451,7 +470,8 @@ async def test_a_stop_finishes_the_letters_in_hand_and_begins_no_other(connectio
             sending = asyncio.create_task(dispatch.send(Relay(settings_for(server)), log.Watch()))
             await server.until(lambda: server.seen["dot"] == connections)
             dispatch.stop()
-            sent = await sending
+            async with asyncio.timeout(30):
+                sent = await sending
             await server.until(lambda: server.seen["quit"] == connections)
         assert sent.states == {"accepted": connections} and len(server.dotted) == connections
         assert scene.states() == {"accepted": connections, "queued": 20 - connections}
@@ -462,7 +482,8 @@ async def test_a_stop_before_the_first_letter_sends_nothing(tmp_path: Path) -> N
     async with working(tmp_path, 3) as scene, ScriptedServer() as server:
         dispatch = scene.dispatch()
         dispatch.stop()
-        assert not (await dispatch.send(Relay(settings_for(server)), log.Watch())).states
+        async with asyncio.timeout(30):
+            assert not (await dispatch.send(Relay(settings_for(server)), log.Watch())).states
         assert scene.states() == {"queued": 3} and server.connections == 0
 
 

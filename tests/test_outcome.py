@@ -340,7 +340,8 @@ def test_a_letter_comes_to_what_its_recipients_came_to(roles, stage, answer, rcp
         ("to to", [GONE, OK], True),
         ("to cc", [OK, BYE], False),
         ("to cc", [OK, GONE_DARK], False),
-        ("to copy", [OK, Reply(550, "5.4.5", "daily limit")], False),
+        ("to cc", [OK, Reply(550, "5.4.5", "daily limit")], False),
+        ("to copy", [OK, Reply(550, "5.4.5", "daily limit")], True),  # a copy holds no letter up
         ("to:accepted cc", [OK], True),
         ("to:accepted cc:deferred", [BUSY], False),
         ("to:accepted cc copy", [BUSY, OK], True),

@@ -307,6 +307,7 @@ def test_following_the_log_shows_the_moves_that_were_asked_for_and_no_others(var
     (root / "config/mailer.yaml").write_text("relay: {mode: sandbox}\nrun_for: 1\n")
     with started(root, "log", "--follow", "--state", "accepted", "--json") as following:
         assert "Following" in following.hint()
+        assert mailer(root, "cancel", "--state", "held", "--why", "moves that nobody asked to see").code == 0
         assert mailer(root, "run").code == 0
         moved = [json.loads(following.line()) for _ in range(2)]
         ended = following.end()

@@ -656,6 +656,32 @@ async def test_an_answer_too_many_refuses_no_letter_and_brings_no_dot(verb: Any,
     assert server.dots == {}
 
 
+@both
+@pytest.mark.parametrize(
+    "action, verdict",
+    [
+        (Extra("250 2.0.0 and again"), Verdict.DEFERRED),
+        (Say("354 go on"), Verdict.DEFERRED),
+        (Say("554 5.5.1 no valid recipients"), Verdict.DEFERRED),
+        (Garbage(), Verdict.DEFERRED),
+        # It only leaves: what it said before is believed.
+        (Extra("421 4.3.2 closing"), Verdict.REFUSED),
+        (Say("421 4.3.2 closing"), Verdict.REFUSED),
+        (Drop(), Verdict.REFUSED),
+        (Reset(), Verdict.REFUSED),
+    ],
+)
+async def test_a_refusal_is_believed_only_of_a_server_that_answers_rset_as_it_must(
+    action: Action, verdict: Verdict, offers: Offers
+) -> None:
+    script = [Rule("rcpt", Say("550 5.1.1 gone")), Rule("rset", action)]
+    async with ScriptedServer(script, offers=offers) as server:
+        connection = await connected(settings_for(server))
+        handover = await handed_over(connection)
+        assert outcome.decide(RECIPIENTS, handover).verdict is verdict
+        assert not connection.is_usable
+
+
 @pytest.mark.parametrize("extra", ["250 2.0.0 hello again", "421 4.3.2 closing", "hello"])
 async def test_a_connection_on_which_the_server_spoke_unasked_carries_no_other_letter(extra: str) -> None:
     async with ScriptedServer([Rule("dot", Extra(extra))]) as server:

@@ -203,7 +203,7 @@ async def _blocked(office: Office) -> list[str]:
         unconfirmed = reasons.get((id, State.HELD, Reason.NOT_CONFIRMED), 0)
         if not ruling.is_approved(id) and unapproved + unconfirmed:
             waits = counted(unapproved + unconfirmed, "letter")
-            found.append(f"{id}: {waits}, not approved as it stands: {again(loaded, f'approve {id}')}")
+            found.append(f"{id} is not approved as it stands, {waits} held: {again(loaded, f'approve {id}')}")
         if unconfirmed and not _has_confirmed(campaign):
             found.append(f"{id}: no address is confirmed: look each up, and write the day beside it as checked_on")
     lanes = {waiting.lane.campaign for waiting in await ledger.waiting()}

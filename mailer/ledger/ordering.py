@@ -11,7 +11,7 @@ from mailer.delivery import Order, State, Who
 from mailer.ledger import Selection
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, packed, unpacked
-from mailer.outcome import Recipient, Standing
+from mailer.outcome import Recipient, Role, Standing
 
 # A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all.
 _ORDERED = """
@@ -80,8 +80,10 @@ class OrderingPart:
                 return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
             now_is = Standing.ACCEPTED if accepted else Standing.WAITING
             after = [replace(r, state=now_is) if r.state is Standing.IN_DOUBT else r for r in unpacked(found[0][2])]
-            db.execute(_KEEP, (packed(after), letter))
-            new, at = (State.ACCEPTED, None) if accepted else (State.QUEUED, now)
+            # A resend is tried from now on; a letter whose cc still misses it goes on to that cc alone.
+            db.execute(_AGAIN if not accepted else _KEEP, (packed(after), letter))
+            is_whole = accepted and not any(r.role is Role.CC and r.is_asked for r in after)
+            new, at = (State.ACCEPTED, None) if is_whole else (State.DEFERRED if accepted else State.QUEUED, now)
             move(
                 db,
                 (letter, State.IN_DOUBT, found[0][1]),

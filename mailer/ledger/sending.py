@@ -18,7 +18,7 @@ from mailer.delivery import Due, Fixed, Next, State, Who
 from mailer.ledger import Lane, Mark, Recovered
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
-from mailer.outcome import Outcome, Standing
+from mailer.outcome import Outcome, Stage, Standing, Verdict
 from mailer.pace import HOUR
 
 _CLAIM = """
@@ -99,7 +99,7 @@ class SendingPart:
         """
 
         def work(db: apsw.Connection) -> bool:
-            verdict = outcome.verdict if outcome.reached_mail else "unsent"
+            verdict = _verdict_of_the_attempt(outcome)
             values = (
                 now,
                 verdict,
@@ -157,6 +157,18 @@ class SendingPart:
 
         recovered: Recovered = await self._engine.run(work)
         return recovered
+
+
+def _verdict_of_the_attempt(outcome: Outcome) -> str:
+    """
+    What this attempt came to, which is not always what the letter came to: a letter that its `to` accepted before is accepted
+    once its cc has refused, and that attempt ended without a dot.
+    """
+    if not outcome.reached_mail:
+        return "unsent"
+    if outcome.verdict is Verdict.ACCEPTED and outcome.stage is not Stage.DOT:
+        return "refused"
+    return str(outcome.verdict)
 
 
 def _let_go_dead(db: apsw.Connection, letter: int, number: int, now: int) -> bool:

@@ -153,11 +153,12 @@ def answered(
 
 
 def may_send(recipients: Sequence[Recipient], rcpt: Sequence[Reply | Lost], table: Sequence[Rule] = TABLE) -> bool:
-    """Whether the body may follow: a `to` is accepted, now or before, and no answer was about the relay itself."""
-    judged = [judge(Stage.RCPT, answer, table) for answer in rcpt]
-    if any(one.scope is Scope.RELAY for one in judged):
-        return False
+    """Whether the body may follow: a `to` is accepted, now or before, and no answer to an office was about the relay."""
     asked = [recipient for recipient in recipients if recipient.is_asked]
+    judged = [judge(Stage.RCPT, answer, table) for answer in rcpt]
+    # What a server says of a copy is about that mailbox, whatever its words; it holds no letter up.
+    if any(one.scope is Scope.RELAY for r, one in zip(asked, judged, strict=True) if r.role is not Role.COPY):
+        return False
     now = {r.address for r, one in zip(asked, judged, strict=True) if one.verdict is Verdict.ACCEPTED}
     reached = any(r.role is Role.TO and (r.state is Standing.ACCEPTED or r.address in now) for r in recipients)
     return reached and bool(now)

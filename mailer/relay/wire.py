@@ -148,7 +148,8 @@ class ReplyReader(asyncio.Protocol):
             if self._lost:
                 return self._lost
             if not await self._next(deadline):
-                return self._lose(f"no answer within {seconds:g} s")
+                # A process that stood still finds the answer and the end of its patience together: the answer counts.
+                return self._parsed() or self._lose(f"no answer within {seconds:g} s")
 
     def _parsed(self) -> Reply | Lost | None:
         """Take one reply off the buffer; None while it is not whole yet."""

@@ -13,6 +13,7 @@ from tests.ledgers import (
     HEAD,
     LANE,
     LATER,
+    NEVER,
     NOW,
     PRESS,
     YES,
@@ -117,6 +118,35 @@ async def test_a_doubt_resolved_as_accepted_is_not_sent_again(ledger):
     assert (record.state, record.accepted_at) == ("accepted", NOW + 600)
     assert {state for _, _, state, _ in record.recipients} == {"accepted"}
     assert await claim(ledger, now=NOW + DAY) == []
+
+
+async def test_a_retry_asks_only_who_is_missing_and_with_the_same_bytes(ledger):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, NEVER, YES])
+    await ledger.expire(CAMPAIGN, None, "too late", NOW, ALL)
+    assert one(ledger, due.letter).state == "accepted"
+    partly = await claim_one(ledger, first=10)
+    await dot(ledger, partly, rcpt=[YES, LATER, YES])
+    assert await ledger.order(Selection(), ORDERS["retry"], "now", NOW + 1, 0, ALL) == (1, 0)
+    (again,) = await claim(ledger, now=NOW + 1)
+    assert (again.letter, again.fixed, again.tries, again.first_tried_at) == (partly.letter, FIXED, 0, None)
+    assert [(r.address, r.is_asked) for r in again.recipients] == [(HEAD, False), (PRESS, True), (COPY, False)]
+
+
+async def test_a_retry_of_what_nobody_has_taken_begins_afresh(ledger):
+    due = await claim_one(ledger)
+    await dot(ledger, due, NEVER)
+    assert await ledger.order(Selection(), ORDERS["retry"], "address found", NOW + 1, 0, ALL) == (1, 0)
+    (again,) = await claim(ledger, now=NOW + 1)
+    assert (again.attempt, again.fixed, again.recipients, again.tries) == (2, None, (), 0)
+    assert_sound(ledger, {due.letter: State.QUEUED})
+
+
+async def test_what_may_have_left_is_not_sent_again_by_way_of_a_cancellation(ledger):
+    letter = await in_doubt(ledger)
+    assert await ledger.order(Selection(), ORDERS["cancel"], "no", NOW, 0, ALL) == (1, 0)
+    assert await ledger.order(Selection(), ORDERS["retry"], "yes", NOW, 0, ALL) == (0, 0)
+    assert one(ledger, letter).state == "cancelled"
 
 
 async def test_an_order_moves_what_its_states_allow_in_bounded_steps(ledger):

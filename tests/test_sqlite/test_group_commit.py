@@ -97,7 +97,7 @@ async def test_a_cancelled_callers_work_is_still_committed(engine, path):
 async def test_what_was_put_in_line_cannot_be_taken_back(engine, path):
     async with Gate(engine):
         engine.submit(remember("mine")).cancel()
-    await engine.run(remember("next"))
+    await asyncio.wait_for(engine.run(remember("next")), 10)
     assert remembered(path) == ["mine", "next"]
 
 
@@ -112,11 +112,11 @@ async def test_closing_finishes_what_stands_in_line(engine, path):
         works = [engine.submit(remember(f"{n}")) for n in range(3)]
         closing = asyncio.create_task(asyncio.to_thread(engine.close))
         await asyncio.to_thread(grown, engine, 4)  # the end itself stands in line
-    await asyncio.gather(closing, *works)
+    await asyncio.wait_for(asyncio.gather(closing, *works), 10)
     assert remembered(path) == ["0", "1", "2"]
 
 
 async def test_a_closed_ledger_answers_that_it_is_closed(engine):
     engine.close()
     with pytest.raises(LedgerProblem, match="closed"):
-        await asyncio.wait_for(engine.run(lambda db: None), 60)
+        await asyncio.wait_for(engine.run(lambda db: None), 10)
