@@ -640,6 +640,30 @@ async def test_a_copy_that_had_its_answer_is_not_asked_again(scene: Scene) -> No
     assert dotted(server) == [(TO,), (CC,)] and standing(scene) == "accepted accepted deferred"
 
 
+@pytest.mark.parametrize(
+    "second, standing_then",
+    [
+        (Rule("rcpt", Say("550 5.1.1 gone")), "accepted refused accepted"),
+        (Rule("data", Say("554 5.7.1 no")), "accepted refused accepted"),
+        (Rule("body", Early("554 5.7.1 no")), "accepted refused accepted"),
+        (Rule("dot", Say("554 5.7.1 no")), "accepted refused accepted"),
+        (Rule("mail", Say("552 5.3.4 too large")), "accepted refused accepted"),
+    ],
+    ids=lambda value: value.verb if isinstance(value, Rule) else "",
+)
+async def test_a_letter_that_its_to_has_stays_accepted_when_its_cc_refuses_it_later(
+    second: Rule, standing_then: str, scene: Scene
+) -> None:
+    async with ScriptedServer([Rule("rcpt", Say("450 4.2.1 busy"), recipient=CC)]) as server:
+        await carried(scene, settings_for(server))
+        assert (scene.one().state, standing(scene)) == ("deferred", "accepted deferred accepted")
+        scene.time.now += 300
+        server.follow([second])
+        await carried(scene, settings_for(server))
+        assert (scene.one().state, standing(scene)) == ("accepted", standing_then)
+        assert scene.one().accepted_at == NOON + 300 and dotted(server)[0] == (TO, COPY)
+
+
 async def test_each_further_try_waits_longer(scene: Scene) -> None:
     waits: list[int] = []
     async with ScriptedServer([Rule("rcpt", Say("450 4.2.1 busy"))]) as server:
