@@ -590,7 +590,7 @@ def test_a_pause_is_heard_by_the_worker_that_runs(approved, relay, tmp_path):
     with at_work(approved.root, tmp_path):
         assert approved.mailer("pause", "--why", "wrong text").code == 0
         approved.drop(2)
-        assert wait(lambda: approved.letters("queued") == 2)
+        assert wait(lambda: approved.letters("queued") == 2, seconds=2)  # of rounds, each of which asks the command
         assert relay.record().connections == 0
         assert approved.mailer("resume", "--why", "mended").code == 0
         relay.wait_for("dot", 2)
