@@ -61,7 +61,7 @@ T = TypeVar("T")
 TARGETS = ("court", "ministry")
 BOTH = [Lane(CAMPAIGN, target, "") for target in TARGETS]
 LANES = st.sampled_from(BOTH)
-REASONS = st.sampled_from([*Reason, "render error", "organiser"])
+REASONS = st.sampled_from([Reason.APPROVAL, "render error", "organiser"])
 BEFORE_THE_BODY = (Stage.CONNECT, Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA)
 WHICH = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 4))  # of those in hand or of all; from the newest
 RCPT = st.lists(st.sampled_from([YES, YES, LATER, NEVER]), min_size=2, max_size=2)  # of cc and copy

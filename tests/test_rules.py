@@ -128,6 +128,10 @@ def test_a_lane_of_a_directory_is_held_by_its_country(country, is_live, reason):
     assert office.ruling.hold(Lane(CAMPAIGN, "embassy", country)) is reason
 
 
+def test_a_target_that_became_one_for_a_person_has_no_address_to_send_to():
+    assert Office(campaign(replace(COURT, kind="phone", to=(), phone="+7 7172 747570"))).ruling.hold(LANE) is Reason.NO_ROUTE
+
+
 def test_a_closed_target_comes_before_its_approval():
     office = Office(campaign(replace(COURT, closed="dissolved")), is_live=True)
     assert office.ruling.hold(LANE) is Reason.CLOSED
@@ -286,6 +290,18 @@ async def test_a_letter_is_given_up_so_long_after_its_first_try(ledger, after, e
     (due,) = await claim(ledger)
     await settle(ledger, due, Stage.MAIL, LATER)
     assert await OPEN.redecide(ledger, NOW + int(after)) == Ruled(expired=expired)
+
+
+@pytest.mark.parametrize("scope, expired", [("all", 0), (f"campaign:{CAMPAIGN}", 0), ("campaign:another", 1)])
+async def test_nothing_is_given_up_while_nobody_may_send_it_but_a_deadline_is_a_deadline(ledger, scope, expired):
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await settle(ledger, due, Stage.MAIL, LATER)
+    await ledger.pause(scope, Who.PERSON, "stop", NOW)
+    late = NOW + int(RETRY.give_up_after)
+    assert await OPEN.redecide(ledger, late) == Ruled(expired=expired)
+    over = Office(campaign(COURT, deadline=date(2011, 9, 20)))
+    assert await over.redecide(ledger, late) == Ruled(expired=1 - expired)
 
 
 async def test_a_letter_that_only_misses_a_cc_is_not_expired_but_ended_by_its_next_attempt(ledger):

@@ -14,6 +14,7 @@ from tests.ledgers import (
     CAMPAIGN,
     DOMAIN,
     HELD,
+    LANE,
     LATER,
     NEVER,
     NOW,
@@ -25,6 +26,7 @@ from tests.ledgers import (
     claim_one,
     dot,
     everything,
+    let_go,
     links,
     mark,
     new,
@@ -88,12 +90,24 @@ async def test_what_is_due_is_counted_and_its_oldest_known(ledger):
     assert (await ledger.count_due(NOW + 100), ledger.oldest_due(NOW + 100)) == (1, NOW + 100)
 
 
+async def test_what_each_relay_has_accepted_is_counted(ledger):
+    await put(ledger, 3)
+    first, second, third = await claim(ledger)
+    await dot(ledger, first)
+    await dot(ledger, second, NEVER)
+    await let_go(ledger, third)
+    (again,) = await ledger.claim(LANE, 1, "worker", "another:25", NOW)
+    await dot(ledger, again)
+    relays = (RELAY, "another:25", "unknown")
+    assert [ledger.accepted_by(relays[:count]) for count in range(4)] == [0, 1, 2, 2]
+
+
 async def test_a_ledger_that_only_its_own_methods_have_written_agrees_with_itself(ledger):
     await put(ledger, 4, new(), HELD_ELSEWHERE, new("president", State.BY_HAND))
-    accepted, marked, let_go, _ = await claim(ledger)
+    accepted, marked, gone, _ = await claim(ledger)
     await dot(ledger, accepted)
     await mark(ledger, marked)
-    await ledger.let_go(let_go, State.QUEUED, Who.WORKER, "", "", NOW)
+    await let_go(ledger, gone)
     assert list(ledger.disagreements()) == []
     await ledger.recover(NOW)
     assert list(ledger.disagreements()) == []

@@ -149,6 +149,17 @@ async def test_what_may_have_left_is_not_sent_again_by_way_of_a_cancellation(led
     assert one(ledger, letter).state == "cancelled"
 
 
+async def test_a_doubt_resolved_as_accepted_goes_on_to_the_cc_that_misses_it_alone(ledger):
+    due = await claim_one(ledger)
+    await mark(ledger, due, rcpt=[YES, LATER, YES])
+    await ledger.recover(NOW)
+    assert await ledger.resolve(due.letter, accepted=True, why="the copy came", now=NOW + 600, not_before=600) == ""
+    (again,) = await claim(ledger, now=NOW + 600)
+    assert [(r.address, r.is_asked) for r in again.recipients] == [(HEAD, False), (PRESS, True), (COPY, False)]
+    assert again.fixed == FIXED
+    assert_sound(ledger, {due.letter: State.QUEUED})
+
+
 async def test_an_order_moves_what_its_states_allow_in_bounded_steps(ledger):
     await put(ledger, 5)
     sending, _ = await claim(ledger, 2)

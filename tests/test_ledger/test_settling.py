@@ -210,6 +210,16 @@ async def test_what_one_recipient_accepted_is_not_asked_of_it_again(ledger):
     assert [attempt.verdict for attempt in ledger.attempts(due.letter)] == ["deferred", "accepted"]
 
 
+async def test_a_letter_that_its_to_has_is_accepted_though_its_cc_then_refuses_without_a_dot(ledger):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    (again,) = await claim(ledger, now=NOW + 300)
+    assert await settle(ledger, again, Stage.RCPT, NEVER, rcpt=[NEVER], now=NOW + 300)
+    assert one(ledger, due.letter).state == "accepted"
+    assert [(a.verdict, a.marked_at) for a in ledger.attempts(due.letter)] == [("deferred", NOW), ("refused", None)]
+    assert_sound(ledger, {due.letter: State.QUEUED})
+
+
 async def test_a_deferred_letter_is_due_again_when_its_wait_is_over(ledger):
     due = await claim_one(ledger)
     await dot(ledger, due, LATER)
