@@ -117,7 +117,6 @@ CREATE INDEX letter_held ON letter (campaign, target, country, reason, held_by) 
 CREATE INDEX letter_state ON letter (campaign, target, state);
 CREATE INDEX letter_tried ON letter (campaign, first_tried_at)
     WHERE state IN ('queued', 'deferred') AND first_tried_at IS NOT NULL;
-CREATE INDEX letter_sending ON letter (id) WHERE state = 'sending';
 
 -- One try to hand a letter over: opened before any connection, marked before the dot, settled with its outcome.
 CREATE TABLE attempt (
