@@ -87,7 +87,6 @@ def log(context: click.Context, /, **chosen: Any) -> None:
     loaded = configuration(context)
     selection = Selection(**chosen | {"state": chosen["state"] or ""})
     if follow:
-        hint("Following the moves of letters; Ctrl-C ends it.")
         asyncio.run(_follow(loaded, selection, as_json))
     else:
         asyncio.run(_log(loaded, selection, "json" if as_json else "csv" if as_csv else "table"))
@@ -266,6 +265,8 @@ async def _follow(loaded: Configuration, selection: Selection, as_json: bool) ->
         ledger = office.ledger
         _see_that_it_is_known(loaded, ledger, selection)
         behind = bisect_left(range(1, 1 << 40), True, key=lambda seq: ledger.link(seq) is None)
+        # Said from within: an interrupt that comes while asyncio is still being set up cannot be ended cleanly.
+        hint("Following the moves of letters; Ctrl-C ends it.")
         while True:
             for link in ledger.journal(behind, 1_000):
                 behind, told = link.seq, json.loads(link.line)
