@@ -14,17 +14,19 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailer import approval, log, seal
+from mailer import approval, continuity, log, seal
+from mailer.blotter import Blotter
 from mailer.config import Configuration
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.errors import CannotWrite, UsageProblem
+from mailer.instance import place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -45,6 +47,7 @@ class Office:
     configuration: Configuration
     ledger: Ledger
     desks: Mapping[str, Desk]
+    blotter: Blotter
 
     async def ruling(self) -> Ruling:
         """What rules are asked with, approvals read afresh."""
@@ -80,15 +83,16 @@ async def opened(configuration: Configuration, *, create: bool = False) -> Async
     # apsw and the tables are only imported where a ledger is opened.
     from mailer.ledger.sqlite import SqliteLedger
 
-    ledger = SqliteLedger(path)
+    ledger, blotter = SqliteLedger(path), Blotter(path.parent / "writing")
     try:
-        desks = await _desks(configuration, ledger, make_keys=create)
-        yield Office(configuration, ledger, desks)
+        desks = await _desks(configuration, ledger, blotter, make_keys=create)
+        yield Office(configuration, ledger, desks, blotter)
     finally:
+        blotter.close()
         ledger.close()
 
 
-async def _desks(configuration: Configuration, ledger: Ledger, *, make_keys: bool) -> dict[str, Desk]:
+async def _desks(configuration: Configuration, ledger: Ledger, blotter: Blotter, *, make_keys: bool) -> dict[str, Desk]:
     """
     A desk for each campaign. One that the ledger has never seen gets its key here, or is left out by commands that only look.
     """
@@ -101,7 +105,7 @@ async def _desks(configuration: Configuration, ledger: Ledger, *, make_keys: boo
         if id not in fingerprints:
             await ledger.remember_campaign(id, opened.fingerprint)
         edition, _ = edition_of(configuration, id, renderer)
-        desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live)
+        desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live, blotter)
     return desks
 
 
@@ -115,7 +119,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
     A worker, ready to run; the caller holds the lock.
 
     Raises:
-        CannotSend: the journal's file is ahead of the ledger.
+        CannotSend: this is not the ledger, the machine or the time in which the last one ended.
         CannotWrite: a folder cannot be made.
     """
     configuration = office.configuration
@@ -123,9 +127,9 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
     spool = spool_of(configuration)
     for sentence in spool.prepare(configuration.campaigns if len(configuration.campaigns) > 1 else ()):
         log.mended(sentence)
+    now, is_skewed = CLOCK.seconds, skew()
     journal = Journal(configuration.journal, office.ledger.journal)
-    journal.open()
-    now = CLOCK.seconds
+    await continuity.see(office.ledger, journal, place_of(Path(configuration.ledger)), now)
     for desk in office.desks.values():
         _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
         await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
@@ -137,15 +141,23 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
             intake=Intake(spool, office.ledger, office.desks, CLOCK, watch),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
             journal=journal,
+            blotter=office.blotter,
             relay=configuration.relay,
             retry=configuration.retry,
             clock=CLOCK,
             ruling=office.ruling,
             is_stale=lambda: fingerprint(configuration) != seen,
+            is_skewed=is_skewed,
             run_for=configuration.run_for,
         ),
         watch,
     )
+
+
+def skew() -> Callable[[], bool]:
+    """Watch the clock from now on; the answer says whether it was set by more than it may be."""
+    began = CLOCK.now() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return lambda: abs(CLOCK.now() - time.clock_gettime(time.CLOCK_BOOTTIME) - began) > continuity.DRIFT
 
 
 def fingerprint(configuration: Configuration) -> frozenset[tuple[str, int, int]]:

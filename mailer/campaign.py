@@ -147,6 +147,7 @@ class Campaign:
     pace: Pace = field(default_factory=Pace)
     window: Window | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    resend_doubts_after: float | None = None  # seconds; None: only evidence or a person ends a doubt
 
 
 def route(campaign: Campaign, target: Target, country: str, *, live: bool) -> Route:

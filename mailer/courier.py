@@ -155,7 +155,8 @@ class Courier:
             signed, _ = signature.unpack(at.seal.open(due.sealed))
             now = self._clock.seconds
             stamp = Stamp(due.message_id, *((due.fixed.date, due.fixed.language) if due.fixed else (now, "")))
-            fixed, wire = desk.write(at, target, route, signed, stamp)
+            with at.blotter.writing(due.letter, due.attempt):
+                fixed, wire = desk.write(at, target, route, signed, stamp)
         except (RenderProblem, WireProblem) as problem:
             return Refrained(UNRENDERED, str(problem))
         except KeyProblem as problem:

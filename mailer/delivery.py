@@ -59,6 +59,13 @@ MOVES: Mapping[State, frozenset[State]] = {
 DUE = (State.QUEUED, State.DEFERRED)
 OPEN = (State.HELD, State.QUEUED, State.SENDING, State.DEFERRED, State.IN_DOUBT, State.BY_HAND)
 
+# So many workers that died while they wrote a letter, and it is held.
+POISONOUS = 3
+
+# Why rules hold letters that only a person lets go.
+POISON = "poison"
+RESTORED = "restored ledger"
+
 
 def may_move(old: State, new: State) -> bool:
     """
@@ -127,6 +134,12 @@ class Due:
     first_tried_at: int | None
     fixed: Fixed | None
     recipients: tuple[Recipient, ...]
+    deaths: int = 0
+
+    @property
+    def goes_alone(self) -> bool:
+        """Whether nothing else may be in hand while it is written: the next death would otherwise be nobody's for sure."""
+        return self.deaths >= POISONOUS - 1
 
 
 @dataclass(frozen=True, slots=True)

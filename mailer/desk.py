@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from mailer import campaign as campaigns
 from mailer import country, letter
 from mailer.address import Address
+from mailer.blotter import Blotter
 from mailer.campaign import Campaign, Route, Target, worded
 from mailer.delivery import Fixed
 from mailer.letter import Letter, Mailbox
@@ -34,6 +35,7 @@ class Desk:
     seal: Seal
     edition: str
     is_live: bool
+    blotter: Blotter
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,8 +147,12 @@ class Dispatch:
                 break
             for due in await self._ledger.claim(lane.lane, room, self._settings.worker, relay.name, self._clock.seconds):
                 claimed += 1
+                if due.goes_alone:
+                    await line.join()
                 self._in_hand.update(lane.addresses)
                 await line.put((due, lane))
+                if due.goes_alone:
+                    await line.join()
         return claimed
 
     async def _room(self, lane: _Open, left: int | None) -> int:

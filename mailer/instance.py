@@ -13,6 +13,7 @@ they begin.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,6 +24,7 @@ from weakref import WeakSet
 
 from mailer.errors import CannotWrite, MailerError, UsageProblem
 
+_MACHINE = Path("/etc/machine-id")
 MAIN_FILE = Path("config", "mailer.yaml")
 INCOMING = Path("var", "queue", "incoming")
 
@@ -136,6 +138,22 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def place_of(ledger: Path) -> str:
+    """
+    A name for where a ledger's file stands: this machine, and this very file. A copy of it has another, a renamed one has not.
+
+    Raises:
+        CannotWrite: the file cannot be looked at.
+    """
+    machine = ""
+    with suppress(OSError):  # in a container there may be none: then the file alone tells
+        machine = _MACHINE.read_text(encoding="ascii", errors="replace").strip()
+    try:
+        return hashlib.sha256(f"{machine} {ledger.stat().st_ino}".encode()).hexdigest()[:32]
+    except OSError as problem:
+        raise CannotWrite(f"{ledger}: the ledger cannot be looked at ({problem.strerror})") from problem
 
 
 class Lock:

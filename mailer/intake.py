@@ -5,7 +5,8 @@ One spool file becomes its signatures and their letters, exactly once.
 
 Every row ends as a signature with a letter to each target, as known since before, or as a reason beside the file: the three
 sum up to the rows read. A chunk of rows is one transaction, and reading a file again changes nothing; so a file that a crash
-left in `claimed/`, or that changed while it was read, is simply read again from its first row.
+left in `claimed/`, or that changed while it was read, is simply read again from its first row. Only its last reading counts:
+what an earlier one brought and the last did not, half a row or the rows of a file that is set aside, is forgotten again.
 
 Nothing is sent here and no file decides who is written to: targets come from the campaign alone.
 """
@@ -34,7 +35,6 @@ from mailer.signature import Signature
 from mailer.spool import Claimed, Odd, Spool, Waiting
 
 CHUNK = 500  # rows a transaction
-_NONE = Count()
 _READINGS = 3  # of a file that changes while it is read
 _CHANGING = "it kept changing while it was read: close it in the program that writes it, then drop the whole file again"
 
@@ -105,8 +105,8 @@ class Intake:
 
     async def _read_until_steady(self, claimed: Claimed, desk: Desk, file: int) -> Result:
         """Read the file until it stands still, then close its accounts and put it into `done/`."""
-        count = _NONE
         for _ in range(_READINGS):
+            await self._ledger.begin_reading(file)
             with claimed.open() as stream:
                 before = os.fstat(stream.fileno())
                 today = datetime.fromtimestamp(self._clock.now(), UTC).date()
@@ -120,8 +120,7 @@ class Intake:
                     self._spool.finish(claimed, accounts.beside())
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
             return Result(claimed.name, desk.campaign.id, count)
-        # Its rows stand in the ledger already, so what is said of it must not be that nothing was taken.
-        return await self._set_aside(claimed, desk.campaign.id, _CHANGING, count)
+        return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: _Accounts, file: int) -> None:
         campaign = opened.campaign
@@ -145,10 +144,10 @@ class Intake:
             log.file_set_aside(file, odd.reason)
         return Result(odd.name, "", reason=odd.reason)
 
-    async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str, count: Count = _NONE) -> Result:
+    async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
         file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)
-        await self._ledger.end_file(file, "rejected", count, reason, self._clock.seconds)
-        self._spool.set_aside(claimed, reason, count.taken)
+        await self._ledger.end_file(file, "rejected", Count(), reason, self._clock.seconds)
+        self._spool.set_aside(claimed, reason)
         log.file_set_aside(file, reason)
         return Result(claimed.name, campaign or "", reason=reason)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from io import BufferedRandom
 from pathlib import Path
 
@@ -62,6 +63,28 @@ class Journal:
         if ours[0].hash != hash_of(last):
             raise CannotSend(f"{self._path}:{seq}: the journal's file and the ledger tell different stories; nothing is sent")
         self._written = seq
+
+    def begin_again(self, now: int) -> Path:
+        """
+        Put the file aside, beside itself under the time `now` (seconds since 1970), and begin a new one with the table's first
+        line; gives where the old one stands. Nothing of it is lost.
+
+        Raises:
+            CannotWrite: it cannot be renamed; it stands as it was.
+        """
+        moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+        aside = self._path.with_name(f"{self._path.stem}.until-{moment}{self._path.suffix}")
+        try:
+            os.rename(self._path, aside)
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as problem:
+            raise CannotWrite(f"{self._path}: the journal's file cannot be put aside ({problem.strerror})") from problem
+        self.open()
+        return aside
 
     def disagreement(self) -> str:
         """Follow the file and the table side by side from their first lines; where they part, or an empty text."""

@@ -13,12 +13,14 @@ import traceback
 _log = logging.getLogger("mailer")
 
 
-def recovered(let_go: int, in_doubt: int) -> None:
+def recovered(let_go: int, in_doubt: int, poisonous: int) -> None:
     """A run before this one was cut off; this is what it left."""
     if let_go:
         _log.warning("an earlier run was cut off: %d letters had not been sent and are queued again", let_go)
     if in_doubt:
         _log.warning("an earlier run was cut off: %d letters are in doubt and will not be sent again by themselves", in_doubt)
+    if poisonous:
+        _log.error("%d letters are held: worker after worker died while it wrote them; please report it", poisonous)
 
 
 def mended(what: str) -> None:
@@ -36,10 +38,12 @@ def file_set_aside(file: int, reason: str) -> None:
     _log.error("file %d was set aside: %s", file, reason)
 
 
-def ruled(held: int, released: int, expired: int) -> None:
+def ruled(held: int, released: int, expired: int, resent: int) -> None:
     """Rules have moved letters."""
     if held or released or expired:
         _log.info("rules: %d letters held, %d released, %d expired", held, released, expired)
+    if resent:
+        _log.warning("rules: %d letters in doubt are sent once more, as the campaign's in_doubt: resend_after says", resent)
 
 
 def settled(letter: int, target: str, state: str, reason: str, answer: str = "") -> None:

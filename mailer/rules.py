@@ -1,5 +1,5 @@
 """
-What the configuration itself decides about letters that wait: hold, release, expire.
+What the configuration itself decides about letters that wait: hold, release, expire, and the one resend of a doubt.
 
     campaigns, approvals, pauses  >  RULES  >  ledger
 
@@ -59,18 +59,20 @@ class Ruled:
     held: int = 0
     released: int = 0
     expired: int = 0
+    resent: int = 0
 
     def __add__(self, more: Ruled) -> Ruled:
-        return Ruled(self.held + more.held, self.released + more.released, self.expired + more.expired)
+        held, released, expired = self.held + more.held, self.released + more.released, self.expired + more.expired
+        return Ruled(held, released, expired, self.resent + more.resent)
 
 
 # What rules release when its cause is gone. A render error ends with a new edition; a changed letter only by a person.
 _BY_LANE = frozenset(Reason)
 
 
-async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ruled:
-    """Ask every rule about everything that waits; gives what was moved."""
-    expired = await _expire(ledger, ruling, retry, now)
+async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, relay: str, now: int) -> Ruled:
+    """Ask every rule about everything that waits; gives what was moved. `relay` is the one that letters go to, by its name."""
+    expired = await _expire(ledger, ruling, retry, (await ledger.breaker(relay)).is_probing, now)
     held = released = 0
     for waiting in await ledger.waiting():
         reason = ruling.hold(waiting.lane)
@@ -87,16 +89,27 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
             await ledger.restate(before, reason)
     for campaign, edition in ruling.editions.items():
         released += await ledger.release_unrendered(campaign, edition, now)
-    return Ruled(held, released, expired)
+    return Ruled(held, released, expired, await _resend(ledger, ruling, now))
 
 
-async def _expire(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> int:
+async def _resend(ledger: Ledger, ruling: Ruling, now: int) -> int:
+    """Where a campaign's policy says so, a letter that has long been in doubt is sent again, once in its life."""
+    resent = 0
+    for campaign in ruling.campaigns.values():
+        if campaign.resend_doubts_after is None or is_over(campaign, now):
+            continue
+        while moved := await ledger.resend_doubts(campaign.id, int(now - campaign.resend_doubts_after), now, _AT_ONCE):
+            resent += moved
+    return resent
+
+
+async def _expire(ledger: Ledger, ruling: Ruling, retry: Retry, is_down: bool, now: int) -> int:
     expired = 0
     paused = {pause.scope for pause in await ledger.pauses()}
     for campaign in ruling.campaigns.values():
         over = is_over(campaign, now)
-        if not over and paused & {"all", f"campaign:{campaign.id}"}:
-            continue  # a letter is not given up while nobody may send it
+        if not over and (is_down or paused & {"all", f"campaign:{campaign.id}"}):
+            continue  # a letter is not given up while nobody can send it
         before = None if over else int(now - retry.give_up_after)
         reason = "the campaign's deadline has passed" if over else "given up: it was deferred for too long"
         while moved := await ledger.expire(campaign.id, before, reason, now, _AT_ONCE):

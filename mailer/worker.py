@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mailer import log, recovery, rules
+from mailer import continuity, log, recovery, rules
+from mailer.blotter import Blotter
 from mailer.delivery import Retry
 from mailer.dispatch import Dispatch
 from mailer.errors import MailerError
@@ -53,11 +54,13 @@ class Parts:
     intake: Intake
     dispatch: Dispatch
     journal: Journal
+    blotter: Blotter
     relay: RelaySettings
     retry: Retry
     clock: Clock
     ruling: Callable[[], Awaitable[Ruling]]
     is_stale: Callable[[], bool]
+    is_skewed: Callable[[], bool]
     run_for: float
 
 
@@ -91,15 +94,16 @@ class Worker:
         Do one pass, or (`forever`) pass after pass; until `stop`, or until the configuration or a template changes.
 
         Raises:
+            CannotSend: the clock was set while it worked.
             MailerError: the ledger, a folder or a key failed; what was begun is put right by the next start.
         """
         summary = Summary()
         parts, began = self._parts, self._parts.clock.now()
-        summary.recovered = await recovery.recover(parts.ledger, parts.clock.seconds)
+        summary.recovered = await recovery.recover(parts.ledger, parts.blotter, parts.clock.seconds)
         try:
-            if job.intake:
-                summary.files += await parts.intake.finish_claimed()
-            while not self._stop.is_set() and not parts.is_stale():
+            # Whatever the pass is asked for: no letter goes out of a file whose reading was cut off.
+            summary.files += await parts.intake.finish_claimed()
+            while not self._stop.is_set() and not parts.is_stale() and not parts.is_skewed():
                 await self._once(job, summary)
                 if job.forever:
                     # Nobody reads the last words of a worker that never ends; its log has told each file.
@@ -108,6 +112,8 @@ class Worker:
                 if wait is None:
                     break
                 await self._sleep(wait)
+            if parts.is_skewed():
+                raise await continuity.stop_for_the_clock(parts.ledger, parts.clock.seconds)
         finally:
             parts.journal.catch_up()
         summary.stopped = self._stop.is_set()
@@ -118,8 +124,9 @@ class Worker:
         parts = self._parts
         if job.intake:
             summary.files += await parts.intake.take_ready()
-        ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, parts.clock.seconds)
-        log.ruled(ruled.held, ruled.released, ruled.expired)
+        now = parts.clock.seconds
+        ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, parts.relay.name, now)
+        log.ruled(ruled.held, ruled.released, ruled.expired, ruled.resent)
         summary.ruled += ruled
         if job.send:
             await self._send(job, summary)
@@ -150,7 +157,7 @@ class Worker:
         """
         while True:
             await asyncio.sleep(LOOK)
-            if self._parts.is_stale():
+            if self._parts.is_stale() or self._parts.is_skewed():
                 self._parts.dispatch.stop()
             # What fails now (a full disk) is told at the end of the pass, by the last catching up.
             with suppress(MailerError):

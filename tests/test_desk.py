@@ -2,6 +2,7 @@
 The bundled campaign's letters, in each language and voice, for each target: written at the desk and read back.
 """
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from mailer import config, desk
 from mailer.address import parse
+from mailer.blotter import Blotter
 from mailer.campaign import Channel, route, worded
 from mailer.delivery import Fixed
 from mailer.desk import Desk, Stamp
@@ -23,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 CAMPAIGN = config.load(REPOSITORY / "config" / "mailer.yaml", {}).campaigns["kazakhstan"]
 RENDERER = Renderer(REPOSITORY / "templates" / "kazakhstan")
 SEAL = Seal("kazakhstan", bytes(32))
-DESK = Desk(CAMPAIGN, RENDERER, SEAL, "an edition", is_live=False)
+DESK = Desk(CAMPAIGN, RENDERER, SEAL, "an edition", is_live=False, blotter=Blotter(Path(os.devnull)))
 
 MAILED = [target for target in CAMPAIGN.targets.values() if target.channel is Channel.EMAIL]
 AT = int(datetime(2011, 9, 20, 20, 30, tzinfo=UTC).timestamp())

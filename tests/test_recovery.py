@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mailer import recovery
+from mailer.blotter import Blotter
 from mailer.delivery import State
 from mailer.ledger import Ledger, Recovered
 from tests import ledgers
@@ -94,11 +95,12 @@ RECOVERS = """
 import asyncio, json, sys
 from pathlib import Path
 from mailer import recovery
+from mailer.blotter import Blotter
 from tests.ledgers import LEDGERS, NOW
 
 async def live(name, folder):
     ledger = LEDGERS[name](folder)
-    found = await recovery.recover(ledger, NOW + 60)
+    found = await recovery.recover(ledger, Blotter(folder / "writing"), NOW + 60)
     ledger.close()
     print(json.dumps([found.let_go, found.in_doubt]))
 
@@ -152,7 +154,7 @@ async def test_killed_at_any_point_each_letter_is_what_its_record_backs(tmp_path
         assert found[1] == (1 if point == "mark" else 0)
         assert_sound(ledger, dict.fromkeys(states(ledger), State.QUEUED))
         before = everything(ledger)
-        assert await recovery.recover(ledger, NOW + 120) == Recovered()
+        assert await recovery.recover(ledger, Blotter(tmp_path / "writing"), NOW + 120) == Recovered()
         assert everything(ledger) == before
         await assert_the_rest_goes_out_once(ledger)
 
@@ -193,15 +195,16 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
         yield opened
 
 
-async def test_what_was_found_is_told_and_nothing_where_nothing_was(ledger, caplog):
+async def test_what_was_found_is_told_and_nothing_where_nothing_was(ledger, tmp_path, caplog):
+    blotter = Blotter(tmp_path / "writing")
     await put(ledger, 3)
     marked, *_ = await claim(ledger)
     await mark(ledger, marked)
-    assert await recovery.recover(ledger, NOW) == Recovered(let_go=2, in_doubt=1)
+    assert await recovery.recover(ledger, blotter, NOW) == Recovered(let_go=2, in_doubt=1)
     assert [record.getMessage() for record in caplog.records] == [
         "an earlier run was cut off: 2 letters had not been sent and are queued again",
         "an earlier run was cut off: 1 letters are in doubt and will not be sent again by themselves",
     ]
     caplog.clear()
-    assert await recovery.recover(ledger, NOW) == Recovered()
+    assert await recovery.recover(ledger, blotter, NOW) == Recovered()
     assert caplog.records == []

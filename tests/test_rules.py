@@ -18,6 +18,7 @@ from mailer.campaign import Campaign, Directory, Mission, Reason, Sender, Target
 from mailer.delivery import State, Who
 from mailer.ledger import Approval, Lane, Ledger
 from mailer.outcome import Stage
+from mailer.pace import Breaker
 from mailer.rules import Ruled, Ruling
 from tests import ledgers
 from tests.ledgers import (
@@ -28,6 +29,7 @@ from tests.ledgers import (
     LATER,
     LEDGERS,
     NOW,
+    RELAY,
     RETRY,
     TARGET,
     YES,
@@ -78,7 +80,7 @@ class Office:
         return Ruling({CAMPAIGN: self.campaign}, {CAMPAIGN: self.edition}, approvals, self.is_live)
 
     async def redecide(self, ledger: Ledger, now: int = NOW) -> Ruled:
-        return await rules.redecide(ledger, self.ruling, RETRY, now)
+        return await rules.redecide(ledger, self.ruling, RETRY, RELAY, now)
 
 
 OPEN = Office(campaign(COURT))
@@ -325,3 +327,14 @@ async def test_rules_move_any_number_of_letters_in_portions(ledger):
     assert await OPEN.redecide(ledger) == Ruled(released=most + 1)
     over = Office(campaign(COURT, deadline=date(2011, 9, 1)))
     assert await over.redecide(ledger) == Ruled(expired=most + 1)
+
+
+async def test_nothing_is_given_up_while_the_relay_is_down(ledger):
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await settle(ledger, due, Stage.MAIL, LATER)
+    down = Breaker(3, NOW + 60, "down")
+    await ledger.keep_breaker(RELAY, down, NOW + 6 * DAY)
+    assert await OPEN.redecide(ledger, NOW + 6 * DAY) == Ruled()
+    await ledger.keep_breaker(RELAY, down.worked(), NOW + 6 * DAY)
+    assert await OPEN.redecide(ledger, NOW + 6 * DAY) == Ruled(expired=1)

@@ -4,9 +4,9 @@ The command `mailer`: one verb per job, one exit code per kind of ending.
 Results go to stdout, the log and hints to stderr; with `--json` or `--csv` stdout holds nothing else. Every command ends by
 saying what to do next. Exit codes are those of sysexits(3), see `errors`; what each verb does stands in its module:
 
-    begin    init, demo                prepare  check, preview, approve
-    send     run, work, pause, resume  look     status, log, show
-    order    hold, release, retry, cancel, resolve
+    begin    init, demo          prepare  check, preview, approve
+    send     run, work           stop     pause, resume
+    look     status, log, show   order    hold, release, retry, cancel, resolve
     audit    health, verify
 
 A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
@@ -34,7 +34,8 @@ _VERBS = {
     for module, verbs in {
         "begin": "init demo",
         "prepare": "check preview approve",
-        "send": "run work pause resume",
+        "send": "run work",
+        "stop": "pause resume",
         "look": "status log show",
         "order": "hold release retry cancel resolve",
         "audit": "health verify",

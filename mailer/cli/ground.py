@@ -16,6 +16,7 @@ import click
 from mailer.config import Configuration, find, load
 from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
+from mailer.ledger import Pause
 
 STATES = tuple(str(state) for state in State)
 _INDENT = "  "
@@ -59,6 +60,13 @@ def _name() -> str:
     """The command as it was typed where it is not found by its name alone, as in a checkout's .venv."""
     called = Path(sys.argv[0])
     return "mailer" if called.name != "mailer" or shutil.which("mailer") else near(called)
+
+
+def told_pause(pause: Pause, loaded: Configuration) -> str:
+    """A pause in a sentence that ends with what lifts it."""
+    campaign = pause.scope.removeprefix("campaign:") if pause.scope != "all" else ""
+    what = f"resume {campaign} --why TEXT" if campaign else "resume --why TEXT"
+    return f"paused: {campaign or 'all sending'} ({pause.why}): {again(loaded, what)}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -6,15 +6,13 @@ import asyncio
 import csv
 import shutil
 import sys
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
 from mailer.campaign import Reason
-from mailer.cli.ground import STATES, again, configuration, counted, hint, json_line, say, table, written
-from mailer.cli.send import told_pause
+from mailer.cli.ground import STATES, again, configuration, counted, hint, json_line, say, table, told_pause, written
 from mailer.config import Configuration
 from mailer.delivery import State
 from mailer.errors import UsageProblem
@@ -264,7 +262,8 @@ async def _follow(loaded: Configuration, selection: Selection, as_json: bool) ->
     async with opened(loaded) as office:
         ledger = office.ledger
         _see_that_it_is_known(loaded, ledger, selection)
-        behind = bisect_left(range(1, 1 << 40), True, key=lambda seq: ledger.link(seq) is None)
+        last = ledger.last_link()
+        behind = last.seq if last else 0
         # Said from within: an interrupt that comes while asyncio is still being set up cannot be ended cleanly.
         hint("Following the moves of letters; Ctrl-C ends it.")
         while True:

@@ -1,4 +1,4 @@
-"""run, work, pause, resume: letters go out, or stand still."""
+"""run, work: letters go out, in one pass or in one after the other."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ import click
 from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
-from mailer.cli.ground import again, campaign_of, configuration, counted, hint, near, say
+from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
 from mailer.config import Configuration, load
 from mailer.delivery import State
-from mailer.errors import AccountRefused, CannotSend, CannotWrite, ConfigurationError, RelayProblem, UnreadableFile
-from mailer.ledger import Pause
+from mailer.errors import (
+    AccountRefused,
+    CannotSend,
+    CannotWrite,
+    ConfigurationError,
+    RelayProblem,
+    UnreadableFile,
+)
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
 from mailer.worker import Job, Summary
@@ -52,72 +58,6 @@ def work(context: click.Context) -> int:
     As systemd starts it: the folder is looked at every second, and on SIGTERM the letters in hand are finished.
     """
     return perform(configuration(context), Job(forever=True))
-
-
-@click.command()
-@click.argument("campaign", required=False)
-@click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
-@click.pass_context
-def pause(context: click.Context, campaign: str | None, why: str) -> None:
-    """Stop sending at once: one campaign, or all. What is in hand is finished."""
-    loaded = configuration(context)
-    scope = f"campaign:{campaign_of(loaded, campaign)}" if campaign else "all"
-    if asyncio.run(_pause(loaded, scope, why)):
-        say(f"{'Campaign ' + campaign if campaign else 'All sending'} is paused.")
-    else:
-        say(f"{'Campaign ' + campaign if campaign else 'All sending'} was paused already; nothing was changed.")
-    hint(f"To go on: {again(loaded, f'resume {campaign} --why TEXT' if campaign else 'resume --why TEXT')}")
-
-
-@click.command()
-@click.argument("what", required=False, metavar="[CAMPAIGN | relay]")
-@click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
-@click.pass_context
-def resume(context: click.Context, what: str | None, why: str) -> None:
-    """
-    Let sending go on: all of it, one campaign, or the relay.
-
-    Without a name the general stop is lifted; campaigns that were paused one by one stay so. `relay` tries at once one that
-    had failed and is being left alone for a while.
-    """
-    loaded = configuration(context)
-    scope = "relay" if what == "relay" else f"campaign:{campaign_of(loaded, what)}" if what else "all"
-    lifted, still = asyncio.run(_resume(loaded, scope, why))
-    subject = {"all": "All sending", "relay": "The relay"}.get(scope, f"Campaign {what}")
-    say(f"{subject} may go on." if lifted else "It was not stopped; nothing was changed.")
-    for stop in still:
-        hint(f"Still {stop}")
-    if not still:
-        hint(f"Letters go out with the next: {again(loaded, 'run')}")
-
-
-async def _pause(loaded: Configuration, scope: str, why: str) -> bool:
-    from mailer.app import CLOCK, opened
-    from mailer.delivery import Who
-
-    async with opened(loaded, create=True) as office:
-        return await office.ledger.pause(scope, Who.PERSON, why, CLOCK.seconds)
-
-
-async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, list[str]]:
-    """Whether something was lifted, and what still stops letters."""
-    from mailer.app import CLOCK, opened
-    from mailer.pace import Breaker
-
-    async with opened(loaded) as office:
-        if scope == "relay":
-            lifted = await office.ledger.breaker(loaded.relay.name) != Breaker()
-            await office.ledger.keep_breaker(loaded.relay.name, Breaker(), CLOCK.seconds)
-        else:
-            lifted = await office.ledger.resume(scope, why, CLOCK.seconds)
-        return lifted, [told_pause(pause, loaded) for pause in await office.ledger.pauses()]
-
-
-def told_pause(pause: Pause, loaded: Configuration) -> str:
-    """A pause in a sentence that ends with what lifts it."""
-    campaign = pause.scope.removeprefix("campaign:") if pause.scope != "all" else ""
-    what = f"resume {campaign} --why TEXT" if campaign else "resume --why TEXT"
-    return f"paused: {campaign or 'all sending'} ({pause.why}): {again(loaded, what)}"
 
 
 def perform(loaded: Configuration, job: Job) -> int:

@@ -20,7 +20,7 @@ from mailer.columns import FIELDS
 from mailer.config import targets
 from mailer.config.directories import Directories
 from mailer.config.section import Section, check_once, nearest
-from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, shown, text
+from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, shown, text
 
 TEMPLATES = ("subject.txt.j2", "letter.txt.j2")
 TOKEN = "{token}"  # noqa: S105 - a place in an address, no secret
@@ -72,6 +72,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         pace=_pace(section, _LIVE_PACE if around.live else Pace()),
         window=_window(section.section("window")) if section.has("window") else None,
         columns=_columns(section.section("columns")),
+        resend_doubts_after=_resend_after(section.section("in_doubt")),
     )
     _refuse_what_comes_later(section)
     section.close()
@@ -196,7 +197,13 @@ def _columns(columns: Section) -> dict[str, str]:
     return headers
 
 
+def _resend_after(section: Section) -> float | None:
+    """After how many hours a letter in doubt is sent once more; in seconds, None where nobody wishes it."""
+    hours: float | None = section.one("resend_after", number(1), None)
+    section.close()
+    return None if hours is None else hours * 3600
+
+
 def _refuse_what_comes_later(section: Section) -> None:
     section.one("confirmation", choice("none", later={"required": "none"}), "none")
     section.one("receipt", choice("off", later={"on": "off"}), "off")
-    section.refuse("in_doubt", "no rule sends a letter in doubt again in this version yet; remove this key")

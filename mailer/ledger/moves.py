@@ -19,8 +19,10 @@ from mailer.delivery import State, Who, may_move
 from mailer.errors import MailerError
 from mailer.outcome import Recipient, Role, Standing
 
+# A letter that was held is as old as on its release: the time in which it could not go does not give it up.
 MOVE = (
     "UPDATE letter SET state = :new, reason = :why, held_by = :held_by, next_attempt_at = :at,"
+    " first_tried_at = iif(state = 'held', NULL, first_tried_at),"
     " accepted_at = coalesce(:accepted_at, accepted_at) WHERE id = :id AND state = :old AND attempt = :attempt"
     " RETURNING campaign, target"
 )

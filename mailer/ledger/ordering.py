@@ -26,10 +26,10 @@ ORDER BY l.id LIMIT :limit
 _MARKED_AT = "SELECT max(marked_at) FROM attempt WHERE letter = ?"
 _KEEP = "UPDATE letter SET recipients = ? WHERE id = ?"
 _AFRESH = """
-UPDATE letter SET recipients = '[]', tries = 0, first_tried_at = NULL,
+UPDATE letter SET recipients = '[]', tries = 0, first_tried_at = NULL, deaths = 0,
     date = NULL, edition = NULL, language = NULL, sha256 = NULL WHERE id = ?
 """
-_AGAIN = "UPDATE letter SET recipients = ?, tries = 0, first_tried_at = NULL WHERE id = ?"
+_AGAIN = "UPDATE letter SET recipients = ?, tries = 0, first_tried_at = NULL, deaths = 0 WHERE id = ?"
 _SETTLED = frozenset({Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED})
 
 

@@ -151,3 +151,7 @@ class ReadingPart:
     def link(self, seq: int) -> Link | None:
         """One line of the journal."""
         return next((Link(*row) for row in self._query("SELECT seq, line, hash FROM journal WHERE seq = ?", (seq,))), None)
+
+    def last_link(self) -> Link | None:
+        """The newest line of the journal."""
+        return next((Link(*row) for row in self._query("SELECT seq, line, hash FROM journal ORDER BY seq DESC LIMIT 1")), None)

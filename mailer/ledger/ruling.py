@@ -7,14 +7,16 @@ A lane is found by one index step, however many letters wait in it, and moved in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import apsw
 
-from mailer.delivery import State
+from mailer.delivery import RESTORED, State, Who
 from mailer.ledger import Held, Lane, Waiting
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import move_each
+from mailer.ledger.moves import move, move_each, packed, unpacked
+from mailer.outcome import Standing
 
 # Each names the term that its index stands by: without it, word for word, a query would read the whole table. A step to the
 # next lane goes behind the last entry that the lane could have (x'' sorts behind every text), else SQLite would walk through
@@ -55,6 +57,11 @@ SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND 
     AND recipients NOT LIKE '%"to","accepted"%'
 UNION ALL SELECT id, state, attempt FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1
     AND recipients NOT LIKE '%"to","accepted"%' LIMIT ?2
+"""
+_ALL_WAITING = "SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') LIMIT ?"
+_DOUBTED = """
+SELECT id, attempt, recipients FROM letter WHERE state = 'in_doubt' AND campaign = ? AND resent = 0
+    AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ? LIMIT ?
 """
 
 
@@ -119,8 +126,42 @@ class RulingPart:
             return await self._move_all(_OVERDUE, (campaign, limit), State.EXPIRED, reason, now)
         return await self._move_all(_GIVEN_UP, (campaign, before, limit), State.EXPIRED, reason, now)
 
+    async def hold_restored(self, now: int, limit: int) -> int:
+        """
+        Hold all that waits, whatever for, so that only a person lets it go; nor is any doubt resent by a rule. Gives how many
+        letters moved: again, until none does.
+        """
+
+        def work(db: apsw.Connection) -> int:
+            db.execute("UPDATE letter SET reason = ? WHERE state = 'held' AND held_by = 'rule'", (RESTORED,))
+            db.execute("UPDATE letter SET resent = 1 WHERE state = 'in_doubt'")
+            return move_each(db, rows(db, _ALL_WAITING, (limit,)), State.HELD, RESTORED, now)
+
+        return int(await self._engine.run(work))
+
+    async def resend_doubts(self, campaign: str, before: int, now: int, limit: int) -> int:
+        """
+        Queue letters that are in doubt since before a time, once in the life of each: with the same bytes and Message-ID, for
+        the recipients that are in doubt or were not reached. Gives how many.
+        """
+
+        def work(db: apsw.Connection) -> int:
+            return sum(_resend(db, row, now) for row in rows(db, _DOUBTED, (campaign, before, limit)))
+
+        return int(await self._engine.run(work))
+
     async def _move_all(self, sql: str, values: Sequence[object], state: State, reason: str, now: int) -> int:
         def work(db: apsw.Connection) -> int:
             return move_each(db, rows(db, sql, values), state, reason, now)
 
         return int(await self._engine.run(work))
+
+
+def _resend(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
+    letter, attempt, recipients = row
+    after = [replace(r, state=Standing.WAITING) if r.state is Standing.IN_DOUBT else r for r in unpacked(recipients)]
+    db.execute(
+        "UPDATE letter SET recipients = ?, resent = 1, tries = 0, first_tried_at = NULL WHERE id = ?", (packed(after), letter)
+    )
+    why = "in doubt for long: sent once more, as the campaign says"
+    return move(db, (letter, State.IN_DOUBT, attempt), State.QUEUED, Who.RULE, why, now, at=now)

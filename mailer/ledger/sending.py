@@ -8,13 +8,14 @@ durable before the dot leaves; the settlement is durable before the next dot of 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import apsw
 
-from mailer.delivery import Due, Fixed, Next, State, Who
+from mailer.delivery import POISON, POISONOUS, Due, Fixed, Next, State, Who
 from mailer.ledger import Lane, Mark, Recovered
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
@@ -26,10 +27,10 @@ UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_at
 WHERE id IN (
     SELECT id FROM letter
     WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
-    AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'campaign:' || letter.campaign))
+    AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign))
     ORDER BY next_attempt_at, id LIMIT ?)
 RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
-    recipients, signature
+    recipients, deaths, signature
 """
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
 _MARK = """
@@ -54,7 +55,7 @@ class SendingPart:
         def work(db: apsw.Connection) -> list[Due]:
             claimed = rows(db, _CLAIM, (lane.campaign, lane.target, lane.country, now, limit))
             db.executemany(_OPEN, [(row[0], row[1], worker, relay, now) for row in claimed])
-            return [_due(row, _sealed(db, row[13])) for row in sorted(claimed)]
+            return [_due(row, _sealed(db, row[-1])) for row in sorted(claimed)]
 
         return list(await self._engine.run(work))
 
@@ -140,20 +141,23 @@ class SendingPart:
 
         return bool(await self._engine.run(work))
 
-    async def recover(self, now: int) -> Recovered:
+    async def recover(self, now: int, written: tuple[int, int] | None = None) -> Recovered:
         """
         Put right what a crash left, in one transaction: without a dot mark nothing was sent, with it the letter is in doubt.
 
-        Only for whoever holds the lock: every open attempt is taken for dead. Running it again changes nothing.
+        Only for whoever holds the lock: every open attempt is taken for dead. Running it again changes nothing. `written` is
+        the (letter, attempt) in whose writing the dead worker was: a letter in which several have died is held.
         """
 
         def work(db: apsw.Connection) -> Recovered:
             unmarked = rows(db, "SELECT letter, number FROM attempt WHERE settled_at IS NULL AND marked_at IS NULL")
-            let_go = sum(_let_go_dead(db, letter, number, now) for letter, number in unmarked)
+            if written in unmarked:
+                db.execute("UPDATE letter SET deaths = deaths + 1 WHERE id = ? AND attempt = ?", written)
+            let_go = Counter(_let_go_dead(db, letter, number, now) for letter, number in unmarked)
             marked = rows(db, "SELECT letter, number, marked FROM attempt WHERE settled_at IS NULL")
             why = "the worker stopped behind the dot mark"
             in_doubt = sum(_doubt(db, letter, number, meant, why, now) for letter, number, meant in marked)
-            return Recovered(let_go, in_doubt)
+            return Recovered(let_go[State.QUEUED], in_doubt, let_go[State.HELD])
 
         recovered: Recovered = await self._engine.run(work)
         return recovered
@@ -171,12 +175,17 @@ def _verdict_of_the_attempt(outcome: Outcome) -> str:
     return str(outcome.verdict)
 
 
-def _let_go_dead(db: apsw.Connection, letter: int, number: int, now: int) -> bool:
-    why = "the worker stopped before the dot"
-    close_attempt(db, letter, number, "unsent", why, now)
-    return state_of(db, letter) == (letter, State.SENDING, number) and move(
-        db, (letter, State.SENDING, number), State.QUEUED, Who.RULE, why, now, at=now
-    )
+def _let_go_dead(db: apsw.Connection, letter: int, number: int, now: int) -> State | None:
+    """Where a letter goes whose attempt died before the dot; None where it was moved meanwhile."""
+    why, state, told = "the worker stopped before the dot", State.QUEUED, {}
+    deaths = rows(db, "SELECT deaths FROM letter WHERE id = ?", (letter,))[0][0]
+    if deaths >= POISONOUS:
+        why, state, told = POISON, State.HELD, {"detail": f"{deaths} workers died while they wrote it"}
+    close_attempt(db, letter, number, "held" if state is State.HELD else "unsent", told.get("detail", why), now)
+    if state_of(db, letter) != (letter, State.SENDING, number):
+        return None
+    at = now if state is State.QUEUED else None
+    return state if move(db, (letter, State.SENDING, number), state, Who.RULE, why, now, at=at, told=told) else None
 
 
 def _doubt(db: apsw.Connection, letter: int, number: int, marked: str, why: str, now: int) -> bool:
@@ -205,11 +214,12 @@ def _due(row: tuple[Any, ...], sealed: bytes) -> Due:
         language,
         sha256,
         recipients,
+        deaths,
         _,
     ) = row
     fixed = Fixed(date, edition, language, sha256) if sha256 else None
     known = unpacked(recipients)
-    return Due(letter, attempt, campaign, target, country, sealed, message_id, tries, first, fixed, known)
+    return Due(letter, attempt, campaign, target, country, sealed, message_id, tries, first, fixed, known, deaths)
 
 
 def _sealed(db: apsw.Connection, signature: object) -> bytes:

@@ -1,4 +1,9 @@
-"""What stands for the whole install: fingerprints, approvals, pauses, the relay's breaker. Part of the ledger on SQLite."""
+"""
+What stands for the whole install: fingerprints, approvals, pauses, the relay's breaker. Part of the ledger on SQLite.
+
+Time in which nobody could send, a pause or an outage of the relay, does not count towards giving a letter up: when it ends, the
+first try of every letter that waits moves on by as much.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,20 @@ import apsw
 
 from mailer.delivery import Who
 from mailer.ledger import Approval, Pause
-from mailer.ledger.engine import Engine
+from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import write_journal
 from mailer.pace import Breaker
+
+_INSTALL = "INSERT INTO install (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_STOPPED = "SELECT scope FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || ?)"
+_NOT_COUNTED = """
+UPDATE letter SET first_tried_at = first_tried_at + :now - max(first_tried_at, :since)
+WHERE state IN ('queued', 'deferred') AND campaign = :campaign AND first_tried_at IS NOT NULL
+"""
+_KEEP_BREAKER = """
+INSERT INTO relay (name, failures, not_before, why, down_since) VALUES (?1, ?2, ?3, ?4, iif(?5, ?6, NULL))
+    ON CONFLICT DO UPDATE SET failures = ?2, not_before = ?3, why = ?4, down_since = iif(?5, coalesce(down_since, ?6), NULL)
+"""
 
 
 class StandingPart:
@@ -30,8 +46,8 @@ class StandingPart:
     async def approvals(self) -> Mapping[str, Approval]:
         """What stands approved, by campaign."""
         sql = "SELECT id, approved, approved_at, approved_by FROM campaign"
-        rows = await self._engine.run(lambda db: db.execute(sql).fetchall())
-        return {campaign: Approval(*rest) for campaign, *rest in rows}
+        found = await self._engine.run(lambda db: rows(db, sql))
+        return {campaign: Approval(*rest) for campaign, *rest in found}
 
     async def approve(self, campaign: str, edition: str, by: str, now: int) -> None:
         """Bind a person's approval to the hash of a campaign's content."""
@@ -56,14 +72,15 @@ class StandingPart:
 
     async def pauses(self) -> Sequence[Pause]:
         """Every reason why sending stands now."""
-        sql = "SELECT scope, who, why, at FROM pause ORDER BY at"
+        sql = "SELECT scope, who, why, at FROM pause ORDER BY at, scope"
         return [Pause(*row) for row in await self._engine.run(lambda db: db.execute(sql).fetchall())]
 
     async def pause(self, scope: str, who: Who, why: str, now: int) -> bool:
-        """Stop a scope ('all', 'campaign:ID'); True if it was not stopped yet."""
+        """Stop a scope ('all', 'campaign:ID', 'ledger', 'clock'); True if it was not stopped yet."""
 
         def work(db: apsw.Connection) -> bool:
-            db.execute("INSERT INTO pause VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (scope, who, why, now))
+            sql = "INSERT INTO pause (scope, who, why, at, since) VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT DO NOTHING"
+            db.execute(sql, (scope, who, why, now))
             if not db.changes():
                 return False
             write_journal(db, now, [{"event": "paused", "scope": scope, "who": who, "why": why}])
@@ -75,9 +92,11 @@ class StandingPart:
         """A person lets a scope go on; True if it had been stopped. `all` lifts the general stop alone."""
 
         def work(db: apsw.Connection) -> bool:
-            db.execute("DELETE FROM pause WHERE scope = ?", (scope,))
-            if not db.changes():
+            lifted = rows(db, "DELETE FROM pause WHERE scope = ? RETURNING since", (scope,))
+            if not lifted:
                 return False
+            for campaign in _campaigns(db) if not scope.startswith("campaign:") else [scope.removeprefix("campaign:")]:
+                _end_of_standstill(db, campaign, lifted[0][0], now)
             write_journal(db, now, [{"event": "resumed", "scope": scope, "who": "person", "why": why}])
             return True
 
@@ -90,14 +109,42 @@ class StandingPart:
         return Breaker(*row) if row else Breaker()
 
     async def keep_breaker(self, relay: str, breaker: Breaker, now: int) -> None:
-        """Keep the breaker for the next worker."""
-        sql = "INSERT OR REPLACE INTO relay (name, failures, not_before, why) VALUES (?, ?, ?, ?)"
+        """Keep the breaker for the next worker; once the relay works again, its outage is not counted."""
 
         def work(db: apsw.Connection) -> None:
-            db.execute(sql, (relay, breaker.failures, int(breaker.not_before), breaker.why))
+            before = rows(db, "SELECT down_since FROM relay WHERE name = ?", (relay,))
+            values = (relay, breaker.failures, int(breaker.not_before), breaker.why, breaker.is_probing, now)
+            db.execute(_KEEP_BREAKER, values)
+            if before and before[0][0] is not None and not breaker.is_probing:
+                for campaign in _campaigns(db):
+                    _end_of_standstill(db, campaign, before[0][0], now)
             if breaker.is_open(now):
                 write_journal(
                     db, now, [{"event": "relay", "relay": relay, "why": breaker.why, "not_before": breaker.not_before}]
                 )
 
         await self._engine.run(work)
+
+    async def installed(self) -> Mapping[str, str]:
+        """What the ledger knows of itself: `place`, where it was last at work."""
+        return dict(await self._engine.run(lambda db: rows(db, "SELECT name, value FROM install")))
+
+    async def remember_install(self, facts: Mapping[str, str]) -> None:
+        """Keep facts of this install; others stay as they are."""
+        await self._engine.run(lambda db: db.executemany(_INSTALL, list(facts.items())))
+
+
+def _campaigns(db: apsw.Connection) -> list[str]:
+    return [row[0] for row in rows(db, "SELECT id FROM campaign")]
+
+
+def _end_of_standstill(db: apsw.Connection, campaign: str, since: int, now: int) -> None:
+    """
+    A campaign's letters may go again: the time since then is not counted. Where something else still stops them, it is the
+    end of that which counts, from then on.
+    """
+    still = [row[0] for row in rows(db, _STOPPED, (campaign,))]
+    for scope in still:
+        db.execute("UPDATE pause SET since = min(since, ?) WHERE scope = ?", (since, scope))
+    if not still:
+        db.execute(_NOT_COUNTED, {"now": now, "since": since, "campaign": campaign})

@@ -151,18 +151,16 @@ class Spool:
         with explained():
             return self._put(claimed.id, "done", beside)
 
-    def set_aside(self, what: Claimed | Waiting | Odd, reason: str, taken: int = 0) -> Path | None:
+    def set_aside(self, what: Claimed | Waiting | Odd, reason: str) -> Path | None:
         """
-        Move something whole to `rejected/`, with its reason beside it and how many of its rows were `taken` in before; gives
-        where it stands. None if it is gone.
+        Move something whole to `rejected/`, with its reason beside it; gives where it stands. None if it is gone.
 
         Something odd that cannot be moved (a mount, a folder of somebody else's) stays, and its reason is told all the same.
 
         Raises:
             CannotWrite: as in `finish`.
         """
-        part = f"{taken} of its rows were taken in before" if taken else "Nothing of it was taken in"
-        told = f"{names.safe(what.name)}\nwas set aside: {names.printable(reason)}\n{part}.\n"
+        told = f"{names.safe(what.name)}\nwas set aside: {names.printable(reason)}\nNothing of it was taken in.\n"
         with explained():
             if isinstance(what, Claimed):
                 return self._put(what.id, "rejected", {_REASON: told.encode()})

@@ -3,6 +3,7 @@
 -- Personal data stands in one column, signature.sealed. Everything else is numbers, ids, states, countries and the
 -- addresses of targets, which are public offices.
 
+-- What the ledger knows of itself: 'place', the machine and the file in which it was last at work.
 CREATE TABLE install (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -30,7 +31,8 @@ CREATE TABLE pause (
     scope TEXT PRIMARY KEY,
     who   TEXT NOT NULL CHECK (who IN ('worker', 'rule', 'person')),
     why   TEXT NOT NULL,
-    at    INTEGER NOT NULL
+    at    INTEGER NOT NULL,
+    since INTEGER NOT NULL                      -- from when on its time does not count towards giving a letter up
 ) STRICT;
 
 -- The breaker of a relay, shared by all passes and workers.
@@ -38,7 +40,8 @@ CREATE TABLE relay (
     name       TEXT PRIMARY KEY,
     failures   INTEGER NOT NULL,
     not_before INTEGER NOT NULL,
-    why        TEXT NOT NULL
+    why        TEXT NOT NULL,
+    down_since INTEGER                          -- when the failures began that opened it; this time does not count either
 ) STRICT;
 
 -- When letters were handed to a target's address, as far back as a limit looks.
@@ -58,6 +61,7 @@ CREATE TABLE file (
     taken    INTEGER NOT NULL DEFAULT 0,
     known    INTEGER NOT NULL DEFAULT 0,
     refused  INTEGER NOT NULL DEFAULT 0,
+    readings INTEGER NOT NULL DEFAULT 0,        -- how often its reading has begun
     reason   TEXT NOT NULL DEFAULT '',
     begun_at INTEGER NOT NULL,
     ended_at INTEGER,
@@ -71,6 +75,7 @@ CREATE TABLE signature (
     country  TEXT NOT NULL DEFAULT '',          -- ISO 3166-1 alpha-2
     file     INTEGER NOT NULL REFERENCES file (id),
     line     INTEGER NOT NULL,
+    reading  INTEGER NOT NULL,                  -- the reading of its file that brought it last
     taken_at INTEGER NOT NULL,
     state    TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'withdrawn', 'erased')),
     sealed   BLOB,                              -- everything personal; NULL once erased
@@ -93,7 +98,8 @@ CREATE TABLE letter (
     held_by         TEXT CHECK (held_by IN ('rule', 'person')),
     attempt         INTEGER NOT NULL DEFAULT 0, -- number of the newest attempt
     tries           INTEGER NOT NULL DEFAULT 0, -- attempts that reached MAIL
-    deaths          INTEGER NOT NULL DEFAULT 0, -- workers that died over it
+    deaths          INTEGER NOT NULL DEFAULT 0, -- workers that died while they wrote it
+    resent          INTEGER NOT NULL DEFAULT 0 CHECK (resent IN (0, 1)), -- the one resend that a rule may give was given
     first_tried_at  INTEGER,
     next_attempt_at INTEGER,
     queued_at       INTEGER NOT NULL,
@@ -115,6 +121,7 @@ CREATE TABLE letter (
 CREATE INDEX letter_due ON letter (campaign, target, country, next_attempt_at) WHERE state IN ('queued', 'deferred');
 CREATE INDEX letter_held ON letter (campaign, target, country, reason, held_by) WHERE state = 'held';
 CREATE INDEX letter_state ON letter (campaign, target, state);
+CREATE INDEX letter_in_doubt ON letter (campaign) WHERE state = 'in_doubt';
 CREATE INDEX letter_tried ON letter (campaign, first_tried_at)
     WHERE state IN ('queued', 'deferred') AND first_tried_at IS NOT NULL;
 

@@ -1,0 +1,105 @@
+"""pause, resume: sending stands still, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from mailer.app import Office
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.config import Configuration
+from mailer.errors import UsageProblem
+
+_STOPS = ("relay", "ledger", "clock")  # what stops by itself, by the names that `resume` knows
+
+
+@click.command()
+@click.argument("campaign", required=False)
+@click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
+@click.pass_context
+def pause(context: click.Context, campaign: str | None, why: str) -> None:
+    """Stop sending at once: one campaign, or all. What is in hand is finished."""
+    loaded = configuration(context)
+    scope = f"campaign:{campaign_of(loaded, campaign)}" if campaign else "all"
+    if asyncio.run(_pause(loaded, scope, why)):
+        say(f"{'Campaign ' + campaign if campaign else 'All sending'} is paused.")
+    else:
+        say(f"{'Campaign ' + campaign if campaign else 'All sending'} was paused already; nothing was changed.")
+    hint(f"To go on: {again(loaded, f'resume {campaign} --why TEXT' if campaign else 'resume --why TEXT')}")
+
+
+@click.command()
+@click.argument("what", required=False, metavar="[CAMPAIGN | relay | ledger | clock]")
+@click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
+@click.pass_context
+def resume(context: click.Context, what: str | None, why: str) -> None:
+    """
+    Let sending go on: all of it, one campaign, the relay, or what a ledger or clock that is not the old one stopped.
+
+    Without a name the general stop is lifted; campaigns that were paused one by one stay so. `relay` tries at once one that
+    had failed and is being left alone for a while. `ledger` goes on with one that was restored or moved: what waits in it may
+    have gone out since, so it is held until you release or cancel it. `clock` goes on once the time is right.
+    """
+    loaded = configuration(context)
+    scope = what if what in _STOPS else f"campaign:{campaign_of(loaded, what)}" if what else "all"
+    lifted, still = asyncio.run(_resume(loaded, scope, why))
+    subject = {"all": "All sending"}.get(scope, f"The {what}" if what in _STOPS else f"Campaign {what}")
+    say(f"{subject} may go on." if lifted else "It was not stopped; nothing was changed.")
+    for stop in still:
+        hint(f"Still {stop}")
+    if not still:
+        hint(f"Letters go out with the next: {again(loaded, 'run')}")
+
+
+async def _pause(loaded: Configuration, scope: str, why: str) -> bool:
+    from mailer.app import CLOCK, opened
+    from mailer.delivery import Who
+
+    async with opened(loaded, create=True) as office:
+        return await office.ledger.pause(scope, Who.PERSON, why, CLOCK.seconds)
+
+
+async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, list[str]]:
+    """Whether something was lifted, and what still stops letters."""
+    from mailer import continuity
+    from mailer.app import CLOCK, opened
+    from mailer.pace import Breaker
+
+    async with opened(loaded) as office:
+        ledger, now = office.ledger, CLOCK.seconds
+        match scope:
+            case "relay":
+                lifted = await ledger.breaker(loaded.relay.name) != Breaker()
+                await ledger.keep_breaker(loaded.relay.name, Breaker(), now)
+            case continuity.LEDGER:
+                lifted = await _trust_ledger(office, why)
+            case continuity.CLOCK:
+                lifted = await continuity.trust_clock(ledger, why, now)
+            case _:
+                lifted = await ledger.resume(scope, why, now)
+        return lifted, [told_pause(pause, loaded) for pause in await ledger.pauses()]
+
+
+async def _trust_ledger(office: Office, why: str) -> bool:
+    """Go on with a ledger that is not the one of the last run; False where it is."""
+    from mailer import continuity
+    from mailer.app import CLOCK
+    from mailer.instance import Lock, place_of
+    from mailer.journal import Journal
+
+    loaded, ledger = office.configuration, office.ledger
+    if not any(pause.scope == continuity.LEDGER for pause in await ledger.pauses()):
+        return False
+    with Lock(loaded.keys.parent / "lock") as lock:
+        if not lock.acquire():
+            raise UsageProblem("another mailer is at work here; stop it first")
+        journal = Journal(loaded.journal, ledger.journal)
+        place = place_of(Path(loaded.ledger))
+        held = await continuity.trust_ledger(ledger, journal, office.blotter, place, why, CLOCK.seconds)
+    if held:
+        hint(f"{counted(held, 'letter')} that waited are held, for they may have gone out since this copy was made.")
+        these = "--reason 'restored ledger' --why TEXT"
+        hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
+    return True

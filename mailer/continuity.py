@@ -1,0 +1,108 @@
+"""
+Is this still the ledger that we left, on the machine and in the time in which we left it.
+
+    journal, place, clock  >  CONTINUITY  >  worker (go on, or refuse)
+
+A ledger that was restored from an older copy, or a copy at work on a second machine, would send again what has gone out since;
+a clock that was set back would date letters wrongly and forget its own limits. Both look well to everything else. So the
+ledger remembers where it stood, its journal when it last told something, and the journal's file how far it had come; where one
+of them says otherwise all work stops, under the name `ledger` or `clock`, until a person says that it may go on.
+
+Going on behind a restored ledger is careful: whatever waits there may have gone out meanwhile, so it is held, and a person
+releases or cancels it. What is new goes out as ever.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from mailer import recovery
+from mailer.blotter import Blotter
+from mailer.delivery import Who
+from mailer.errors import CannotSend
+from mailer.journal import Journal
+from mailer.ledger import Ledger
+
+LEDGER, CLOCK = "ledger", "clock"
+BACK = 300  # seconds by which the clock may be behind the newest time that was seen
+DRIFT = 3600  # seconds by which the wall clock may leave the machine's own within one run
+_AT_ONCE = 10_000  # letters a transaction
+_ELSEWHERE = (
+    "it was last used on another machine, or this file is a copy of the one used then: letters that wait here may have gone out"
+    " from there"
+)
+
+
+async def see(ledger: Ledger, journal: Journal, place: str, now: int) -> None:
+    """
+    See that nothing stands in the way of going on; what does is written down as a pause.
+
+    Raises:
+        CannotSend: the ledger or the clock is not what it was; says what to do.
+        CannotWrite: the journal's file cannot be opened.
+    """
+    known = await ledger.installed()
+    try:
+        journal.open()
+    except CannotSend as problem:
+        await ledger.pause(LEDGER, Who.RULE, str(problem), now)
+    if known.get("place", place) != place:
+        await ledger.pause(LEDGER, Who.RULE, _ELSEWHERE, now)
+    behind = _last_told(ledger) - now
+    if behind > BACK and CLOCK not in {pause.scope for pause in await ledger.pauses()}:
+        why = f"this machine's clock stands {behind} s before a time that was seen already: see that it is right"
+        await ledger.pause(CLOCK, Who.RULE, why, now)
+    for pause in await ledger.pauses():
+        if pause.scope in {LEDGER, CLOCK}:
+            raise CannotSend(f"nothing is done, the {pause.scope} stops it: {pause.why}. {_ADVICE[pause.scope]}")
+    if "place" not in known:
+        await ledger.remember_install({"place": place})
+
+
+_ADVICE = {
+    LEDGER: "If this is the ledger to go on with: mailer resume ledger --why TEXT; what waits in it is then held, not sent",
+    CLOCK: "Once the clock is right: mailer resume clock --why TEXT",
+}
+
+
+def _last_told(ledger: Ledger) -> int:
+    """When the journal was last written to, in seconds since 1970; 0 if it never was."""
+    link = ledger.last_link()
+    return int(datetime.fromisoformat(json.loads(link.line)["at"]).timestamp()) if link else 0
+
+
+async def stop_for_the_clock(ledger: Ledger, now: int) -> CannotSend:
+    """The clock was set by more than it may while letters went out: write it down; gives what to raise."""
+    why = f"the clock was set by more than {DRIFT // 60} minutes while mailer worked: see that it is right"
+    await ledger.pause(CLOCK, Who.RULE, why, now)
+    return CannotSend(f"nothing more is done: {why}. {_ADVICE[CLOCK]}")
+
+
+async def trust_ledger(ledger: Ledger, journal: Journal, blotter: Blotter, place: str, why: str, now: int) -> int:
+    """
+    A person says that this is the ledger to go on with; gives how many letters are held for it, which waited.
+
+    Cut off at any step it is simply done again. A journal's file that tells another story is kept beside the new one.
+    """
+    await recovery.recover(ledger, blotter, now)
+    held = 0
+    while moved := await ledger.hold_restored(now, _AT_ONCE):
+        held += moved
+    try:
+        journal.open()
+    except CannotSend:
+        journal.begin_again(now)
+    await ledger.remember_install({"place": place})
+    await ledger.resume(LEDGER, why, now)
+    journal.catch_up()
+    return held
+
+
+async def trust_clock(ledger: Ledger, why: str, now: int) -> bool:
+    """
+    A person says that the clock is right now; True if it had stopped anything.
+
+    The journal tells so at the time as it is now, from which on it counts.
+    """
+    return await ledger.resume(CLOCK, why, now)

@@ -1,0 +1,261 @@
+"""
+A ledger or a clock that is not the one of the last run: nothing is done until a person says so, and then with care.
+
+Through the command, in a real instance: a copy is made as a backup makes one, a clock is moved by what the ledger remembers.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import apsw
+import pytest
+
+from mailer import chain, continuity
+from mailer.blotter import Blotter
+from mailer.chain import Link
+from mailer.delivery import State, Who
+from mailer.errors import CannotSend
+from mailer.instance import place_of
+from mailer.journal import Journal
+from mailer.ledger import Ledger
+from mailer.pace import Breaker
+from tests import ledgers
+from tests.installed import TIMEOUT, Place
+from tests.ledgers import CAMPAIGN, DAY, LANE, LATER, LEDGERS, NOW, assert_sound, claim, dot, mark, one, put, states
+from tests.servers.spawned import SpawnedServer
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An instance that has sent two letters, in the sandbox."""
+    made = Place(tmp_path / "here", "pace: none\n")
+    made.drop(2, "first.csv")
+    assert made.mailer("run").code == 0
+    return made
+
+
+def sandboxed(place: Place) -> int:
+    return len(list((place.root / "var/sandbox/new").iterdir()))
+
+
+def told_at(place: Place, seconds: int) -> None:
+    """The journal told something last at a time so far ahead of ours, in its table and in its file."""
+    path = place.root / "var/journal.jsonl"
+    lines = path.read_text().splitlines()
+    last = json.loads(lines[-1])
+    moment = datetime.fromtimestamp(int(time.time()) + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    before = Link(last.pop("seq") - 1, "", last.pop("prev"))
+    again = chain.link(before, last | {"at": moment})
+    path.write_text("\n".join([*lines[:-1], again.line, ""]))
+    db = apsw.Connection(str(place.root / "var/ledger.db"))
+    db.execute("UPDATE journal SET line = ?, hash = ? WHERE seq = ?", (again.line, again.hash, again.seq))
+    db.close()
+
+
+def copy_of(place: Place, root: Path) -> Place:
+    """The instance once more, as a backup or a second machine has it."""
+    shutil.copytree(place.root, root)
+    again = Place.__new__(Place)
+    again.__dict__.update(place.__dict__)
+    again.root = root
+    return again
+
+
+# -- a copy
+
+
+def test_a_copy_sends_nothing_until_told_and_then_nothing_that_waited(place, tmp_path):
+    place.drop(3, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    copied = copy_of(place, tmp_path / "there")
+    assert place.mailer("run").code == 0  # the three go out from where they were taken in
+    copied.drop(1, "third.csv", first=6)
+    for command in ("run", "run --send-only", "work"):
+        refused = copied.mailer(*command.split())
+        assert refused.code == 69
+        assert "copy" in refused.err
+        assert "mailer resume ledger --why TEXT" in refused.err
+    assert copied.letters("queued") == 3
+    assert "resume ledger" in copied.mailer("health").out
+    assert "resume ledger" in copied.mailer("status").err
+    told = copied.mailer("resume", "ledger", "--why", "the first machine is gone")
+    assert (told.code, told.out) == (0, "The ledger may go on.\n")
+    assert "3 letters that waited are held" in told.err
+    assert "release --reason 'restored ledger'" in told.err
+    assert copied.mailer("run").code == 0
+    assert sandboxed(copied) == 2 + 1  # what came in behind the copy, and nothing twice
+    assert {line["reason"] for line in copied.mailer("log", "--state", "held", "--json").lines} == {"restored ledger"}
+    assert copied.mailer("verify").code == 0
+    assert copied.mailer("release", "--reason", "restored ledger", "--why", "it had sent none").code == 0
+    assert copied.mailer("run").code == 0
+    assert sandboxed(copied) == 6
+
+
+def test_a_folder_that_is_renamed_is_still_the_same_instance(place):
+    place.root = place.root.rename(place.root.with_name("renamed"))
+    place.drop(1, "second.csv", first=3)
+    assert place.mailer("run").code == 0
+    assert sandboxed(place) == 3
+
+
+def test_where_a_ledger_stands_is_told_by_the_machine_and_the_file(tmp_path, monkeypatch):
+    (tmp_path / "one").touch()
+    (tmp_path / "two").touch()
+    first = place_of(tmp_path / "one")
+    assert place_of(tmp_path / "two") != first
+    (tmp_path / "one").rename(tmp_path / "three")
+    assert place_of(tmp_path / "three") == first
+    (tmp_path / "id").write_text("another machine\n")
+    monkeypatch.setattr("mailer.instance._MACHINE", tmp_path / "id")
+    assert place_of(tmp_path / "three") != first
+
+
+# -- an older copy put back
+
+
+def test_a_restored_ledger_sends_nothing_until_told_and_keeps_the_newer_journal(place):
+    var = place.root / "var"
+    place.drop(3, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    older = (var / "ledger.db").read_bytes()
+    assert place.mailer("run").code == 0
+    newer = (var / "journal.jsonl").read_bytes()
+    (var / "ledger.db").write_bytes(older)  # the very file, as `cat` puts a backup back
+    refused = place.mailer("run")
+    assert refused.code == 69
+    assert "ahead of the ledger" in refused.err
+    assert place.mailer("run").code == 69
+    assert sandboxed(place) == 5
+    assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
+    (aside,) = var.glob("journal.until-*.jsonl")
+    assert aside.read_bytes() == newer
+    assert place.mailer("run").code == 0
+    assert sandboxed(place) == 5
+    assert place.letters("held") == 3
+    assert place.mailer("verify").code == 0
+
+
+def test_resuming_a_ledger_that_nothing_stopped_changes_nothing(place):
+    told = place.mailer("resume", "ledger", "--why", "to be sure")
+    assert (told.code, told.out) == (0, "It was not stopped; nothing was changed.\n")
+    assert place.mailer("run").code == 0
+
+
+@pytest.fixture(params=LEDGERS)
+def ledger(request, tmp_path):
+    with ledgers.opened(request.param, tmp_path) as opened:
+        yield opened
+
+
+async def test_going_on_puts_right_what_was_in_hand_and_is_the_same_done_twice(ledger: Ledger, tmp_path):
+    letters = await put(ledger, 5)
+    _, marked, deferred = await claim(ledger, 3)
+    await mark(ledger, marked)
+    await dot(ledger, deferred, LATER)
+    journal, blotter = Journal(tmp_path / "journal.jsonl", ledger.journal), Blotter(tmp_path / "writing")
+    with pytest.raises(CannotSend, match="resume ledger"):
+        await ledger.remember_install({"place": "there"})
+        await continuity.see(ledger, journal, "here", NOW)
+    held = await continuity.trust_ledger(ledger, journal, blotter, "here", "moved", NOW)
+    assert held == 4
+    assert states(ledger) == dict(zip(letters, ["held", "in_doubt", "held", "held", "held"], strict=True))
+    assert {one(ledger, letter).reason for letter in letters if letter != marked.letter} == {"restored ledger"}
+    assert await continuity.trust_ledger(ledger, journal, blotter, "here", "moved", NOW) == 0
+    await continuity.see(ledger, journal, "here", NOW)
+    assert await ledger.resend_doubts(CAMPAIGN, NOW + DAY, NOW, 10) == 0  # nobody knows what became of it there
+    assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
+
+
+# -- a clock
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(290, 0), (1_000, 69)])
+def test_a_clock_that_went_back_stops_all_until_told(place, seconds, code):
+    told_at(place, seconds)
+    place.drop(1, "second.csv", first=3)
+    refused = place.mailer("run")
+    assert refused.code == code
+    assert ("mailer resume clock --why TEXT" in refused.err) == (code == 69)
+    if code:
+        assert place.mailer("run").code == 69
+        assert sandboxed(place) == 2
+        assert place.mailer("resume", "clock", "--why", "set by hand").code == 0
+        assert place.mailer("run").code == 0
+    assert sandboxed(place) == 3
+
+
+def test_a_clock_that_is_set_in_mid_run_ends_it_behind_the_letters_in_hand(tmp_path):
+    """The wall clock of the running command alone jumps, by a few hours, once the server has its first letter."""
+    place = Place(tmp_path / "here", "pace: none\napproval: none\n")
+    place.drop(50)
+    jumping = (
+        "import sys, time\n"
+        "from mailer import app, cli\n"
+        "from mailer.pace import Clock\n"
+        "from pathlib import Path\n"
+        "taken = Path(sys.argv.pop(1))\n"
+        "app.CLOCK = Clock(lambda: time.time() + (8_000 if any(taken.glob('*.taken')) else 0), app.CLOCK.chance)\n"
+        "cli.main()\n"
+    )
+    with SpawnedServer(tmp_path / "far-side") as server:
+        place.relay(server.port)
+        program = [sys.executable, "-c", jumping, str(server.store), "run"]
+        ended = subprocess.run(program, cwd=place.root, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        assert ended.returncode == 69, ended.stderr
+        assert "resume clock" in ended.stderr
+        counts = Counter(line["state"] for line in place.mailer("log", "--json").lines)
+        assert counts["accepted"] == len(server.taken()) >= 1
+        assert counts["in_doubt"] == counts["sending"] == 0
+    assert "clock" in place.mailer("health").out
+
+
+# -- a pause and an outage do not count towards giving up
+
+
+@pytest.mark.parametrize("scopes", [["all"], [f"campaign:{CAMPAIGN}"], ["all", f"campaign:{CAMPAIGN}"], ["clock", "all"]])
+async def test_the_time_of_a_pause_gives_no_letter_up(ledger: Ledger, scopes):
+    letters = await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await dot(ledger, due, LATER)
+    for number, scope in enumerate(scopes):
+        await ledger.pause(scope, Who.PERSON, "why", NOW + DAY + number)
+    for number, scope in enumerate(scopes):
+        await ledger.resume(scope, "why", NOW + 8 * DAY + number)
+    assert await ledger.expire(CAMPAIGN, NOW + 6 * DAY, "given up", NOW + 8 * DAY, 10) == 0
+    (again,) = await claim(ledger, now=NOW + 9 * DAY)
+    begun = NOW + 7 * DAY + len(scopes) - 1
+    assert again.first_tried_at == begun  # a day old, as it was when the pause began
+    assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
+
+
+async def test_the_time_of_an_outage_gives_no_letter_up(ledger: Ledger):
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await dot(ledger, due, LATER)
+    breaker = Breaker()
+    for failed in range(5):
+        breaker = breaker.failed(NOW + DAY + failed * 3600, "down")
+        await ledger.keep_breaker("relay", breaker, NOW + DAY + failed * 3600)
+    await ledger.keep_breaker("relay", breaker.worked(), NOW + 8 * DAY)
+    (again,) = await claim(ledger, now=NOW + 9 * DAY)
+    assert again.first_tried_at == NOW + 7 * DAY - 2 * 3600  # from the failure that opened it
+
+
+async def test_a_letter_is_as_old_as_on_its_release(ledger: Ledger):
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await dot(ledger, due, LATER)
+    await ledger.hold(LANE, "approval", NOW + DAY, 10)
+    (held,) = await ledger.held_by_rule()
+    await ledger.release(held, NOW + 9 * DAY, 10)
+    assert await ledger.expire(CAMPAIGN, NOW + 4 * DAY, "given up", NOW + 9 * DAY, 10) == 0
+    (again,) = await claim(ledger, now=NOW + 9 * DAY)
+    assert again.first_tried_at is None
