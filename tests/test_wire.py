@@ -20,7 +20,8 @@ from mailer import outcome
 from mailer.outcome import Handover, Lost, Recipient, Reply, Role, Stage, Verdict
 from mailer.relay import Mode, Settings
 from mailer.relay.handshake import connect
-from mailer.relay.wire import LONGEST_REPLY, ReplyReader, SmtpConnection, stuffed, taken_over
+from mailer.relay.reader import LONGEST_REPLY, ReplyReader, taken_over
+from mailer.relay.wire import SmtpConnection, stuffed
 from tests.relays import (
     CC,
     COPY,
