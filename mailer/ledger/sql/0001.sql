@@ -103,7 +103,7 @@ CREATE TABLE letter (
     edition         TEXT,
     language        TEXT,
     sha256          TEXT,
-    recipients      TEXT NOT NULL DEFAULT '[]', -- JSON: [[address, role, state, reply], ...]
+    recipients      TEXT NOT NULL DEFAULT '[]', -- JSON: [[address, role, state, reply, why, times], ...]
     CHECK (kind = 'notice' OR signature IS NOT NULL),
     CHECK ((state = 'held') = (held_by IS NOT NULL)),
     CHECK ((state IN ('queued', 'deferred')) = (next_attempt_at IS NOT NULL)),
