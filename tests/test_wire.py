@@ -545,6 +545,17 @@ async def test_the_dot_is_never_sent_where_the_server_spoke_before_it(fault: str
     assert server.dots == {} and server.taken == [] and server.violations == []
 
 
+async def test_an_answer_that_the_kernel_has_when_the_dot_is_due_keeps_the_dot_back() -> None:
+    """The loop had no turn since the answer came in, as where the mark was written in no time."""
+    async with reading() as (reader, theirs):
+        connection = SmtpConnection(reader, frozenset(), Settings(Mode.SMTP, Path()))
+        assert await connection.body(WIRE, ()) is None
+        theirs.sendall(b"552 5.3.4 too large\r\n")
+        ended = await connection.dot(())
+        assert ended == Handover(Stage.BODY, Reply(552, "5.3.4", "too large"), ())
+        assert theirs.recv(9_999) == stuffed(WIRE)
+
+
 @pytest.mark.parametrize("then", ["swallow", "answer", "drop"])
 async def test_an_early_answer_ends_a_long_body_and_is_used(then: Any) -> None:
     script = [Rule("body", Early("552 5.3.4 too large", then=then), after=100_000)]
