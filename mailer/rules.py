@@ -12,7 +12,7 @@ Which letter goes next and how fast is not decided here (`worker`, `pace`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -20,18 +20,23 @@ from mailer import campaign as campaigns
 from mailer.campaign import Campaign, Reason
 from mailer.delivery import Retry
 from mailer.ledger import Approval, Lane, Ledger
+from mailer.pace import Streak
 
 _AT_ONCE = 10_000  # letters a transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live."""
+    """
+    What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live, and the
+    refusals in a row.
+    """
 
     campaigns: Mapping[str, Campaign]
     editions: Mapping[str, str]
     approvals: Mapping[str, Approval]
     is_live: bool
+    streaks: Sequence[Streak] = ()
 
     def is_approved(self, campaign: str) -> bool:
         """Whether this campaign's content may go out as it stands."""
@@ -49,7 +54,11 @@ class Ruling:
         route = campaigns.route(campaign, target, lane.country, live=self.is_live)
         if route.hold is not None or not route.to:
             return route.hold or Reason.NO_ROUTE
-        return None if self.is_approved(campaign.id) else Reason.APPROVAL
+        if not self.is_approved(campaign.id):
+            return Reason.APPROVAL
+        addresses = tuple(str(address) for address in route.to)
+        gone = {Lane(s.campaign, s.target, s.country): s.addresses for s in self.streaks if s.is_gone}
+        return Reason.ADDRESS_REFUSED if gone.get(lane) == addresses else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,19 @@ CREATE TABLE relay (
     why        TEXT NOT NULL
 ) STRICT;
 
+-- Refusals in a row that are about more than one letter: of a lane's address, or (no target) of a campaign by policy.
+CREATE TABLE streak (
+    sign      TEXT NOT NULL CHECK (sign IN ('address', 'policy')),
+    campaign  TEXT NOT NULL,
+    target    TEXT NOT NULL,
+    country   TEXT NOT NULL,
+    addresses TEXT NOT NULL,                    -- those that the configuration named; others begin anew
+    length    INTEGER NOT NULL,
+    passes    INTEGER NOT NULL,                 -- in how many passes
+    pass      TEXT NOT NULL,                    -- the one that counted last
+    PRIMARY KEY (sign, campaign, target, country)
+) STRICT, WITHOUT ROWID;
+
 -- When letters were handed to a target's address, as far back as a limit looks.
 CREATE TABLE sent (
     address TEXT NOT NULL,
