@@ -28,7 +28,6 @@ from mailer.errors import CannotWrite, UsageProblem
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
-from mailer.outcome import TABLE
 from mailer.pace import Clock
 from mailer.render import Renderer
 from mailer.rules import Ruling
@@ -132,8 +131,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
         await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
     name = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(2)}"
-    table = (*configuration.replies, *TABLE)
-    settings = DispatchSettings(name, configuration.relay.connections, configuration.retry, table)
+    settings = DispatchSettings(name, configuration.relay.connections, configuration.retry, configuration.replies)
     return Worker(
         Parts(
             ledger=office.ledger,

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailer import campaign as campaigns
 from mailer import log, pace
 from mailer.campaign import Campaign
 from mailer.consequences import Consequences, told
@@ -187,13 +186,13 @@ class Dispatch:
             target = campaign.targets[waiting.lane.target]
             if pace.opens_at(campaign.window, target.timezone, now) > now:
                 continue
-            found.append(_Open(waiting.lane, campaign, _addresses(ruling, campaign, waiting.lane)))
+            found.append(_Open(waiting.lane, campaign, ruling.addresses(waiting.lane)))
         return found
 
     async def _free_at(self, ruling: Ruling, lane: Lane, now: float) -> float:
         campaign = self._desks[lane.campaign].campaign
         free = now
-        for address in _addresses(ruling, campaign, lane):
+        for address in ruling.addresses(lane):
             free = max(free, pace.free_at(campaign.pace, await self._sent_to(campaign, address, now), now))
         return pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, free)
 
@@ -281,12 +280,6 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _addresses(ruling: Ruling, campaign: Campaign, lane: Lane) -> tuple[str, ...]:
-    """The target's addresses in a lane, for which the pace counts."""
-    route = campaigns.route(campaign, campaign.targets[lane.target], lane.country, live=ruling.is_live)
-    return tuple(str(address) for address in route.to)
 
 
 def _first(problems: BaseExceptionGroup[BaseException]) -> BaseException:

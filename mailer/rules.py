@@ -20,6 +20,7 @@ from mailer import campaign as campaigns
 from mailer.campaign import Campaign, Reason
 from mailer.delivery import Retry
 from mailer.ledger import Approval, Lane, Ledger
+from mailer.outcome import Sign
 from mailer.pace import Streak
 
 _AT_ONCE = 10_000  # letters a transaction
@@ -56,9 +57,16 @@ class Ruling:
             return route.hold or Reason.NO_ROUTE
         if not self.is_approved(campaign.id):
             return Reason.APPROVAL
-        addresses = tuple(str(address) for address in route.to)
         gone = {Lane(s.campaign, s.target, s.country): s.addresses for s in self.streaks if s.is_gone}
-        return Reason.ADDRESS_REFUSED if gone.get(lane) == addresses else None
+        return Reason.ADDRESS_REFUSED if gone.get(lane) == self.addresses(lane) else None
+
+    def addresses(self, lane: Lane) -> tuple[str, ...]:
+        """To whom the letters of a lane go; nobody where it has no route."""
+        campaign = self.campaigns.get(lane.campaign)
+        target = campaign.targets.get(lane.target) if campaign else None
+        if campaign is None or target is None:
+            return ()
+        return tuple(map(str, campaigns.route(campaign, target, lane.country, live=self.is_live).to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,10 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
                 released += moved
         elif reason != before.reason:
             await ledger.restate(before, reason)
+    for streak in ruling.streaks:
+        lane = Lane(streak.campaign, streak.target, streak.country)
+        if streak.sign is Sign.ADDRESS and ruling.addresses(lane) != streak.addresses:
+            await ledger.end_streak(streak.sign, lane)  # the configuration names another address, or none
     for campaign, edition in ruling.editions.items():
         released += await ledger.release_unrendered(campaign, edition, now)
     return Ruled(held, released, expired)

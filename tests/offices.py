@@ -32,7 +32,7 @@ from mailer.dispatch import Dispatch, Sent
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.intake import Intake
 from mailer.ledger import Attempt, Ledger, Record, Selection
-from mailer.outcome import TABLE, Recipient, Role
+from mailer.outcome import Recipient, Role
 from mailer.pace import Clock
 from mailer.relay import Relay, Settings, reachable
 from tests.ledgers import assert_sound
@@ -130,7 +130,7 @@ class Scene:
         return Courier(desks or self.office.desks, Relay(relay), self.ledger, RETRY, self.time.clock)
 
     def dispatch(self, connections: int = 1, desks: Mapping[str, Desk] | None = None) -> Dispatch:
-        settings = DispatchSettings("worker", connections, RETRY, (*self.office.configuration.replies, *TABLE))
+        settings = DispatchSettings("worker", connections, RETRY, self.office.configuration.replies)
         return Dispatch(settings, desks or self.office.desks, self.ledger, self.time.clock, self.office.ruling)
 
     async def send(self, relay: Settings, connections: int = 1, limit: int | None = None) -> Sent:

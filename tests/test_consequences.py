@@ -242,6 +242,7 @@ async def test_a_corrected_address_is_released_by_rule(tmp_path: Path) -> None:
         made.campaign(ONE_TARGET.replace(TO, NEW))
         async with at_work(made) as scene:
             assert await ruled(scene) == Ruled(released=2)
+            assert not await ailing(scene)
             await scene.send(settings_for(server))
             assert scene.states() == {"refused": 4, "accepted": 2}
     assert [dot.recipients[0] for dot in server.dotted] == [NEW, NEW]

@@ -5,7 +5,7 @@ The cells are data, in tests/data/replies/*.cases, one a line: where the server 
 server's own books say behind one attempt.
 
     step        connect ehlo starttls handshake auth mail rcpt data body dot; behind it whom or how far: `rcpt cc`, `body 100`
-    behaviour   a reply as the server says it (\n between two lines), or
+    behaviour   a reply as the server says it (\\n between two lines), or
                 drop, reset, hang, garbage (no text), text (no SMTP), flood (more than a reply may have)
                 cut X (half of X, then closed), drip X (byte by byte), X + Y (Y unasked behind X)
                 early X, HOW (said in the body, then drop, answer, swallow)      stored, HOW (taken, then drop, reset, hang)

@@ -27,7 +27,7 @@ from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Section, nothing
 from mailer.delivery import Retry
 from mailer.errors import ConfigurationError
-from mailer.outcome import Rule
+from mailer.outcome import TABLE, Rule
 from mailer.relay.settings import Mode, Settings
 
 VARIABLE = "MAILER_CONFIG"
@@ -52,7 +52,7 @@ class Configuration:
     run_for: float
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
-    replies: tuple[Rule, ...] = ()
+    replies: tuple[Rule, ...] = TABLE
 
     @property
     def live(self) -> bool:
@@ -111,7 +111,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         run_for=main.run_for,
         campaigns=found,
         warnings=problems.warnings,
-        replies=main.replies,
+        replies=(*main.replies, *TABLE),
     )
 
 

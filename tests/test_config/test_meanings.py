@@ -245,7 +245,8 @@ replies:
 - {stage: auth, code: 454, class: deferred, scope: relay, reason: busy}
 """,
     )
-    first, second = instance.load().replies
+    first, second, *shipped = instance.load().replies
+    assert tuple(shipped) == TABLE
     assert (first.stages, first.codes, first.enhanced) == ({Stage.RCPT, Stage.DOT}, ("550", "45"), ("5.7.1",))
     assert (first.verdict, first.scope, first.reason) == (Verdict.DEFERRED, Scope.CAMPAIGN, "r")
     assert judge(Stage.DOT, Reply(550, "5.7.1", "greylisted"), (first, *TABLE)).reason == "r"
@@ -254,4 +255,4 @@ replies:
 
 
 def test_without_rows_of_its_own_the_shipped_table_judges(instance):
-    assert instance.load().replies == ()
+    assert instance.load().replies == TABLE
