@@ -9,7 +9,8 @@ count over all connections, and once it is open what was claimed is let go unsen
 
 A relay may allow fewer connections than are configured: a courier that is denied one while another has one ends its pass.
 
-It renders nothing and judges nothing; it asks `rules` whether a lane may go, `pace` how much of it, and `courier` to carry.
+It renders nothing and judges nothing; it asks `rules` whether a lane may go, `pace` how much of it, `courier` to carry, and
+`consequences` what follows for the others.
 """
 
 from __future__ import annotations

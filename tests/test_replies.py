@@ -56,7 +56,8 @@ from tests.servers.scripted import Reply as Say
 from tests.test_config.instance import Instance
 
 FOLDER = Path(__file__).parent / "data" / "replies"
-SHORT = 0.15  # seconds after which the client gives up on a silent server
+SHORT = 0.25  # seconds after which the client gives up on a silent server
+WAITS = dict.fromkeys(("mail", "rcpt", "data"), "command_timeout") | dict.fromkeys(("body", "dot"), "dot_timeout")
 ACCOUNT = ("user", "secret")
 WHO = {"to": TO, "cc": CC, "copy": COPY}
 SILENT: dict[str, Action] = {
@@ -151,9 +152,8 @@ def offers(cell: Cell, authority: trustme.CA) -> Offers:
 
 
 def reached(cell: Cell, server: ScriptedServer, ca_file: Path) -> Settings:
-    """The relay, by a client with little patience."""
-    waits = dict.fromkeys(("connect_timeout", "command_timeout", "data_timeout", "dot_timeout"), SHORT)
-    changes: dict[str, Any] = waits if "hang" in cell.behaviour else {}
+    """The relay, by a client that is patient but at the step at which the server is silent."""
+    changes: dict[str, Any] = {WAITS.get(cell.rule.verb, "connect_timeout"): SHORT} if "hang" in cell.behaviour else {}
     if cell.step in {"starttls", "handshake"}:
         changes |= {"tls": Tls.STARTTLS, "ca_file": ca_file}
     if cell.step == "auth":
