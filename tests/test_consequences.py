@@ -21,7 +21,7 @@ from mailer.rules import Ruled, redecide
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, drop, instance, working
 from tests.relays import TO, impatient, settings_for
 from tests.servers.rules import Action
-from tests.servers.scripted import Drop, Garbage, Hang, Reset, Rule, ScriptedServer, Split
+from tests.servers.scripted import Drip, Drop, Garbage, Hang, Reset, Rule, ScriptedServer, Split
 from tests.servers.scripted import Reply as Say
 
 GONE = Rule("rcpt", Say("550 5.1.1 no such user"), recipient=TO)
@@ -126,6 +126,15 @@ async def test_a_relay_that_allows_fewer_connections_gets_its_letters_over_those
         assert server.dots == {1: 30}
         assert await scene.ledger.breaker(settings_for(server).name) == Breaker()
         scene.assert_sound()
+
+
+async def test_the_one_connection_that_is_allowed_may_still_be_in_the_making(tmp_path: Path) -> None:
+    """A refusal is said at once, an EHLO, a handshake and a login take their time."""
+    denials = [Rule("connect", Say("421 4.7.0 too many connections"), connection=number) for number in range(2, 40)]
+    script = [Rule("ehlo", Drip(seconds=0.004), connection=1), *denials]
+    async with working(tmp_path, 10) as scene, ScriptedServer(script) as server:
+        sent = await scene.send(settings_for(server), 4)
+        assert scene.states() == {"accepted": 10} and not sent.relay_failed and server.dots == {1: 10}
 
 
 async def test_a_relay_that_denies_every_connection_is_down_however_many_ask(tmp_path: Path) -> None:
@@ -389,6 +398,19 @@ async def test_a_cc_whose_mailbox_stays_full_goes_without_and_other_answers_coun
         states = [state for _, _, state, _ in scene.one().recipients]
         assert scene.one().state == "accepted" and states == ["accepted", "refused", "accepted"]
         assert len(server.dotted) == 1
+
+
+async def test_a_person_who_asks_again_for_who_is_missing_has_its_mailbox_believed_anew(tmp_path: Path) -> None:
+    script = [Rule("rcpt", Say("552 5.2.2 full"), recipient="press@court.example")]
+    async with working(tmp_path) as scene, ScriptedServer(script) as server:
+        for attempt in range(1, 7):
+            if attempt == 4:
+                await scene.ledger.order(Selection(letter=1), ORDERS["retry"], "emptied", int(scene.time.now), 0, 10)
+            await scene.send(settings_for(server))
+            assert scene.one().state == "deferred", attempt
+            scene.time.now += 14_400
+        await scene.send(settings_for(server))
+        assert scene.one().state == "accepted"
 
 
 async def test_a_full_mailbox_makes_nobody_else_wait_so_long(tmp_path: Path) -> None:
