@@ -53,7 +53,8 @@ class Office:
         """What rules are asked with, approvals read afresh."""
         campaigns = {id: desk.campaign for id, desk in self.desks.items()}
         editions = {id: desk.edition for id, desk in self.desks.items()}
-        return Ruling(campaigns, editions, await self.ledger.approvals(), self.configuration.live)
+        approvals, streaks = await self.ledger.approvals(), await self.ledger.streaks()
+        return Ruling(campaigns, editions, approvals, self.configuration.live, streaks)
 
 
 def renderers(configuration: Configuration) -> dict[str, Renderer]:
@@ -134,7 +135,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
         await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
     name = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(2)}"
-    settings = DispatchSettings(name, configuration.relay.connections, configuration.retry)
+    settings = DispatchSettings(name, configuration.relay.connections, configuration.retry, configuration.replies)
     return Worker(
         Parts(
             ledger=office.ledger,

@@ -32,12 +32,13 @@ class Channel(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a rule holds a letter; each ends by itself when its cause is gone."""
+    """Why a rule holds a letter; each ends by itself when its cause is gone, a refused address also by a person's word."""
 
     APPROVAL = "approval"
     NO_ROUTE = "no route"
     NOT_CONFIRMED = "address not confirmed"
     CLOSED = "target closed"
+    ADDRESS_REFUSED = "address refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ only greeted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -22,7 +22,7 @@ from mailer.address import Address
 from mailer.campaign import Campaign, Channel, Reason, Route, Target
 from mailer.desk import Desk, Stamp, write
 from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
-from mailer.outcome import ACCOUNT_REFUSED, Handover, judge
+from mailer.outcome import ACCOUNT_REFUSED, TABLE, Handover, Rule, judge
 from mailer.relay import Mode, Settings, reachable
 from mailer.signature import Kind, Signature
 
@@ -123,14 +123,14 @@ def _notes(desk: Desk) -> Iterator[str]:
         yield f"{campaign.id}: the sender's address {campaign.sender.address} is an example; nobody can answer it"
 
 
-async def relay(settings: Settings) -> Findings:
-    """Greet the relay as a worker would (TLS, account), and say goodbye."""
+async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
+    """Greet the relay as a worker would (TLS, account), and say goodbye; `table` is what its answers are judged by."""
     if settings.mode is Mode.FILE:
         return Findings(notes=(f"letters are written to {settings.folder}; there is no relay to ask",))
     async with reachable(settings) as reached:
         opened = await reached.connect()
         if isinstance(opened, Handover):
-            refused = judge(opened.stage, opened.answer).reason == ACCOUNT_REFUSED
+            refused = judge(opened.stage, opened.answer, table).reason == ACCOUNT_REFUSED
             code = (AccountRefused if refused else RelayProblem).exit_code
             return Findings((f"relay {reached.name}: {opened.stage}: {opened.answer}",), exit_code=code)
         await opened.close()

@@ -26,7 +26,7 @@ from mailer.delivery import Due, Fixed, Retry, State, Who
 from mailer.desk import Desk, Stamp
 from mailer.errors import KeyProblem, RenderProblem, WireProblem
 from mailer.ledger import Ledger, Mark
-from mailer.outcome import Handover, Outcome, Recipient, Role, Standing
+from mailer.outcome import TABLE, Handover, Outcome, Recipient, Role, Rule, Standing
 from mailer.pace import Clock
 from mailer.relay import Connection, Relay
 from mailer.signature import Signature
@@ -61,13 +61,28 @@ class Refrained:
 class Courier:
     """One worker's hand with one connection to the relay."""
 
-    def __init__(self, desks: Mapping[str, Desk], relay: Relay, ledger: Ledger, retry: Retry, clock: Clock) -> None:
+    def __init__(
+        self,
+        desks: Mapping[str, Desk],
+        relay: Relay,
+        ledger: Ledger,
+        retry: Retry,
+        clock: Clock,
+        table: Sequence[Rule] = TABLE,
+    ) -> None:
         self._desks = desks
         self._relay = relay
         self._ledger = ledger
         self._retry = retry
         self._clock = clock
+        self._table = table
         self._connection: Connection | None = None
+        self._is_connecting = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has a connection, or has not been denied the one that it asked for."""
+        return self._is_connecting or self._connection is not None
 
     async def carry(self, due: Due) -> Outcome | Refrained | None:
         """Carry one claimed letter to its end. None: it was not ours any more, and no dot was sent."""
@@ -93,7 +108,7 @@ class Courier:
 
     async def _hand_over(self, due: Due, draft: Draft, connection: Connection) -> Outcome | None:
         asked = [recipient.address for recipient in draft.recipients if recipient.is_asked]
-        may_send = partial(outcome.may_send, draft.recipients)
+        may_send = partial(outcome.may_send, draft.recipients, table=self._table)
         handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
         if not handover.goes_on:
             return await self._settle(due, draft, handover)
@@ -104,7 +119,7 @@ class Courier:
 
     async def _mark_and_dot(self, due: Due, draft: Draft, connection: Connection, handover: Handover) -> Outcome | None:
         """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
-        answered, meant = outcome.answered(draft.recipients, handover.rcpt)
+        answered, meant = outcome.answered(draft.recipients, handover.rcpt, self._table)
         recipients = outcome.scrubbed(answered, draft.private)
         paced = tuple(r.address for r in recipients if r.role is Role.TO and r.address in meant)
         if not await self._ledger.mark(due, Mark(recipients, meant, draft.fixed, paced), self._clock.seconds):
@@ -113,7 +128,7 @@ class Courier:
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
 
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome:
-        judged = outcome.decide(draft.recipients, handover)
+        judged = outcome.decide(draft.recipients, handover, self._table)
         answer = outcome.without(judged.answer, draft.private)
         decided = replace(
             judged,
@@ -133,9 +148,13 @@ class Courier:
             return self._connection
         if self._connection is not None:
             await self._drop(self._connection)
-        opened = await self._relay.connect()
-        if not isinstance(opened, Handover):
-            self._connection = opened
+        self._is_connecting = True
+        try:
+            opened = await self._relay.connect()
+            if not isinstance(opened, Handover):
+                self._connection = opened
+        finally:
+            self._is_connecting = False
         return opened
 
     async def _drop(self, connection: Connection) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mailer.outcome import Outcome, Recipient, Role, Scope, Stage, Standing, Verdict
+from mailer.outcome import Outcome, Recipient, Role, Scope, Sign, Stage, Standing, Verdict
 
 
 class State(StrEnum):
@@ -161,6 +161,10 @@ class Retry:
         wait = min(self.max, self.first * 2 ** min(max(tries - 1, 0), 30))
         return float(wait * (1 + self.jitter * (2 * chance - 1)))
 
+    def longest(self, chance: float) -> float:
+        """Seconds to wait for what takes hours whatever we do, like a full mailbox."""
+        return float(self.max * (1 + self.jitter * (2 * chance - 1)))
+
 
 @dataclass(frozen=True, slots=True)
 class Next:
@@ -203,7 +207,8 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     if _is_only_split(outcome):
         return Next(state, outcome.reason, now, due.tries, first, outcome.recipients)
     tries = due.tries if outcome.scope is Scope.RELAY else due.tries + 1
-    return Next(state, outcome.reason, int(now + retry.wait(tries, chance)), tries, first, outcome.recipients)
+    wait = retry.longest(chance) if outcome.sign is Sign.FULL else retry.wait(tries, chance)
+    return Next(state, outcome.reason, int(now + wait), tries, first, outcome.recipients)
 
 
 def has_reached(recipients: Sequence[Recipient]) -> bool:

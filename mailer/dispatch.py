@@ -7,26 +7,29 @@ Lanes take turns, so that no target waits behind another's million letters. A le
 because a claim is what a crash has to undo. The relay's breaker is everybody's: failures that are the relay's own matter
 count over all connections, and once it is open what was claimed is let go unsent.
 
-It renders nothing and judges nothing; it asks `rules` whether a lane may go, `pace` how much of it, and `courier` to carry.
+A relay may allow fewer connections than are configured: a courier that is denied one while another has one ends its pass.
+
+It renders nothing and judges nothing; it asks `rules` whether a lane may go, `pace` how much of it, `courier` to carry, and
+`consequences` what follows for the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailer import campaign as campaigns
 from mailer import log, pace
 from mailer.campaign import Campaign
+from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
 from mailer.delivery import Due, Retry, State, Who
 from mailer.desk import Desk
 from mailer.errors import MailerError
 from mailer.ledger import Lane, Ledger
-from mailer.outcome import ACCOUNT_REFUSED, Outcome, Scope
-from mailer.pace import HOUR, Breaker, Clock
+from mailer.outcome import ACCOUNT_REFUSED, TABLE, Outcome, Rule, Scope
+from mailer.pace import HOUR, Clock
 from mailer.relay import Relay
 from mailer.rules import Ruling, is_over
 
@@ -35,11 +38,12 @@ _ROUND = 4  # letters claimed from a lane at once, for each connection
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Who sends, over how many connections, and when what is deferred is due again."""
+    """Who sends, over how many connections, when what is deferred is due again, and by which table replies are judged."""
 
     worker: str
     connections: int
     retry: Retry
+    table: Sequence[Rule] = TABLE
 
 
 @dataclass(slots=True)
@@ -76,7 +80,8 @@ class Dispatch:
         self._ledger = ledger
         self._clock = clock
         self._ruling = ruling
-        self._breaker = Breaker()
+        self._consequences = Consequences(ledger, clock, settings.retry.first)
+        self._couriers: set[Courier] = set()
         self._in_hand: Counter[str] = Counter()
         self._stopping = False
 
@@ -94,12 +99,13 @@ class Dispatch:
         sent = Sent()
         if watch.is_shown:
             watch.letters(await self._ledger.count_due(self._clock.seconds))
-        self._breaker = await self._ledger.breaker(relay.name)
+        await self._consequences.begin(relay.name)
         line: asyncio.Queue[tuple[Due, _Open] | None] = asyncio.Queue(maxsize=self._settings.connections)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settings.connections):
-                    courier = Courier(self._desks, relay, self._ledger, self._settings.retry, self._clock)
+                    settings = self._settings
+                    courier = Courier(self._desks, relay, self._ledger, settings.retry, self._clock, settings.table)
                     group.create_task(self._carry_all(courier, relay, line, sent, watch))
                 await self._feed(relay, line, limit)
                 for _ in range(self._settings.connections):
@@ -118,7 +124,8 @@ class Dispatch:
             stopped = "all" in paused or f"campaign:{waiting.lane.campaign}" in paused
             if stopped or ruling.hold(waiting.lane) is not None:
                 continue
-            moments.append(max(waiting.due_at, breaker.not_before, await self._free_at(ruling, waiting.lane, now)))
+            free_at = await self._free_at(ruling, waiting.lane, now)
+            moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
         return min(moments, default=None)
 
     async def _feed(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], limit: int | None) -> None:
@@ -127,14 +134,14 @@ class Dispatch:
         while left != 0 and self._may_go_on():
             claimed = await self._claim_round(relay, line, left)
             left = None if left is None else left - claimed
-            if claimed == 0 or self._breaker.is_probing:
+            if claimed == 0 or self._consequences.breaker.is_probing:
                 await line.join()
             if claimed == 0 and was_idle:
                 return
             was_idle = claimed == 0
 
     def _may_go_on(self) -> bool:
-        return not self._stopping and not self._breaker.is_open(self._clock.now())
+        return not self._stopping and not self._consequences.breaker.is_open(self._clock.now())
 
     async def _claim_round(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], left: int | None) -> int:
         """Each open lane once; a probe of a relay that had failed is one letter, alone."""
@@ -143,7 +150,7 @@ class Dispatch:
             room = await self._room(lane, None if left is None else left - claimed)
             if room <= 0:
                 continue
-            if not self._may_go_on() or (self._breaker.is_probing and claimed):
+            if not self._may_go_on() or (self._consequences.breaker.is_probing and claimed):
                 break
             for due in await self._ledger.claim(lane.lane, room, self._settings.worker, relay.name, self._clock.seconds):
                 claimed += 1
@@ -158,7 +165,7 @@ class Dispatch:
     async def _room(self, lane: _Open, left: int | None) -> int:
         """How many letters to claim from a lane now; asked for each in its turn, for lanes can share an address."""
         bounds = [self._settings.connections * _ROUND]
-        if self._breaker.is_probing:
+        if self._consequences.breaker.is_probing:
             bounds.append(1)
         for address in lane.addresses:
             # Counted before the ledger is asked: what is marked in between counts twice, and never not at all.
@@ -176,7 +183,7 @@ class Dispatch:
         ruling = await self._ruling()
         found = []
         for waiting in await self._ledger.waiting():
-            if waiting.due_at > now or ruling.hold(waiting.lane) is not None:
+            if max(waiting.due_at, self._consequences.goes_at(waiting.lane)) > now or ruling.hold(waiting.lane) is not None:
                 continue
             campaign = self._desks[waiting.lane.campaign].campaign
             if is_over(campaign, now):
@@ -184,13 +191,13 @@ class Dispatch:
             target = campaign.targets[waiting.lane.target]
             if pace.opens_at(campaign.window, target.timezone, now) > now:
                 continue
-            found.append(_Open(waiting.lane, campaign, _addresses(ruling, campaign, waiting.lane)))
+            found.append(_Open(waiting.lane, campaign, ruling.addresses(waiting.lane)))
         return found
 
     async def _free_at(self, ruling: Ruling, lane: Lane, now: float) -> float:
         campaign = self._desks[lane.campaign].campaign
         free = now
-        for address in _addresses(ruling, campaign, lane):
+        for address in ruling.addresses(lane):
             free = max(free, pace.free_at(campaign.pace, await self._sent_to(campaign, address, now), now))
         return pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, free)
 
@@ -207,24 +214,30 @@ class Dispatch:
         sent: Sent,
         watch: log.Watch,
     ) -> None:
-        """Carry one letter after another over one connection."""
+        """Carry one letter after another over one connection, as long as the relay allows it."""
+        self._couriers.add(courier)
+        is_denied = False
         try:
-            while not _is_cancelled() and (item := await line.get()) is not None:
+            while not (is_denied or _is_cancelled()) and (item := await line.get()) is not None:
                 due, lane = item
                 try:
-                    await self._carry(courier, relay, due, sent)
+                    is_denied = await self._carry(courier, relay, due, lane, sent)
                     watch.letter()
                 finally:
                     self._in_hand.subtract(lane.addresses)
                     self._in_hand += Counter()  # forget those at zero
                     line.task_done()
         finally:
+            self._couriers.discard(courier)
             await courier.close()
 
-    async def _carry(self, courier: Courier, relay: Relay, due: Due, sent: Sent) -> None:
-        if self._stopping or self._breaker.is_open(self._clock.now()):
-            await self._ledger.let_go(due, State.QUEUED, Who.WORKER, "", "let go unsent", self._clock.seconds)
-            return
+    async def _carry(self, courier: Courier, relay: Relay, due: Due, lane: _Open, sent: Sent) -> bool:
+        """Carry one letter; whether the relay denied this courier a connection while it serves another."""
+        is_stopped = self._stopping or self._consequences.breaker.is_open(self._clock.now())
+        if stop := (State.QUEUED, "") if is_stopped else await self._consequences.stop(due):
+            who = Who.RULE if stop[0] is State.HELD else Who.WORKER
+            await self._ledger.let_go(due, stop[0], who, stop[1], "let go unsent", self._clock.seconds)
+            return False
         try:
             result = await courier.carry(due)
         except MailerError:
@@ -234,11 +247,20 @@ class Dispatch:
             await self._ledger.let_go(due, State.HELD, Who.RULE, "error in mailer", detail, self._clock.seconds)
             log.bug(due.letter, bug)
             sent.states[State.HELD] += 1
-            return
-        await self._account(relay, due, result, sent)
+            return False
+        if isinstance(result, Outcome) and result.is_denied and self._serves_another(courier):
+            log.fewer_connections(relay.name, told(result))
+            return True
+        await self._account(relay, due, lane.addresses, result, sent)
+        return False
 
-    async def _account(self, relay: Relay, due: Due, result: Outcome | Refrained | None, sent: Sent) -> None:
-        """Count what became of a letter, and learn from it about the relay and the campaign."""
+    def _serves_another(self, courier: Courier) -> bool:
+        return any(other.is_connected for other in self._couriers if other is not courier)
+
+    async def _account(
+        self, relay: Relay, due: Due, addresses: tuple[str, ...], result: Outcome | Refrained | None, sent: Sent
+    ) -> None:
+        """Count what became of a letter, and learn from it about the relay, the campaign and the target."""
         if result is None:
             return
         if isinstance(result, Refrained):
@@ -248,30 +270,12 @@ class Dispatch:
         state = result.verdict if result.reached_mail else State.QUEUED
         sent.states[state] += 1
         log.settled(due.letter, due.target, state, result.reason, result.answer)
-        if result.scope is Scope.CAMPAIGN:
-            await self._pause(due.campaign, f"{result.reason}: {result.answer}")
-        await self._learn(relay, result, sent)
-
-    async def _learn(self, relay: Relay, result: Outcome, sent: Sent) -> None:
-        before, now = self._breaker, self._clock.now()
+        await self._consequences.follow(relay.name, due, addresses, result)
         if result.scope is Scope.RELAY:
-            refused = result.reason == ACCOUNT_REFUSED
-            why = f"{result.reason if refused else result.stage}: {result.answer}"
-            sent.relay_failed = why
-            sent.account_refused = why if refused else sent.account_refused
-            if before.is_open(now):
-                return  # the same outage, met by another connection
-            self._breaker = before.failed(now, why, account=refused)
-            log.relay_failed(relay.name, why, max(0.0, self._breaker.not_before - now))
-        elif result.reached_mail and before != Breaker():
-            self._breaker = before.worked()
+            sent.relay_failed = told(result)
+            sent.account_refused = sent.relay_failed if result.reason == ACCOUNT_REFUSED else sent.account_refused
+        elif not self._consequences.breaker.failures:
             sent.relay_failed = sent.account_refused = ""
-        if self._breaker != before:
-            await self._ledger.keep_breaker(relay.name, self._breaker, self._clock.seconds)
-
-    async def _pause(self, campaign: str, why: str) -> None:
-        if await self._ledger.pause(f"campaign:{campaign}", Who.WORKER, why, self._clock.seconds):
-            log.campaign_paused(campaign, why)
 
 
 def _is_cancelled() -> bool:
@@ -281,12 +285,6 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _addresses(ruling: Ruling, campaign: Campaign, lane: Lane) -> tuple[str, ...]:
-    """The target's addresses in a lane, for which the pace counts."""
-    route = campaigns.route(campaign, campaign.targets[lane.target], lane.country, live=ruling.is_live)
-    return tuple(str(address) for address in route.to)
 
 
 def _first(problems: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mailer.campaign import Reason
 from mailer.delivery import State
 from mailer.journal import Journal
 from mailer.ledger import Ledger
+from mailer.outcome import MALFORMED
 from mailer.pace import Clock
 from mailer.spool import Spool
 
+TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
 STUCK_AFTER = 3600  # seconds for which a letter may be due before somebody should look
 
 
@@ -34,6 +37,7 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
         found.append(
             f"{campaign or 'all sending'} is paused: {pause.why}: mailer resume {campaign} --why TEXT".replace("  ", " ")
         )
+    found += await _refused(ledger, clock)
     reasons = ledger.reasons()
     for (campaign, state, reason), count in reasons.items():
         if state == State.HELD and reason == "approval":
@@ -47,7 +51,22 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
 
 
 # Reasons that an organiser knows of and need not be told every minute.
-_CALM = frozenset({"no route", "target closed", "organiser"})
+_CALM = frozenset({"no route", "target closed", "organiser", Reason.ADDRESS_REFUSED})
+
+
+async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
+    """What servers refused for a reason that they will have for other letters too."""
+    found = []
+    for streak in await ledger.streaks():
+        if streak.is_gone:
+            command = f"mailer release --campaign {streak.campaign} --target {streak.target} --why TEXT"
+            who = f"{streak.target} of {streak.campaign}: the address {', '.join(streak.addresses)}"
+            found.append(f"{who} was refused {streak.length} times in a row: correct it in the configuration, or {command}")
+    for campaign, count in ledger.refused_lately(MALFORMED, clock.seconds - TOLD_FOR).items():
+        # What leaves here was proved to be well-formed: if a server thinks otherwise, one of the two has a bug.
+        what = f"{count} letters of {campaign} were refused as malformed"
+        found.append(f"{what}: mailer log --campaign {campaign} --state refused; their bytes are ours, please report it")
+    return found
 
 
 def disagreements(ledger: Ledger, journal: Journal, spool: Spool) -> Iterator[str]:

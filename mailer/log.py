@@ -65,8 +65,19 @@ def bug(letter: int, problem: Exception) -> None:
     _log.error("letter %d is held: a bug in mailer (%s at %s); please report it", letter, type(problem).__name__, where)
 
 
+def fewer_connections(relay: str, why: str) -> None:
+    """The relay denied one connection while it serves another: it allows fewer than are configured."""
+    _log.warning("relay %s: %s; this pass goes on with fewer connections (relay: connections)", relay, why)
+
+
+def address_refused(campaign: str, target: str, times: int) -> None:
+    """A target's address was refused too often in a row; its letters are held."""
+    what = "correct it in the configuration, or: mailer release --campaign %s --target %s --why TEXT"
+    _log.error("%s of %s: its address was refused %d times in a row; " + what, target, campaign, times, campaign, target)
+
+
 def campaign_paused(campaign: str, why: str) -> None:
-    """A campaign was stopped by a reply that is about its sender."""
+    """A campaign was stopped by replies that are about its sender, or about all of its letters."""
     _log.error("campaign %s is paused: %s; mend it, then: mailer resume %s --why TEXT", campaign, why, campaign)
 
 

@@ -1,5 +1,6 @@
 """
-How fast, and in which hours: limits for one target address, working hours in the target's time zone, the relay's breaker.
+How fast, and in which hours: limits for one target address, working hours in the target's time zone, the relay's breaker, and
+the refusals in a row after which a target or a campaign is left alone.
 
 All of it is arithmetic: given what was sent and the time, it says go, or wait until. What was sent stands in the ledger, so
 that the passes of a cron job share it.
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from mailer.campaign import Pace, Window
+from mailer.outcome import Sign
 
 MINUTE, HOUR = 60, 3600
 
@@ -133,6 +135,39 @@ class Breaker:
             return Breaker(failures, self.not_before, why)
         return Breaker(failures, now + min(self.LONGEST, self.FIRST * 2 ** min(failures - self.LIMIT, 20)), why)
 
+    def limited(self, now: float, why: str, pause: float) -> Breaker:
+        """The breaker after the relay said for how many seconds it takes no more; the next letter is a probe."""
+        return Breaker(max(self.failures, self.LIMIT), max(self.not_before, now + pause), why)
+
     def worked(self) -> Breaker:
-        """The breaker after the relay answered a MAIL with something other than 421."""
+        """The breaker after the relay answered a MAIL with 200 to 499 and did not mean itself."""
         return Breaker()
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """
+    Refusals in a row that are about more than one letter, and in how many passes they came.
+
+    A lane's are of its `addresses` (sign address); a campaign's, without target and country, are by policy.
+    """
+
+    sign: Sign
+    campaign: str
+    target: str
+    country: str
+    addresses: tuple[str, ...]
+    length: int
+    passes: int
+
+    LIMIT: ClassVar[int] = 3
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it speaks for more than the letters that met it."""
+        return self.length >= self.LIMIT
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether an address is taken for gone: not by one pass alone, which a relay's bad hour fills."""
+        return self.sign is Sign.ADDRESS and self.is_long and self.passes > 1

@@ -12,7 +12,7 @@ Which letter goes next and how fast is not decided here (`worker`, `pace`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -20,18 +20,24 @@ from mailer import campaign as campaigns
 from mailer.campaign import Campaign, Reason
 from mailer.delivery import Retry
 from mailer.ledger import Approval, Lane, Ledger
+from mailer.outcome import Sign
+from mailer.pace import Streak
 
 _AT_ONCE = 10_000  # letters a transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live."""
+    """
+    What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live, and the
+    refusals in a row.
+    """
 
     campaigns: Mapping[str, Campaign]
     editions: Mapping[str, str]
     approvals: Mapping[str, Approval]
     is_live: bool
+    streaks: Sequence[Streak] = ()
 
     def is_approved(self, campaign: str) -> bool:
         """Whether this campaign's content may go out as it stands."""
@@ -49,7 +55,18 @@ class Ruling:
         route = campaigns.route(campaign, target, lane.country, live=self.is_live)
         if route.hold is not None or not route.to:
             return route.hold or Reason.NO_ROUTE
-        return None if self.is_approved(campaign.id) else Reason.APPROVAL
+        if not self.is_approved(campaign.id):
+            return Reason.APPROVAL
+        gone = {Lane(s.campaign, s.target, s.country): s.addresses for s in self.streaks if s.is_gone}
+        return Reason.ADDRESS_REFUSED if gone.get(lane) == self.addresses(lane) else None
+
+    def addresses(self, lane: Lane) -> tuple[str, ...]:
+        """To whom the letters of a lane go; nobody where it has no route."""
+        campaign = self.campaigns.get(lane.campaign)
+        target = campaign.targets.get(lane.target) if campaign else None
+        if campaign is None or target is None:
+            return ()
+        return tuple(map(str, campaigns.route(campaign, target, lane.country, live=self.is_live).to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,10 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, relay: str, now
                 released += moved
         elif reason != before.reason:
             await ledger.restate(before, reason)
+    for streak in ruling.streaks:
+        lane = Lane(streak.campaign, streak.target, streak.country)
+        if streak.sign is Sign.ADDRESS and ruling.addresses(lane) != streak.addresses:
+            await ledger.end_streak(streak.sign, lane)  # the configuration names another address, or none
     for campaign, edition in ruling.editions.items():
         released += await ledger.release_unrendered(campaign, edition, now)
     return Ruled(held, released, expired, await _resend(ledger, ruling, now))

@@ -22,8 +22,11 @@ from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.errors import MailerError
 from mailer.ledger.sqlite import SqliteLedger
+from mailer.outcome import Handover, Lost
+from mailer.outcome import Reply as Answer
 from mailer.pace import Breaker, Clock
-from mailer.relay import Mode, Relay, Settings
+from mailer.relay import Connection, Mode, Relay, Settings
+from mailer.relay.files import FileConnection
 from mailer.render import Renderer
 from tests.offices import (
     COURT,
@@ -191,7 +194,7 @@ async def test_a_target_with_two_addresses_has_the_whole_pace_at_each(tmp_path: 
 async def test_letters_that_were_refused_at_their_address_take_nothing_from_its_pace(tmp_path: Path) -> None:
     paced = ONE_TARGET.replace("pace: none", "pace: {per_minute: 2}")
     async with working(tmp_path, 6, paced) as scene:
-        async with ScriptedServer([Rule("rcpt", Say("550 5.1.1 gone"), recipient=TO)]) as server:
+        async with ScriptedServer([Rule("rcpt", Say("550 5.0.0 no"), recipient=TO)]) as server:
             await scene.send(settings_for(server))
         assert scene.states() == {"refused": 6}
 
@@ -431,8 +434,28 @@ async def test_a_bug_holds_one_letter_and_the_rest_flows(tmp_path: Path, caplog:
     assert "letter 2 is held: a bug in mailer (LookupError" in caplog.text and "private.example" not in caplog.text
 
 
+class Buggy(FileConnection):
+    """A connection with a bug in it, behind the mark: the letter may or may not have its name."""
+
+    async def dot(self, rcpt: tuple[Answer | Lost, ...]) -> Handover:
+        raise LookupError("a bug")
+
+
+class ToBuggy(Relay):
+    async def connect(self) -> Connection | Handover:
+        return Buggy(self.settings.folder)
+
+
 async def test_a_bug_behind_the_mark_leaves_a_doubt_and_not_a_held_letter(tmp_path: Path) -> None:
-    """The letter's file goes away between body and dot: whether it got its name, a bug like that cannot tell."""
+    """Whether the letter left, a bug like that cannot tell."""
+    async with working(tmp_path) as scene:
+        await scene.dispatch().send(ToBuggy(Settings(Mode.FILE, tmp_path / "outbox")), log.Watch())
+        assert scene.one().state == "in_doubt"
+        scene.assert_sound()
+
+
+async def test_a_letter_whose_file_cannot_get_its_name_was_not_sent(tmp_path: Path) -> None:
+    """The outbox goes away between body and dot: the name is what makes a file a letter."""
     outbox = tmp_path / "outbox"
 
     def now() -> float:
@@ -444,7 +467,13 @@ async def test_a_bug_behind_the_mark_leaves_a_doubt_and_not_a_held_letter(tmp_pa
         settings = DispatchSettings("worker", 1, RETRY)
         dispatch = Dispatch(settings, scene.office.desks, scene.ledger, Clock(now, lambda: 0.5), scene.office.ruling)
         await dispatch.send(Relay(Settings(Mode.FILE, outbox)), log.Watch())
-        assert scene.one().state == "in_doubt" and [*outbox.iterdir()] == []
+        assert [*outbox.iterdir()] == []
+        assert (scene.one().state, scene.one().next_attempt_at) == ("deferred", NOON + 300)
+        assert "451" in scene.one().reply
+        await scene.send(Settings(Mode.FILE, outbox))
+        scene.time.now += 300
+        await scene.send(Settings(Mode.FILE, outbox))
+        assert scene.one().state == "accepted" and len([*outbox.iterdir()]) == 1
         scene.assert_sound()
 
 

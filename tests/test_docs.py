@@ -16,7 +16,9 @@ from mailer.cli import mailer as group
 from mailer.config import load
 from mailer.delivery import MOVES, State
 from mailer.errors import MailerError
+from mailer.outcome import TABLE
 from tests.installed import REPOSITORY, mailer
+from tests.test_config.instance import Instance
 
 DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
@@ -119,6 +121,19 @@ def test_every_path_of_the_map_of_the_code_stands():
 def test_every_link_leads_somewhere(document: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         assert (document.parent / target).exists(), target
+
+
+def test_the_rows_about_replies_and_the_reasons_that_are_explained_are_those_of_the_code(tmp_path: Path):
+    told = (REPOSITORY / "docs/design.md").read_text(encoding="utf-8").split("## What a reply comes to")[1].split("\n## ")[0]
+    (rows,) = re.findall(r"^```yaml\n(.*?)^```", told, re.MULTILINE | re.DOTALL)
+    made = Instance(tmp_path)
+    made.write("config/mailer.yaml", rows)
+    assert len(made.load().replies) == 2 + len(TABLE)
+    shipped = (REPOSITORY / "config/mailer.yaml").read_text(encoding="utf-8")
+    made.write("config/mailer.yaml", re.sub(r"^# (replies:|  - \{stage)", r"\1", shipped, flags=re.MULTILINE))
+    assert len(made.load().replies) == 1 + len(TABLE)
+    reasons = re.findall(r"\*(the [^*]+|there is [^*]+)\*", told)
+    assert len(reasons) == 8 and set(reasons) <= {row.reason for row in TABLE}
 
 
 def test_the_table_of_states_is_the_table_of_moves():

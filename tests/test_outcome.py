@@ -4,6 +4,7 @@ Replies and what they come to.
 REPLIES is the table of `outcome` seen from outside: a reply at a step, its class, and whose matter it is.
 """
 
+import contextlib
 import itertools
 
 import pytest
@@ -20,6 +21,7 @@ from mailer.outcome import (
     Role,
     Rule,
     Scope,
+    Sign,
     Stage,
     Standing,
     Verdict,
@@ -27,7 +29,9 @@ from mailer.outcome import (
     decide,
     judge,
     may_send,
+    own,
 )
+from mailer.outcome.judging import window
 
 A, D, R, DOUBT, W = Verdict.ACCEPTED, Verdict.DEFERRED, Verdict.REFUSED, Verdict.IN_DOUBT, Verdict.WAITING
 TO, CC, COPY = Role.TO, Role.CC, Role.COPY
@@ -79,6 +83,8 @@ REPLIES = [
     ("rcpt", 552, "5.2.2", "mailbox full", D, "R"),
     ("rcpt", 550, "5.2.2", "quota exceeded", D, "R"),
     ("rcpt", 552, "", "storage", D, "R"),
+    ("rcpt", 450, "", "the mailbox is over its quota", D, "R"),
+    ("rcpt", 554, "", "user over quota", D, "R"),
     ("dot", 452, "4.2.2", "over quota", D, "L"),
     ("dot", 552, "5.2.2", "mailbox full", D, "R"),
     # a command that is not understood
@@ -120,6 +126,14 @@ REPLIES = [
     ("data", 550, "", "too many messages", D, "H"),
     ("dot", 550, "5.4.5", "sending quota exceeded", D, "H"),
     ("dot", 450, "", "throttled", D, "H"),
+    ("greeting", 550, "5.4.5", "daily limit", D, "H"),
+    ("mail", 554, "", "too many messages", D, "H"),
+    ("rcpt", 450, "", "too many recipients of this mailbox", D, "R"),  # no window: not about how fast
+    ("rcpt", 451, "", "too many unknown users", D, "R"),
+    ("data", 450, "", "too many concurrent SMTP sessions", D, "L"),
+    # the sender, said at RCPT as many servers do
+    ("rcpt", 550, "5.1.8", "domain not found", D, "C"),
+    ("rcpt", 553, "5.7.1", "<a@b.example>: Sender address rejected: not owned by user", D, "C"),
     # policy
     ("mail", 550, "5.7.1", "not allowed", D, "C"),
     ("rcpt", 554, "5.7.1", "rejected", R, "R"),
@@ -174,6 +188,12 @@ def test_a_reply_has_its_class_and_is_somebodys_matter(stage, code, enhanced, te
         ("dot", 452, "4.2.2", "", "the mailbox is full"),
         ("data", 452, "4.5.3", "", "too many recipients at once"),
         ("body", 503, "", "", "the relay does not understand us"),
+        ("dot", 503, "", "", "the relay does not understand us"),
+        ("mail", 451, "4.7.1", "", "the relay slows us down"),
+        ("rcpt", 550, "", "no such user", "there is no such mailbox"),
+        ("rcpt", 551, "", "", "there is no such mailbox"),
+        ("rcpt", 553, "", "", "there is no such mailbox"),
+        ("rcpt", 550, "5.1.7", "", "the relay refuses our sender"),
     ],
 )
 def test_a_judgement_says_why_in_plain_words(stage, code, enhanced, text, reason):
@@ -189,9 +209,9 @@ def test_a_loss_is_the_relays_matter_and_behind_the_dot_a_doubt(stage, answer):
 
 
 def test_every_row_of_the_table_is_the_first_for_some_reply():
-    codes = [421, 422, 450, 451, 452, *range(500, 505), 530, 534, 535, 538, *range(550, 555)]
+    codes = [421, 422, 450, 451, 452, 454, *range(500, 505), 530, 534, 535, 538, *range(550, 555)]
     known = {begin for rule in TABLE for begin in rule.enhanced}
-    texts = ["", "too many recipients", "quota", "spam"]
+    texts = ["", "too many recipients", "quota", "spam", "mailbox full", "sender address rejected", "no such user"]
     reached = set()
     for stage, code, enhanced, text in itertools.product(Stage, codes, ["", *known], texts):
         if not enhanced or enhanced[0] == str(code)[0]:
@@ -205,6 +225,99 @@ def test_an_operators_own_rows_come_first():
     assert judge(Stage.RCPT, Reply(551, "5.1.1", ""), (own, *TABLE)).reason == "there is no such mailbox"
 
 
+@pytest.mark.parametrize(
+    ("stage", "code", "enhanced", "text", "sign", "at_most", "pause"),
+    [
+        ("rcpt", 550, "5.1.1", "", Sign.ADDRESS, None, 0),
+        ("rcpt", 553, "", "", Sign.ADDRESS, None, 0),
+        ("rcpt", 550, "", "", Sign.NONE, None, 0),
+        ("dot", 550, "5.1.1", "", Sign.NONE, None, 0),
+        ("rcpt", 550, "5.7.1", "", Sign.POLICY, None, 0),
+        ("dot", 554, "", "spam", Sign.POLICY, None, 0),
+        ("mail", 550, "5.7.1", "", Sign.NONE, None, 0),
+        ("rcpt", 452, "4.2.2", "", Sign.FULL, None, 0),
+        ("rcpt", 552, "5.2.2", "", Sign.FULL, 3, 0),
+        ("rcpt", 552, "", "", Sign.FULL, 3, 0),
+        ("dot", 552, "5.2.2", "", Sign.NONE, None, 0),
+        ("data", 503, "", "", Sign.NONE, 1, 0),
+        ("dot", 500, "", "", Sign.NONE, 1, 0),
+        ("mail", 550, "5.4.5", "", Sign.RATE, None, 3600),
+        ("greeting", 450, "", "rate limit, try in 5 minutes", Sign.RATE, None, 300),
+        ("dot", 451, "", "daily quota", Sign.RATE, None, 86_400),
+        ("mail", 451, "4.7.1", "", Sign.NONE, None, 0),
+    ],
+)
+def test_a_judgement_says_what_else_follows(stage, code, enhanced, text, sign, at_most, pause):
+    said = judge(Stage(stage), Reply(code, enhanced, text))
+    assert (said.sign, said.at_most, said.pause) == (sign, at_most, pause)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", 3600),
+        ("sending limit", 3600),
+        ("100 per hour", 3600),
+        ("100/hour", 3600),
+        ("limit of 100 per 2 hours", 7200),
+        ("within 30 seconds", 30),
+        ("retry in 15 minutes", 900),
+        ("10 per minute", 60),
+        ("Daily sending quota", 86_400),
+        ("500 a day", 86_400),
+        ("no more today", 86_400),
+        ("in 99999 days", 86_400),
+        ("in 0 seconds", 1),
+        ("the day of judgement", 3600),
+    ],
+)
+def test_a_limit_holds_as_long_as_it_says_and_an_hour_where_it_does_not(text, seconds):
+    assert window(text) == seconds
+
+
+def test_no_row_of_ours_says_what_an_operators_must_not():
+    for row in TABLE:
+        assert row.verdict in {D, R, W}
+        assert row.verdict is not R or row.scope in {Scope.RECIPIENT, Scope.LETTER}
+        assert not row.stages & set(BEFORE_MAIL) or (row.scope is Scope.RELAY and row.verdict is D)
+        assert row.at_most is None or (row.verdict is D and row.scope in {Scope.RECIPIENT, Scope.LETTER})
+        assert row.sign is not Sign.RATE or row.scope is Scope.RELAY
+
+
+def row(stage, verdict, scope, **conditions):
+    chosen = frozenset(Stage(name) for name in stage.split())
+    return Rule(chosen, verdict, SCOPES[scope], conditions.pop("reason", "because"), **({"codes": ("550",)} | conditions))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (row("rcpt", A, "R"), "class must be deferred or refused"),
+        (row("dot", DOUBT, "L"), "class must be deferred or refused"),
+        (row("rcpt", W, "R"), "class must be deferred or refused"),
+        (row("dot", R, "H"), "class must be deferred where the scope is relay"),
+        (row("mail", R, "C"), "class must be deferred where the scope is campaign"),
+        (row("auth", D, "L"), "scope must be relay before mail"),
+        (row("greeting rcpt", D, "R"), "scope must be relay before mail"),
+        (row("data", R, "R"), "scope can be recipient at rcpt and at dot only"),
+        (row("rcpt", R, "L"), "scope must be recipient at rcpt"),
+        (row("rcpt", R, "R", codes=()), "code or enhanced or pattern must be given"),
+        (row("rcpt", R, "R", enhanced=("4.7.1",)), "enhanced begins with another digit than code"),
+    ],
+)
+def test_an_operators_row_that_says_too_much_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        own(wrong)
+
+
+def test_an_operators_row_has_the_consequences_of_the_reason_that_it_names():
+    gone = own(row("rcpt", R, "R", reason="there is no such mailbox"))
+    assert judge(Stage.RCPT, Reply(550, "5.7.1", ""), (gone, *TABLE)).sign is Sign.ADDRESS
+    limit = own(row("mail dot", D, "H", reason="the relay limits how fast we send"))
+    assert judge(Stage.DOT, Reply(550, "", "per day"), (limit, *TABLE)).pause == 86_400
+    assert own(row("dot", D, "H")).sign is Sign.NONE
+
+
 # Promises for any answer
 
 CODES = st.sampled_from([250, 354, 421, 450, 452, 550, 552, 554]) | st.integers(200, 599)
@@ -215,6 +328,39 @@ REPLY = st.builds(
     st.sampled_from(["", "ok", "spam", "quota", "too many recipients", "rate limit", "\n"]),
 )
 ANSWER = st.one_of(REPLY, st.builds(Lost, st.sampled_from(["reset", "time-out"]), st.booleans()))
+
+
+OWN = st.builds(
+    Rule,
+    st.frozensets(st.sampled_from(Stage), min_size=1),
+    st.sampled_from(Verdict),
+    st.sampled_from(Scope),
+    st.just("ours"),
+    st.sampled_from([(), ("4",), ("5",), ("55",), ("421",), ("550", "250")]),
+    st.sampled_from([(), ("4.2",), ("5",), ("5.1.1",)]),
+)
+
+
+@st.composite
+def tables(draw):
+    """The shipped table, with rows of an operator before it: those that the configuration would take."""
+    rows = []
+    for rule in draw(st.lists(OWN, max_size=3)):
+        with contextlib.suppress(ValueError):
+            rows.append(own(rule))
+    return (*rows, *TABLE)
+
+
+@given(st.sampled_from(Stage), ANSWER, tables())
+def test_whatever_an_operator_writes_the_promises_hold(stage, answer, table):
+    said = judge(stage, answer, table)
+    positive = isinstance(answer, Reply) and (answer.code == 354 if stage is Stage.DATA else answer.code // 100 == 2)
+    assert (said.verdict is A) == (positive and stage is not Stage.BODY)
+    assert (said.verdict is DOUBT) == (judge(stage, answer).verdict is DOUBT)
+    if said.scope in {Scope.RELAY, Scope.CAMPAIGN} or stage in BEFORE_MAIL:
+        assert said.verdict is not R
+    if stage in BEFORE_MAIL and said.verdict is not A:
+        assert said.scope is Scope.RELAY
 
 
 @given(st.sampled_from(Stage), ANSWER)
@@ -397,6 +543,48 @@ def test_the_body_is_awaited_only_behind_354_to_data(answer, stage, goes_on):
 def test_who_is_asked_again(role, state):
     asked = {Standing.WAITING, Standing.IN_DOUBT} if role is COPY else {Standing.WAITING, Standing.IN_DOUBT, Standing.DEFERRED}
     assert Recipient("a@b.example", role, state).is_asked is (state in asked)
+
+
+NOT_UNDERSTOOD, STAYS_FULL = Reply(503, "5.5.1", "what"), Reply(552, "5.2.2", "full")
+
+
+@pytest.mark.parametrize(
+    ("stage", "answer", "often"), [("data", NOT_UNDERSTOOD, 1), ("body", NOT_UNDERSTOOD, 1), ("dot", NOT_UNDERSTOOD, 1),
+                                   ("rcpt", STAYS_FULL, 3)],
+)  # fmt: skip
+def test_what_is_believed_so_often_is_refused_the_next_time(stage, answer, often):
+    letter, came = recipients("to copy"), []
+    for _ in range(often + 1):
+        came.append(decide(letter, Handover(Stage(stage), answer, (answer if stage == "rcpt" else OK, OK))))
+        letter = came[-1].recipients
+    assert [outcome.verdict for outcome in came] == [D] * often + [R]
+    assert came[-1].reason and came[-1].scope in {Scope.RECIPIENT, Scope.LETTER}
+    assert [recipient.state for recipient in letter] == ["refused", "dropped"]
+
+
+def test_each_reason_is_believed_for_itself():
+    letter = recipients("to")
+    for answer in (STAYS_FULL, STAYS_FULL, STAYS_FULL):
+        letter = decide(letter, Handover(Stage.RCPT, answer, (answer,))).recipients
+    outcome = decide(letter, Handover(Stage.DOT, NOT_UNDERSTOOD, (OK,)))
+    assert outcome.verdict is D
+    (told,), _ = answered(letter, (STAYS_FULL,))
+    assert (told.state, told.times) == (Standing.REFUSED, 4)
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "scope", "sign"),
+    [
+        ([BUSY, Reply(550, "5.4.5", "limit")], "H", Sign.RATE),
+        ([FULL, BUSY], "R", Sign.NONE),
+        ([FULL, FULL], "R", Sign.FULL),
+        ([BUSY, Reply(550, "5.1.8", "bad sender")], "C", Sign.NONE),
+        ([BUSY, GONE], "R", Sign.NONE),
+    ],
+)
+def test_of_several_answers_the_weightiest_speaks(rcpt, scope, sign):
+    outcome = decide(recipients("to cc"), Handover(Stage.RCPT, rcpt[0], tuple(rcpt)))
+    assert (outcome.verdict, outcome.scope, outcome.sign) == (D, SCOPES[scope], sign)
 
 
 # Promises for any letter

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailer.campaign import Pace, Window
-from mailer.pace import HOUR, MINUTE, Breaker, Clock, allowance, free_at, opens_at
+from mailer.outcome import Sign
+from mailer.pace import HOUR, MINUTE, Breaker, Clock, Streak, allowance, free_at, opens_at
 
 # limits a minute and an hour, when letters went, now; how many may go, and when the next may
 ALLOWANCES = [
@@ -195,3 +196,21 @@ def test_it_never_stays_shut_for_longer_than_half_an_hour(failures, now):
 
 def test_a_clock_counts_in_whole_seconds_for_the_ledger():
     assert Clock(lambda: 12.9, lambda: 0.5).seconds == 12
+
+
+@pytest.mark.parametrize(
+    ("before", "pause", "until"),
+    [(Breaker(), 3600, 4600), (Breaker(2, 0, "down"), 60, 1060), (Breaker(3, 9000, "refused"), 60, 9000)],
+)
+def test_a_limit_opens_the_breaker_for_as_long_as_it_holds_and_a_probe_ends_it(before, pause, until):
+    breaker = before.limited(1000, "limit", pause)
+    assert breaker.not_before == until and breaker.is_open(until - 1) and not breaker.is_open(until)
+    assert breaker.is_probing
+
+
+@pytest.mark.parametrize(
+    ("sign", "length", "passes", "is_gone"),
+    [(Sign.ADDRESS, 3, 2, True), (Sign.ADDRESS, 9, 1, False), (Sign.ADDRESS, 2, 2, False), (Sign.POLICY, 3, 2, False)],
+)
+def test_an_address_is_gone_behind_three_refusals_in_a_row_from_two_passes(sign, length, passes, is_gone):
+    assert Streak(sign, "c", "court", "", ("head@court.example",), length, passes).is_gone is is_gone

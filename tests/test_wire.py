@@ -20,7 +20,8 @@ from mailer import outcome
 from mailer.outcome import Handover, Lost, Recipient, Reply, Role, Stage, Verdict
 from mailer.relay import Mode, Settings
 from mailer.relay.handshake import connect
-from mailer.relay.wire import LONGEST_REPLY, ReplyReader, SmtpConnection, stuffed, taken_over
+from mailer.relay.reader import LONGEST_REPLY, ReplyReader, taken_over
+from mailer.relay.wire import SmtpConnection, stuffed
 from tests.relays import (
     CC,
     COPY,
@@ -542,6 +543,17 @@ async def test_the_dot_is_never_sent_where_the_server_spoke_before_it(fault: str
         assert not connection.is_usable
         assert outcome.decide(RECIPIENTS, ended).verdict is (Verdict.REFUSED if "5xx" in fault else Verdict.DEFERRED)
     assert server.dots == {} and server.taken == [] and server.violations == []
+
+
+async def test_an_answer_that_the_kernel_has_when_the_dot_is_due_keeps_the_dot_back() -> None:
+    """The loop had no turn since the answer came in, as where the mark was written in no time."""
+    async with reading() as (reader, theirs):
+        connection = SmtpConnection(reader, frozenset(), Settings(Mode.SMTP, Path()))
+        assert await connection.body(WIRE, ()) is None
+        theirs.sendall(b"552 5.3.4 too large\r\n")
+        ended = await connection.dot(())
+        assert ended == Handover(Stage.BODY, Reply(552, "5.3.4", "too large"), ())
+        assert theirs.recv(9_999) == stuffed(WIRE)
 
 
 @pytest.mark.parametrize("then", ["swallow", "answer", "drop"])

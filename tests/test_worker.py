@@ -162,6 +162,38 @@ def test_a_relay_that_cannot_be_used_is_told_by_the_exit_code(
         assert {(record.state, record.tries) for record in records(made)} == {("queued", 0)}
 
 
+def test_an_address_that_passes_of_cron_find_gone_is_held_and_told_until_a_person_releases_it(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 10)
+    script = [Rule("rcpt", Say("550 5.1.1 no such user"), recipient=TO, nth=nth) for nth in range(1, 5)]
+    with SpawnedServer(tmp_path / "server", script) as server:
+        pointed_at(made, server.port)
+        mailer(made, "run")
+        assert states(made) == {"refused": 3, "queued": 7}
+        mailer(made, "run")
+        assert states(made) == {"refused": 4, "held": 6}
+        assert f"the address {TO} was refused 4 times in a row" in mailer(made, "health", code=1)
+        assert "address refused: three letters in a row" in mailer(made, "status")
+        assert "their address was refused" in mailer(made, "run", code=69)
+        mailer(made, "release", "--campaign", "c", "--target", "court", "--why", "it is right")
+        mailer(made, "run")
+        assert states(made) == {"refused": 4, "accepted": 6}
+        mailer(made, "health")
+    look(made)
+
+
+def test_a_row_of_the_operators_own_is_what_a_pass_judges_by(tmp_path: Path) -> None:
+    made = instance(tmp_path / "instance")
+    drop(made, 1)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", Say("554 5.7.1 come back later"))]) as server:
+        pointed_at(made, server.port)
+        row = "{stage: dot, code: 554, pattern: later, class: deferred, scope: letter, reason: the relay is moody}"
+        with (made.root / "config/mailer.yaml").open("a") as file:
+            file.write(f"replies: [{row}]\n")
+        mailer(made, "run")
+    assert [(record.state, record.reason) for record in records(made)] == [("deferred", "the relay is moody")]
+
+
 def test_a_relay_that_is_not_there_leaves_everything_due(tmp_path: Path) -> None:
     made = instance(tmp_path / "instance")
     drop(made, 5)

@@ -37,6 +37,7 @@ _LONGEST_FILE = 24
 _ENDS = {
     Reason.NO_ROUTE: "no address is known for these signatories' countries: add it to the directory (config/embassies.yaml)",
     Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
+    Reason.ADDRESS_REFUSED: "three letters in a row found no such mailbox: correct the address, or release them",
     Reason.CLOSED: "these targets are closed in the campaign's configuration",
 }
 

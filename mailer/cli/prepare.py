@@ -82,7 +82,7 @@ async def _check(loaded: Configuration, ask_relay: bool) -> list[Findings]:
         ]
         waits += _rehearsed(office)
     if ask_relay:
-        found.append(await checks.relay(loaded.relay))
+        found.append(await checks.relay(loaded.relay, loaded.replies))
     return [*found, Findings(notes=tuple(waits))]
 
 

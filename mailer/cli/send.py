@@ -146,6 +146,9 @@ async def _blocked(office: Office) -> list[str]:
             found.append(f"{id} is not approved as it stands, {waits} held: {again(loaded, f'approve {id}')}")
         if unconfirmed and not _has_confirmed(campaign):
             found.append(f"{id}: no address is confirmed: look each up, and write the day beside it as checked_on")
+        if refused := reasons.get((id, State.HELD, Reason.ADDRESS_REFUSED), 0):
+            waits = f"{id}: {counted(refused, 'letter')} held, their address was refused"
+            found.append(f"{waits}: {again(loaded, 'health')} names it; correct it, or release them")
     lanes = {waiting.lane.campaign for waiting in await ledger.waiting()}
     for pause in await ledger.pauses():
         if lanes and (pause.scope == "all" or pause.scope.removeprefix("campaign:") in lanes):

@@ -6,7 +6,7 @@ The configuration: YAML files become the Settings and nouns that all other parts
 `load` reads everything once and either returns a whole Configuration or raises with all problems of all files
 together, each as `file:line: path: problem`: unknown keys, wrong values, targets that nobody could reach, templates
 that are not there. The parts of a file each have a module (`main_file`, `password`, `campaigns`, `targets`,
-`directories`); they read it through `section`, which reads `yamls`.
+`directories`, `replies`); they read it through `section`, which reads `yamls`.
 
 It opens no connection, asks no DNS, renders no template (see `checks`) and makes no folder. Below the front nobody
 sees it: each part gets only its own Settings.
@@ -27,6 +27,7 @@ from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Section, nothing
 from mailer.delivery import Retry
 from mailer.errors import ConfigurationError
+from mailer.outcome import TABLE, Rule
 from mailer.relay.settings import Mode, Settings
 
 VARIABLE = "MAILER_CONFIG"
@@ -51,6 +52,7 @@ class Configuration:
     run_for: float
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
+    replies: tuple[Rule, ...] = TABLE
 
     @property
     def live(self) -> bool:
@@ -109,6 +111,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         run_for=main.run_for,
         campaigns=found,
         warnings=problems.warnings,
+        replies=(*main.replies, *TABLE),
     )
 
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailer.config import password
+from mailer.config import password, replies
 from mailer.config.section import Section
 from mailer.config.values import choice, host, is_loopback, number, text, whole
 from mailer.delivery import Retry
+from mailer.outcome import Rule
 from mailer.relay.settings import Mode, Settings, Tls
 
 _RETRY = Retry()
@@ -36,6 +37,7 @@ class MainFile:
     retry: Retry
     group: str
     run_for: float
+    replies: tuple[Rule, ...]
 
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
@@ -49,6 +51,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         retry=_retry(section.section("retry")),
         group=section.one("group", _group, ""),
         run_for=section.one("run_for", number(1), 240.0),
+        replies=replies.read(section.sections("replies")),
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")

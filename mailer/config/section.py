@@ -92,6 +92,11 @@ class Section:
         place = self.at(key)
         return Section(self._known(key) or Node(place.line, {}), place, self.problems)
 
+    def sections(self, key: str) -> list[Section]:
+        """The mappings of a list under a key; none where there is no list."""
+        node = self._known(key)
+        return listed(node, self.at(key), self.problems) if node else []
+
     def need(self, *keys: str) -> None:
         """Note those of the keys that have no value; nothing is missing in what is no mapping at all."""
         for key in keys:

@@ -91,19 +91,19 @@ def write_journal(db: apsw.Connection, now: int, events: Iterable[Mapping[str, o
 
 
 def packed(recipients: Iterable[Recipient]) -> str:
-    """Recipients as the ledger keeps them: [[address, role, state, reply], ...]."""
-    rows = [[r.address, r.role, r.state, r.reply] for r in recipients]
+    """Recipients as the ledger keeps them: [[address, role, state, reply], ...]; why and times follow where they count."""
+    rows = [[r.address, r.role, r.state, r.reply, *([r.why, r.times] if r.times else [])] for r in recipients]
     return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
 
 def unpacked(text: str) -> tuple[Recipient, ...]:
     """Recipients as `packed` wrote them."""
-    return tuple(Recipient(a, Role(role), Standing(state), reply) for a, role, state, reply in json.loads(text))
+    return tuple(Recipient(a, Role(role), Standing(state), *rest) for a, role, state, *rest in json.loads(text))
 
 
 def rows_of(text: str) -> tuple[tuple[str, str, str, str], ...]:
     """The same for reports, as plain texts."""
-    return tuple((a, role, state, reply) for a, role, state, reply in json.loads(text))
+    return tuple((a, role, state, reply) for a, role, state, reply, *_ in json.loads(text))
 
 
 def state_of(db: apsw.Connection, letter: int) -> tuple[int, State, int] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import apsw
 
-from mailer.delivery import Order, State, Who
+from mailer.campaign import Reason
+from mailer.delivery import ORDERS, Order, State, Who
 from mailer.ledger import Selection
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, packed, unpacked
@@ -30,6 +32,10 @@ UPDATE letter SET recipients = '[]', tries = 0, first_tried_at = NULL, deaths = 
     date = NULL, edition = NULL, language = NULL, sha256 = NULL WHERE id = ?
 """
 _AGAIN = "UPDATE letter SET recipients = ?, tries = 0, first_tried_at = NULL, deaths = 0 WHERE id = ?"
+_FORGET = """
+DELETE FROM streak WHERE sign = 'address' AND (campaign, target, country) IN
+    (SELECT campaign, target, country FROM letter WHERE id = ? AND state = 'held' AND reason = ?)
+"""
 _SETTLED = frozenset({Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED})
 
 
@@ -57,9 +63,11 @@ class OrderingPart:
                 "sends": order.state is State.QUEUED,
                 "limit": limit,
             }
-            found = db.execute(_ORDERED, values).fetchall()
+            found: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
+            if order is ORDERS["release"]:
+                _believe_again(db, selection, [row[0] for row in found])
             moved = sum(_obey(db, row, order, why, now) for row in found)
-            return moved, int(found[-1][0]) if len(found) == limit else 0  # type: ignore[arg-type]
+            return moved, int(found[-1][0]) if len(found) == limit else 0
 
         moved, on = await self._engine.run(work)
         return moved, on
@@ -99,6 +107,14 @@ class OrderingPart:
         return str(await self._engine.run(work))
 
 
+def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[int]) -> None:
+    """Who releases what waits for a refused address says that it is right, else the rule would hold it again at once."""
+    if selection.campaign and selection.target:
+        sql = "DELETE FROM streak WHERE sign = 'address' AND campaign = ? AND target = ?"
+        db.execute(sql, (selection.campaign, selection.target))
+    db.executemany(_FORGET, [(letter, Reason.ADDRESS_REFUSED) for letter in letters])
+
+
 def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> bool:
     letter, state, attempt, recipients = row
     if State(state) not in order.of:
@@ -118,5 +134,5 @@ def _prepare_again(db: apsw.Connection, letter: int, recipients: tuple[Recipient
     if not any(recipient.state in _SETTLED for recipient in recipients):
         db.execute(_AFRESH, (letter,))
         return
-    again = [r if r.state in _SETTLED else replace(r, state=Standing.WAITING, reply="") for r in recipients]
+    again = [r if r.state in _SETTLED else replace(r, state=Standing.WAITING, reply="", why="", times=0) for r in recipients]
     db.execute(_AGAIN, (packed(again), letter))

@@ -112,6 +112,15 @@ class ReadingPart:
         )
         return {(campaign, state, reason): count for campaign, state, reason, count in self._query(sql)}
 
+    def refused_lately(self, reason: str, since: int) -> Mapping[str, int]:
+        """How many letters were refused for a reason behind their envelope since a time, by campaign."""
+        sql = (
+            "SELECT l.campaign, count(*) FROM letter l JOIN attempt a ON a.letter = l.id AND a.number = l.attempt"
+            " WHERE l.state = 'refused' AND l.reason = ? AND a.stage IN ('data', 'body', 'dot') AND a.settled_at > ?"
+            " GROUP BY l.campaign"
+        )
+        return dict(self._query(sql, (reason, since)))
+
     def disagreements(self) -> Iterator[str]:
         """Where the ledger does not agree with itself; nothing if all is well. Reads every page: minutes for millions."""
         for (problem,) in self._query("PRAGMA integrity_check(20)"):

@@ -1,5 +1,6 @@
 """
-What stands for the whole install: fingerprints, approvals, pauses, the relay's breaker. Part of the ledger on SQLite.
+What stands for the whole install: fingerprints, approvals, pauses, the relay's breaker, refusals in a row. Part of the ledger
+on SQLite.
 
 Time in which nobody could send, a pause or an outage of the relay, does not count towards giving a letter up: when it ends, the
 first try of every letter that waits moves on by as much.
@@ -12,10 +13,19 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from mailer.delivery import Who
-from mailer.ledger import Approval, Pause
+from mailer.ledger import Approval, Lane, Pause
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import write_journal
-from mailer.pace import Breaker
+from mailer.outcome import Sign
+from mailer.pace import Breaker, Streak
+
+# Other addresses than those that were refused begin a new streak.
+_LENGTHEN = """
+INSERT INTO streak VALUES (?1, ?2, ?3, ?4, ?5, 1, 1, ?6) ON CONFLICT DO UPDATE SET addresses = ?5, pass = ?6,
+    length = CASE WHEN addresses = ?5 THEN length + 1 ELSE 1 END,
+    passes = CASE WHEN addresses <> ?5 THEN 1 WHEN pass = ?6 THEN passes ELSE passes + 1 END
+RETURNING length, passes
+"""
 
 _INSTALL = "INSERT INTO install (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _STOPPED = "SELECT scope FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || ?)"
@@ -132,6 +142,26 @@ class StandingPart:
     async def remember_install(self, facts: Mapping[str, str]) -> None:
         """Keep facts of this install; others stay as they are."""
         await self._engine.run(lambda db: db.executemany(_INSTALL, list(facts.items())))
+
+    async def streaks(self) -> Sequence[Streak]:
+        """Every row of refusals that nothing has ended."""
+        sql = "SELECT sign, campaign, target, country, addresses, length, passes FROM streak"
+        found = await self._engine.run(lambda db: rows(db, sql))
+        return [
+            Streak(Sign(sign), campaign, target, country, tuple(addresses.split()), length, passes)
+            for sign, campaign, target, country, addresses, length, passes in found
+        ]
+
+    async def lengthen(self, sign: Sign, lane: Lane, addresses: Sequence[str], in_pass: str) -> Streak:
+        """Count one more refusal in a row; gives the streak as it is now."""
+        values = (sign, lane.campaign, lane.target, lane.country, " ".join(addresses), in_pass)
+        ((length, passes),) = await self._engine.run(lambda db: rows(db, _LENGTHEN, values))
+        return Streak(sign, lane.campaign, lane.target, lane.country, tuple(addresses), length, passes)
+
+    async def end_streak(self, sign: Sign, lane: Lane) -> None:
+        """Forget it: something else has come in between."""
+        sql = "DELETE FROM streak WHERE sign = ? AND campaign = ? AND target = ? AND country = ?"
+        await self._engine.run(lambda db: rows(db, sql, (sign, lane.campaign, lane.target, lane.country)))
 
 
 def _campaigns(db: apsw.Connection) -> list[str]:

@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mailer.outcome.judging import ACCOUNT_REFUSED, TABLE, Rule, judge
-from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Stage, Verdict
+from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
+from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
     "ACCOUNT_REFUSED",
     "BEFORE_MAIL",
+    "MALFORMED",
     "TABLE",
     "Handover",
     "Judgement",
@@ -38,6 +39,7 @@ __all__ = [
     "Role",
     "Rule",
     "Scope",
+    "Sign",
     "Stage",
     "Standing",
     "Verdict",
@@ -45,6 +47,7 @@ __all__ = [
     "decide",
     "judge",
     "may_send",
+    "own",
     "scrubbed",
     "without",
 ]
@@ -72,12 +75,18 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One address of a letter's envelope, why it is there, and what became of it so far."""
+    """
+    One address of a letter's envelope, why it is there, and what became of it so far.
+
+    `times` is how often it was deferred for a reason, `why`, that is believed only so many times.
+    """
 
     address: str
     role: Role
     state: Standing = Standing.WAITING
     reply: str = ""
+    why: str = ""
+    times: int = 0
 
     @property
     def is_asked(self) -> bool:
@@ -113,7 +122,11 @@ MaySend = Callable[[Sequence[Reply | Lost]], bool]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt came to, for the letter and for each of its recipients."""
+    """
+    What an attempt came to, for the letter and for each of its recipients.
+
+    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`).
+    """
 
     verdict: Verdict
     scope: Scope
@@ -121,11 +134,24 @@ class Outcome:
     recipients: tuple[Recipient, ...]
     stage: Stage
     answer: str
+    sign: Sign = Sign.NONE
+    pause: int = 0
 
     @property
     def reached_mail(self) -> bool:
         """Whether the relay was asked about this letter at all; before that no try is counted."""
         return self.stage not in BEFORE_MAIL
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the relay gave us no connection, which may be about how many we have."""
+        return self.stage in {Stage.CONNECT, Stage.GREETING} and self.reason != ACCOUNT_REFUSED
+
+    @property
+    def answered_mail(self) -> bool:
+        """Whether the relay showed that it works: its answer to MAIL let us go on, or was a "not now" about the letter."""
+        is_beyond = self.reached_mail and self.stage is not Stage.MAIL
+        return is_beyond or (self.stage is Stage.MAIL and self.scope is Scope.LETTER and self.verdict is Verdict.DEFERRED)
 
     @property
     def reached_data(self) -> bool:
@@ -142,12 +168,12 @@ def answered(
     meant = []
     for recipient in recipients:
         own = next(answers, None) if recipient.is_asked else None
-        verdict = judge(Stage.RCPT, own, table).verdict if own is not None else None
-        if verdict is None or verdict is Verdict.ACCEPTED:
+        said = judge(Stage.RCPT, own, table) if own is not None else None
+        if said is None or said.verdict is Verdict.ACCEPTED:
             told.append(recipient)
         else:
-            told.append(replace(recipient, state=Standing(verdict.value), reply=str(own)))
-        if verdict is Verdict.ACCEPTED:
+            told.append(_told(recipient, said, own))
+        if said is not None and said.verdict is Verdict.ACCEPTED:
             meant.append(recipient.address)
     return tuple(told), tuple(meant)
 
@@ -178,10 +204,13 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     verdict = _of_the_letter(after)
     if verdict is Verdict.REFUSED:
         after = [_dropped(recipient) for recipient in after]
-    if verdict not in {ended.verdict, Verdict.ACCEPTED}:
+    if verdict is Verdict.ACCEPTED:
+        return Outcome(verdict, ended.scope, "", tuple(after), handover.stage, str(handover.answer))
+    if handover.stage is Stage.RCPT or (verdict is Verdict.DEFERRED and ended.verdict is not verdict):
         ended = _told_by_the_recipients(recipients, handover, verdict, table) or ended
-    reason = "" if verdict is Verdict.ACCEPTED else ended.reason
-    return Outcome(verdict, ended.scope, reason, tuple(after), handover.stage, str(handover.answer))
+    return Outcome(
+        verdict, ended.scope, ended.reason, tuple(after), handover.stage, str(handover.answer), ended.sign, ended.pause
+    )
 
 
 def _after(
@@ -191,15 +220,26 @@ def _after(
     said = judge(Stage.RCPT, own, table) if own is not None else None
     is_meant = said is not None and said.verdict is Verdict.ACCEPTED
     if said and not is_meant and said.scope is not Scope.RELAY:
-        return replace(recipient, state=Standing(said.verdict.value), reply=str(own))
+        return _told(recipient, said, own)
     if handover.stage is Stage.DOT and is_meant and ended.verdict is Verdict.ACCEPTED:
-        return replace(recipient, state=Standing.ACCEPTED, reply=str(own))
+        return replace(recipient, state=Standing.ACCEPTED, reply=str(own), why="", times=0)
+    if ended.at_most is not None and is_meant and recipient.role is not Role.COPY:
+        return _told(recipient, ended, handover.answer)
     if ended.verdict is Verdict.REFUSED and handover.stage is not Stage.RCPT:
         return replace(recipient, state=Standing.REFUSED, reply=str(handover.answer))
     if ended.verdict is Verdict.IN_DOUBT and is_meant:
         return replace(recipient, state=Standing.IN_DOUBT, reply=str(handover.answer))
     # Nothing was taken. A copy that never had an answer of its own is asked again with the next attempt.
     return replace(recipient, state=Standing.WAITING if recipient.role is Role.COPY else Standing.DEFERRED, reply="")
+
+
+def _told(recipient: Recipient, said: Judgement, answer: Reply | Lost | None) -> Recipient:
+    """A recipient with an answer that is not yes; one that was believed `at_most` so many times is taken for a refusal."""
+    if said.at_most is None:
+        return replace(recipient, state=Standing(said.verdict.value), reply=str(answer))
+    times = recipient.times + 1 if recipient.why == said.reason else 1
+    state = Standing.REFUSED if times > said.at_most else Standing.DEFERRED
+    return replace(recipient, state=state, reply=str(answer), why=said.reason, times=times)
 
 
 def _of_the_letter(recipients: Sequence[Recipient]) -> Verdict:
@@ -220,14 +260,27 @@ def _dropped(recipient: Recipient) -> Recipient:
 def _told_by_the_recipients(
     recipients: Sequence[Recipient], handover: Handover, verdict: Verdict, table: Sequence[Rule]
 ) -> Judgement | None:
-    """Where the answers to RCPT made the letter's verdict, the words are those of the first that did; copies make none."""
+    """
+    Where the answers to RCPT made the letter's verdict, the words are of the first that did.
+
+    Copies make none, unless one ended the connection. What is the relay's or the campaign's matter goes before; a full mailbox
+    goes last, because the others need not wait so long.
+    """
     asked = [recipient for recipient in recipients if recipient.is_asked]
-    made = {verdict, Verdict.WAITING} if verdict is Verdict.DEFERRED else {verdict}
-    for recipient, answer in zip(asked, handover.rcpt, strict=False):
-        said = judge(Stage.RCPT, answer, table)
-        if said.verdict in made and recipient.role is not Role.COPY:
-            return said
-    return None
+    heard = [
+        judge(Stage.RCPT, answer, table)
+        for recipient, answer in zip(asked, handover.rcpt, strict=False)
+        if recipient.role is not Role.COPY or isinstance(answer, Lost) or answer.code == 421
+    ]
+    if verdict is Verdict.REFUSED:
+        refused = [said for said in heard if said.verdict is Verdict.REFUSED] or [s for s in heard if s.at_most is not None]
+        return refused[0] if refused else None
+    deferred = [said for said in heard if said.verdict in {Verdict.DEFERRED, Verdict.WAITING}]
+    return min(
+        deferred,
+        key=lambda said: (said.scope is not Scope.RELAY, said.scope is not Scope.CAMPAIGN, said.sign is Sign.FULL),
+        default=None,
+    )
 
 
 def without(text: str, private: Sequence[str]) -> str:

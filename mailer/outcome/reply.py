@@ -47,6 +47,16 @@ class Scope(StrEnum):
     RELAY = "relay"
 
 
+class Sign(StrEnum):
+    """What a reply says beyond its own letter. What is done about it is decided by `delivery` and `consequences`."""
+
+    NONE = ""
+    ADDRESS = "address"
+    POLICY = "policy"
+    FULL = "full"
+    RATE = "rate"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the server answered: code 200-599, enhanced code ("5.1.1" or empty) and text free of control characters."""
@@ -72,8 +82,16 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One reply, judged: its class, whose matter it is, and the plain words shown for it."""
+    """
+    One reply, judged: its class, whose matter it is, the plain words shown for it, and what it is a sign of.
+
+    What is deferred `at_most` so many times for this reason is refused the next time (None: as long as letters are
+    kept). `pause` is for how many seconds the relay wants to be left alone; 0 where it did not say.
+    """
 
     verdict: Verdict
     scope: Scope
     reason: str
+    sign: Sign = Sign.NONE
+    at_most: int | None = None
+    pause: int = 0

@@ -55,10 +55,13 @@ class FileConnection:
         return None
 
     async def dot(self, rcpt: tuple[Reply | Lost, ...]) -> Handover:
-        """Give the file its name."""
+        """Give the file its name. What has none was not written: the letter is as it was."""
         if self._unfinished is None:
             raise ValueError("a dot without a body")
-        os.rename(self._unfinished, str(self._unfinished).removesuffix(".part") + ".eml")
+        try:
+            os.rename(self._unfinished, str(self._unfinished).removesuffix(".part") + ".eml")
+        except OSError as problem:
+            return Handover(Stage.DOT, Reply(451, "4.3.0", f"{self._folder.name}: {problem.strerror}"), rcpt)
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -3,7 +3,7 @@ From nothing to a connection that is greeted, encrypted and let in. All that is 
 
     connect, greeting, EHLO, STARTTLS, EHLO, AUTH  ->  SmtpConnection, or the Handover that says where it ended
 
-aiosmtplib speaks until the account is let in; then its transport is taken over by our own reader (`wire`). Used of its
+aiosmtplib speaks until the account is let in; then its transport is taken over by our own `reader`. Used of its
 inside: `SMTP.transport`, `SMTP.protocol` and its `_buffer` of unread bytes. A contract test pins them.
 
 TLS is required where it is configured, verified, 1.2 or newer; nothing falls back to plain. What fails here is never one
@@ -20,10 +20,12 @@ import aiosmtplib
 import tenacity
 
 from mailer.outcome import Handover, Lost, Reply, Stage
+from mailer.relay.reader import read, taken_over
 from mailer.relay.settings import Settings, Tls
-from mailer.relay.wire import SmtpConnection, taken_over
+from mailer.relay.wire import SmtpConnection
 
 _TRIES = 3
+_QUICK = 3.0  # seconds; what takes longer to fail would only take as long again
 
 
 class _Ended(Exception):
@@ -42,10 +44,10 @@ def tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 async def connect(settings: Settings) -> SmtpConnection | Handover:
-    """Open one connection. A refused or silent port is tried again at once, a few times; an answer is never."""
+    """Open one connection. A port that refuses is tried again at once, a few times; a silent one and an answer never."""
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(_never_connected),
-        stop=tenacity.stop_after_attempt(_TRIES),
+        stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_after_delay(min(_QUICK, settings.connect_timeout)),
         wait=tenacity.wait_exponential(multiplier=0.1, max=1),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
@@ -146,4 +148,4 @@ def _reply(code: int, message: str) -> Reply | Lost:
     text = "".join(character if character.isprintable() else " " for character in message)[:500]
     if not 400 <= code <= 599:
         return Lost(f"the server's answer does not fit: {f'{code} ' if code > 0 else ''}{text[:80]}", garbled=True)
-    return Reply(code, "", text)
+    return read(code, [text])

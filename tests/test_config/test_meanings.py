@@ -14,6 +14,7 @@ from mailer.campaign import Channel, Pace, Window, worded
 from mailer.config import yamls
 from mailer.config.problems import Problems
 from mailer.delivery import Retry
+from mailer.outcome import TABLE, Reply, Scope, Stage, Verdict, judge
 from mailer.relay.settings import Mode, Tls
 from tests.test_config.instance import DIRECTORY, EMBASSY
 
@@ -233,3 +234,25 @@ def test_the_configuration_of_the_repository_loads():
     assert len(missions) >= 45
     assert not any(mission.confirmed for mission in missions)
     assert campaign.copy_to == (parse("KazakhstanSolidarity@gmail.com"),)
+
+
+def test_an_operators_rows_about_replies_in_their_order(instance):
+    instance.write(
+        "config/mailer.yaml",
+        """\
+replies:
+- {stage: [rcpt, dot], code: [550, "45"], enhanced: 5.7.1, pattern: Grey.?List, class: deferred, scope: campaign, reason: r}
+- {stage: auth, code: 454, class: deferred, scope: relay, reason: busy}
+""",
+    )
+    first, second, *shipped = instance.load().replies
+    assert tuple(shipped) == TABLE
+    assert (first.stages, first.codes, first.enhanced) == ({Stage.RCPT, Stage.DOT}, ("550", "45"), ("5.7.1",))
+    assert (first.verdict, first.scope, first.reason) == (Verdict.DEFERRED, Scope.CAMPAIGN, "r")
+    assert judge(Stage.DOT, Reply(550, "5.7.1", "greylisted"), (first, *TABLE)).reason == "r"
+    assert judge(Stage.DOT, Reply(550, "5.7.1", "spam"), (first, *TABLE)).reason != "r"
+    assert second.reason == "busy" and second.pattern is None
+
+
+def test_without_rows_of_its_own_the_shipped_table_judges(instance):
+    assert instance.load().replies == TABLE

@@ -10,6 +10,7 @@ from mailer.delivery import State, Who
 from mailer.ledger import Held, Lane
 from mailer.ledger.engine import connect
 from mailer.ledger.sqlite import SqliteLedger
+from mailer.outcome import Sign
 from tests.ledgers import (
     CAMPAIGN,
     DOMAIN,
@@ -49,9 +50,13 @@ async def test_no_statement_of_the_flow_reads_the_whole_table_of_letters(ledger,
     await dot(ledger, settled, LATER)
     await ledger.let_go(gone, State.QUEUED, Who.WORKER, "", "", NOW)
     await ledger.sent_to(["head@court.example"], NOW)
+    await ledger.lengthen(Sign.ADDRESS, lane, ["head@court.example"], "pass")
+    await ledger.end_streak(Sign.ADDRESS, lane)
     await ledger.recover(NOW)
     await ledger.expire(CAMPAIGN, None, "too late", NOW, 10)
-    assert {"campaign", "pause", "letter", "attempt", "sent", "journal"} <= {word for sql in asked for word in sql.split()}
+    assert {"campaign", "pause", "letter", "attempt", "sent", "streak", "journal"} <= {
+        word for sql in asked for word in sql.split()
+    }
     looking = connect(path)
     for sql in sorted(asked):
         for step in plan(looking, sql):

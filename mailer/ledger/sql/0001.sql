@@ -44,6 +44,19 @@ CREATE TABLE relay (
     down_since INTEGER                          -- when the failures began that opened it; this time does not count either
 ) STRICT;
 
+-- Refusals in a row that are about more than one letter: of a lane's address, or (no target) of a campaign by policy.
+CREATE TABLE streak (
+    sign      TEXT NOT NULL CHECK (sign IN ('address', 'policy')),
+    campaign  TEXT NOT NULL,
+    target    TEXT NOT NULL,
+    country   TEXT NOT NULL,
+    addresses TEXT NOT NULL,                    -- those that the configuration named; others begin anew
+    length    INTEGER NOT NULL,
+    passes    INTEGER NOT NULL,                 -- in how many passes
+    pass      TEXT NOT NULL,                    -- the one that counted last
+    PRIMARY KEY (sign, campaign, target, country)
+) STRICT, WITHOUT ROWID;
+
 -- When letters were handed to a target's address, as far back as a limit looks.
 CREATE TABLE sent (
     address TEXT NOT NULL,
@@ -109,7 +122,7 @@ CREATE TABLE letter (
     edition         TEXT,
     language        TEXT,
     sha256          TEXT,
-    recipients      TEXT NOT NULL DEFAULT '[]', -- JSON: [[address, role, state, reply], ...]
+    recipients      TEXT NOT NULL DEFAULT '[]', -- JSON: [[address, role, state, reply, why, times], ...]
     CHECK (kind = 'notice' OR signature IS NOT NULL),
     CHECK ((state = 'held') = (held_by IS NOT NULL)),
     CHECK ((state IN ('queued', 'deferred')) = (next_attempt_at IS NOT NULL)),

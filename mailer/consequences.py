@@ -1,0 +1,138 @@
+"""
+What the outcome of one letter means for all others: for its relay, its campaign, its target.
+
+    courier (an Outcome)  >  CONSEQUENCES  >  ledger (breaker, pause, streak), dispatch
+
+Whatever is the relay's own matter counts over all connections and opens its breaker; a limit that the relay names lets it alone
+for as long as it says; a refused sender pauses the campaign. Three refusals in a row by policy pause the campaign too, three of
+a target's address hold its letters, once they come from two passes: until then the target is left alone for a while, so that a
+relay's bad hour refuses three letters and not all of them.
+
+All of it stands in the ledger, so that cron passes share it. It judges no reply (`outcome`) and moves no letter that is being
+sent (`courier`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+
+from mailer import log
+from mailer.campaign import Reason
+from mailer.delivery import Due, State, Who
+from mailer.ledger import Lane, Ledger
+from mailer.outcome import ACCOUNT_REFUSED, Outcome, Scope, Sign, Stage, Verdict
+from mailer.pace import Breaker, Clock, Streak
+
+_AT_ONCE = 10_000  # letters a transaction
+_ENVELOPED = frozenset({Stage.DATA, Stage.BODY, Stage.DOT})
+
+
+class Consequences:
+    """What one worker has learned; `rest` is for how many seconds a target is left alone whose address was refused."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, rest: float) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._rest = rest
+        self.breaker = Breaker()
+        self._pass, self._ends = "", 0.0
+        self._known: set[tuple[Sign, Lane]] = set()
+        self._in_this_pass: Counter[Lane] = Counter()
+        self._rests_until: dict[Lane, float] = {}
+        self._gone: set[Lane] = set()
+        self._paused: set[str] = set()
+
+    async def begin(self, relay: str) -> None:
+        """
+        Sending begins: read what was left. What a worker sends within one rest counts as one pass, however often it begins.
+        """
+        self.breaker = await self._ledger.breaker(relay)
+        self._known = {(s.sign, Lane(s.campaign, s.target, s.country)) for s in await self._ledger.streaks()}
+        if (now := self._clock.now()) >= self._ends:
+            self._pass, self._ends = secrets.token_hex(4), now + self._rest
+            self._in_this_pass.clear()
+        self._gone.clear()
+        self._paused.clear()
+
+    def goes_at(self, lane: Lane) -> float:
+        """When a lane that is left alone may go again (seconds since 1970); 0 if it may."""
+        return self._rests_until.get(lane, 0)
+
+    async def stop(self, due: Due) -> tuple[State, str] | None:
+        """Where a letter that was claimed before goes instead, and why, because of what others have met since; None: on."""
+        lane = Lane(due.campaign, due.target, due.country)
+        if lane in self._gone:
+            return State.HELD, Reason.ADDRESS_REFUSED
+        if self.goes_at(lane) > self._clock.now():
+            return State.QUEUED, ""
+        # Only where this pass has paused something is the ledger asked: a person may have let it go on.
+        scope = f"campaign:{due.campaign}"
+        is_paused = scope in self._paused and any(pause.scope == scope for pause in await self._ledger.pauses())
+        return (State.QUEUED, "") if is_paused else None
+
+    async def follow(self, relay: str, due: Due, addresses: tuple[str, ...], result: Outcome) -> None:
+        """Draw the consequences of one outcome."""
+        if result.scope is Scope.CAMPAIGN:
+            await self._pause(due.campaign, Who.WORKER, f"{result.reason}: {result.answer}")
+        await self._of_the_relay(relay, result)
+        await self._of_the_address(Lane(due.campaign, due.target, due.country), addresses, result)
+        await self._of_policy(Lane(due.campaign, "", ""), result)
+
+    async def _of_the_relay(self, relay: str, result: Outcome) -> None:
+        before, now = self.breaker, self._clock.now()
+        is_open = before.is_open(now)  # what began before it opened lifts nothing
+        if result.answered_mail and before.failures and not is_open:
+            self.breaker = before.worked()
+        if result.scope is Scope.RELAY and (not is_open or result.pause):  # else the same outage, met by another connection
+            why, account = told(result), result.reason == ACCOUNT_REFUSED
+            limited = self.breaker.limited(now, why, result.pause)
+            self.breaker = limited if result.sign is Sign.RATE else self.breaker.failed(now, why, account=account)
+            log.relay_failed(relay, why, max(0.0, self.breaker.not_before - now))
+        if self.breaker != before:
+            await self._ledger.keep_breaker(relay, self.breaker, self._clock.seconds)
+
+    async def _of_the_address(self, lane: Lane, addresses: tuple[str, ...], result: Outcome) -> None:
+        if result.verdict is Verdict.REFUSED and result.sign is Sign.ADDRESS:
+            streak = await self._ledger.lengthen(Sign.ADDRESS, lane, addresses, self._pass)
+            self._known.add((Sign.ADDRESS, lane))
+            self._in_this_pass[lane] += 1
+            if streak.is_gone:
+                self._gone.add(lane)
+                log.address_refused(lane.campaign, lane.target, streak.length)
+                while await self._ledger.hold(lane, Reason.ADDRESS_REFUSED, self._clock.seconds, _AT_ONCE):
+                    pass
+            elif self._in_this_pass[lane] >= Streak.LIMIT:
+                self._rests_until[lane] = self._clock.now() + self._rest
+                self._in_this_pass[lane] = 0
+        elif result.stage in _ENVELOPED:
+            await self._end(Sign.ADDRESS, lane)
+
+    async def _of_policy(self, lane: Lane, result: Outcome) -> None:
+        if result.verdict is Verdict.ACCEPTED and result.stage is Stage.DOT:
+            await self._end(Sign.POLICY, lane)
+        elif result.verdict is Verdict.REFUSED and result.sign is Sign.POLICY:
+            streak = await self._ledger.lengthen(Sign.POLICY, lane, (), self._pass)
+            self._known.add((Sign.POLICY, lane))
+            if streak.is_long:
+                await self._end(Sign.POLICY, lane)
+                why = f"{streak.length} letters in a row were refused: {result.reason}: {result.answer}"
+                await self._pause(lane.campaign, Who.RULE, why)
+
+    async def _end(self, sign: Sign, lane: Lane) -> None:
+        """A streak ends; the ledger is only asked where one is known of."""
+        self._in_this_pass.pop(lane, None)
+        if (sign, lane) in self._known:
+            self._known.discard((sign, lane))
+            await self._ledger.end_streak(sign, lane)
+
+    async def _pause(self, campaign: str, who: Who, why: str) -> None:
+        scope = f"campaign:{campaign}"
+        self._paused.add(scope)
+        if await self._ledger.pause(scope, who, why, self._clock.seconds):
+            log.campaign_paused(campaign, why)
+
+
+def told(result: Outcome) -> str:
+    """A failure of the relay in one sentence: our word where the account is refused, else where it was and what it said."""
+    return f"{result.reason if result.reason == ACCOUNT_REFUSED else result.stage}: {result.answer}"
