@@ -123,6 +123,36 @@ def test_what_a_crash_left_behind_the_last_line_is_taken_off_however_long(path, 
     assert path.read_text() == table.text()
 
 
+@pytest.mark.parametrize("at", range(0, 240, 20))
+@pytest.mark.parametrize("length", [1, 60, 130])
+def test_what_a_power_loss_blanked_is_written_again(path, table, at, length):
+    """Behind the blank a whole line may stand: the disk took its sector first."""
+    blank = bytearray(table.text().encode())
+    blank[at : at + length] = bytes(len(blank[at : at + length]))
+    lay(path, bytes(blank))
+    assert follow(path, table) >= 1
+    assert path.read_text() == table.text()
+
+
+def test_a_blank_far_from_the_end_is_mended_too(path):
+    """As far back as is ever appended between two syncs."""
+    table = Table(forged(*(f"{n}" for n in range(3_000))))
+    text = table.text().encode()
+    at = text.index(table.lines[2_001].line.encode()) + 10
+    lay(path, text[:at] + bytes(500) + text[at + 500 :])
+    assert follow(path, table) == 3_000 - 2_001
+    assert path.read_text() == table.text()
+
+
+@pytest.mark.parametrize("at", [0, 130])
+def test_a_file_ahead_of_the_table_is_told_behind_a_blank_too(path, table, at):
+    follow(path, table)
+    blank = bytearray(path.read_bytes())
+    blank[at : at + 20] = bytes(20)
+    lay(path, bytes(blank))
+    assert "ahead of the ledger" in str(refused(path, Table(table.lines[:2])))
+
+
 @pytest.mark.parametrize("length", [1, 70_000])
 def test_a_file_without_one_whole_line_begins_again(path, table, length):
     lay(path, b"{" * length)

@@ -9,6 +9,14 @@ from mailer.ledger.engine import Engine
 from mailer.ledger.sqlite import SqliteLedger
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how much was tried, where a test has counted it."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "tried":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}, 0 violations")
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "ledger.db"
