@@ -21,6 +21,11 @@ def recovered(let_go: int, in_doubt: int) -> None:
         _log.warning("an earlier run was cut off: %d letters are in doubt and will not be sent again by themselves", in_doubt)
 
 
+def ledger_is_held(answers: int) -> None:
+    """Another program holds the ledger, and answers of the server wait to be written down."""
+    _log.warning("another program holds the ledger: %d answers wait to be written down, and nothing is sent meanwhile", answers)
+
+
 def mended(what: str) -> None:
     """A folder's mode or owner was put right."""
     _log.warning("%s", what)

@@ -11,7 +11,7 @@ import apsw
 
 from mailer.chain import Link
 from mailer.ledger import Attempt, Count, FileRecord, Record, Selection
-from mailer.ledger.engine import connect, translated
+from mailer.ledger.engine import close, connect, translated
 from mailer.ledger.moves import rows_of
 
 _RECORD = """
@@ -53,7 +53,7 @@ class ReadingPart:
 
     def close(self) -> None:
         """Close the reader's connection."""
-        self._reader.close()
+        close(self._reader)
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         try:

@@ -95,7 +95,8 @@ class SendingPart:
         """
         Write the outcome of an attempt with its letter's next state, in one transaction with the journal line.
 
-        `fixed` is given once bytes of the letter may have left. False means that the letter was moved meanwhile.
+        `fixed` is given once bytes of the letter may have left. False means that the letter was moved meanwhile. While another
+        program holds the ledger it waits long: if it gave up, a letter whose answer is known would be in doubt.
         """
 
         def work(db: apsw.Connection) -> bool:
@@ -120,7 +121,7 @@ class SendingPart:
             letter = (due.letter, State.SENDING, due.attempt)
             return move(db, letter, then.state, Who.WORKER, then.reason, now, at=then.at, told=told)
 
-        return bool(await self._engine.run(work))
+        return bool(await self._engine.run(work, is_patient=True))
 
     async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool:
         """
