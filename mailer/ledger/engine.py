@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,17 @@ BUSY_MS = 10_000
 PATIENCE = 60  # such waits, ten minutes: as long as a server may take to answer a dot, and less than units give us to stop
 MOST_IN_A_COMMIT = 1_000
 MIGRATIONS = sorted((Path(__file__).parent / "sql").glob("[0-9]*.sql"))
+
+_SIGNS_OF_DAMAGE = (
+    "malformed",
+    "no such table",
+    "no such column",
+    "has no column",
+    "file format",
+)  # our statements name what is there
+
+# What may be raised where the ledger is read; `translated` tells what each means.
+FAILURES = (apsw.Error, UnicodeDecodeError, JSONDecodeError)
 
 Work = Callable[[apsw.Connection], Any]
 
@@ -50,25 +62,36 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     try:
         connection = apsw.Connection(str(path), flags=flags)
-        connection.set_busy_timeout(BUSY_MS)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        if connection.pragma("journal_mode") != "wal":
-            raise LedgerProblem(f"{path}: no write-ahead log can be kept there; put the ledger on a local disk")
-        _migrate(connection, path, create)
+        try:
+            _prepare(connection, path, create)
+        except BaseException:
+            close(connection)
+            raise
     except apsw.Error as problem:
         raise translated(problem, path) from problem
     return connection
 
 
+def _prepare(connection: apsw.Connection, path: Path, create: bool) -> None:
+    connection.set_busy_timeout(BUSY_MS)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    if connection.pragma("journal_mode") != "wal":
+        raise LedgerProblem(f"{path}: no write-ahead log can be kept there; put the ledger on a local disk")
+    _migrate(connection, path, create)
+
+
 def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
     """Bring the tables to this version, each step in a transaction of its own; refuse a newer ledger."""
-    with connection:
+    connection.execute("BEGIN")
+    try:
         version = connection.pragma("user_version")
         if version > len(MIGRATIONS):
             raise LedgerTooNew(f"{path}: edition {version} of the ledger is newer than this mailer ({len(MIGRATIONS)})")
         if version == 0 and not create and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
             raise LedgerProblem(f"{path} is empty: `mailer run` makes the ledger")
+    finally:
+        _undo(connection)
     for number, migration in enumerate(MIGRATIONS[version:], version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -76,9 +99,15 @@ def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
                 connection.execute(migration.read_text(encoding="utf-8"))
                 connection.pragma("user_version", number)
         except BaseException:
-            connection.execute("ROLLBACK")
+            _undo(connection)
             raise
         connection.execute("COMMIT")
+
+
+def _undo(connection: apsw.Connection) -> None:
+    # SQLite has already rolled back by itself behind some errors (disk full, I/O).
+    if not connection.get_autocommit():
+        connection.execute("ROLLBACK")
 
 
 def close(connection: apsw.Connection) -> None:
@@ -92,15 +121,17 @@ def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[tupl
     return db.execute(sql, tuple(values)).fetchall()
 
 
-def translated(problem: apsw.Error, path: Path) -> MailerError:
-    """The one place that turns apsw's exceptions into ours."""
+def translated(problem: Exception, path: Path) -> MailerError:
+    """The one place that turns apsw's exceptions into ours, and what is raised where a damaged page is read as text."""
     match problem:
         case apsw.BusyError() | apsw.LockedError():
             return LedgerProblem(f"{path}: another program holds the ledger; try again")
         case apsw.FullError():
             return LedgerProblem(f"{path}: the disk is full; make room, then run again")
-        case apsw.CorruptError() | apsw.NotADBError():
-            return LedgerDamaged(f"{path}: the ledger is damaged ({problem}); keep the file and restore a backup")
+        case apsw.CorruptError() | apsw.NotADBError() | UnicodeDecodeError() | JSONDecodeError():
+            return _damaged(path, problem)
+        case apsw.SQLError() if any(sign in str(problem) for sign in _SIGNS_OF_DAMAGE):
+            return _damaged(path, problem)
         case apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.AuthError():
             return CannotWrite(f"{path}: the ledger cannot be opened or written ({problem}); check owner and mode")
         case apsw.IOError():
@@ -116,6 +147,11 @@ class _Job:
     work: Work
     future: Future[Any]
     is_patient: bool
+
+
+def _damaged(path: Path, problem: Exception) -> LedgerDamaged:
+    what = f"{path}: the ledger is damaged ({problem})"
+    return LedgerDamaged(f"{what}; keep it and its -wal, but move both away, and restore a backup")
 
 
 class Engine:
@@ -216,26 +252,21 @@ class Engine:
         """Do the works of an open transaction and commit it."""
         try:
             results = [work(self._connection) for work in works]
-        except apsw.Error as problem:
-            self._undo()
+        except FAILURES as problem:
+            _undo(self._connection)
             raise translated(problem, self.path) from problem
         except BaseException:
-            self._undo()
+            _undo(self._connection)
             raise
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as problem:
             # Whether it is on the disk can only be told by a fresh start.
             self._broken = translated(problem, self.path)
-            self._undo()
+            _undo(self._connection)
             raise self._broken from problem
         self.commits += 1
         return results
-
-    def _undo(self) -> None:
-        # SQLite has already rolled back by itself behind some errors (disk full, I/O).
-        if not self._connection.get_autocommit():
-            self._connection.execute("ROLLBACK")
 
 
 def _fail(batch: list[_Job], problem: Exception) -> None:

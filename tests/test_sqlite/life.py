@@ -7,7 +7,7 @@ so is every dot, which leaves only behind a mark that returned True. `Life` asks
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from mailer import recovery
 from mailer.delivery import ORDERS, Due, State, Who
 from mailer.journal import Journal
-from mailer.ledger import Held, Selection
+from mailer.ledger import Held, NewLetter, Selection
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Lost, Reply, Stage
 from tests.ledgers import (
@@ -40,6 +40,7 @@ from tests.ledgers import (
 
 CONNECTIONS = 3
 Answer = Reply | Lost
+VERDICTS: dict[Answer, str] = {YES: "accepted", LATER: "deferred", NEVER: "refused", SILENCE: "in_doubt", GARBAGE: "in_doubt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,13 @@ class Filed:
         return f"line {self.lines} of the file"
 
 
+async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do them all, each to its own end; the first failure is told then."""
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
+
+
 class Life:
     """One ledger from its first day to its last. `say` hears each fact and each dot in the moment of it."""
 
@@ -83,7 +91,7 @@ class Life:
         self._folder, self._say, self._pragmas = folder, say, pragmas
         self.now = NOW
         self.began: dict[int, str] = {}
-        self.answered: dict[Dot, str] = {}  # what came back for a dot, as the attempt says
+        self.answered: dict[Dot, str] = {}  # what came back for a dot
 
     async def live(self) -> None:
         self._open()
@@ -102,6 +110,18 @@ class Life:
         self.now += DAY
         await self._resolve_and_retry()
         await self._carry([YES] * 20)
+        await self._close()
+
+    async def live_shortly(self) -> None:
+        """The same in brief: every method once or twice."""
+        self._open()
+        await self._take_in(4, new())
+        await self._carry([YES, LATER, NEVER, SILENCE])
+        await self._rules_and_people()
+        await self._die_with_letters_in_hand()
+        self.now += DAY
+        await self._recover()
+        await self._resolve_and_retry()
         await self._close()
 
     # -- the worker's day
@@ -127,10 +147,10 @@ class Life:
         self.journal.catch_up()
         self._say(Filed(self.journal._written))
 
-    async def _take_in(self, count: int, *letters: Any) -> None:
-        first = 100 * (1 + len(self.began))
-        for letter in await put(self.ledger, count, *letters, first=first, now=self.now):
-            self.began[letter] = next(r.state for r in self.ledger.records(Selection(letter=letter)))
+    async def _take_in(self, count: int, *letters: NewLetter) -> None:
+        first = 1 + len(self.began)
+        self.began |= {first + number: new.state for number, new in enumerate(letters * count)}
+        for letter in await put(self.ledger, count, *letters, first=100 * first, now=self.now):
             self._say(Fact("a letter was taken in", "SELECT count(*) FROM letter WHERE id = ?", (letter,), (1,)))
         self._settled_so_far()
 
@@ -144,13 +164,14 @@ class Life:
         """Carry what is due over all connections at once, while the journal's file follows."""
         line = list(zip(await self._claim(len(answers)), answers, strict=False))
         couriers = [self._carry_each(line[number::CONNECTIONS]) for number in range(CONNECTIONS)]
-        await asyncio.gather(*couriers)
+        await together(couriers)
         self._file()
 
     async def _carry_each(self, line: Sequence[tuple[Due, Answer]]) -> None:
         for due, answer in line:
             await self._mark_and_dot(due)
             self._file()
+            self.answered[Dot(due.letter, due.attempt)] = VERDICTS[answer]
             assert await settle(self.ledger, due, Stage.DOT, answer, now=self.now)
             self._settled(due)
 
@@ -162,7 +183,7 @@ class Life:
     def _settled(self, due: Due) -> None:
         """What a reader is shown behind a settlement is what was promised."""
         verdict = self.ledger.attempts(due.letter)[due.attempt - 1].verdict
-        self.answered[Dot(due.letter, due.attempt)] = verdict
+        assert verdict == self.answered[Dot(due.letter, due.attempt)]
         sql = "SELECT verdict FROM attempt WHERE letter = ? AND number = ?"
         self._say(Fact("an attempt was settled", sql, (due.letter, due.attempt), (verdict,)))
         self._settled_so_far()
@@ -192,7 +213,7 @@ class Life:
         """A claim behind each connection, all but one of them marked; and the program is gone, its journal not brought up."""
         await self._take_in(CONNECTIONS, new())
         *marked, _ = await self._claim(CONNECTIONS)
-        await asyncio.gather(*map(self._mark_and_dot, marked))
+        await together(map(self._mark_and_dot, marked))
         self.ledger.close()
 
     async def _recover(self) -> None:

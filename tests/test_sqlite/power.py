@@ -12,20 +12,26 @@ So one run gives every power loss that it could have met.
 What SQLite relies on is modelled as its unix VFS does it: the first sync of a new log or rollback journal syncs the folder
 too, a deletion does where it is asked to. Nothing else does; a name that was not synced may be missing, or back again. The
 shared memory beside the log is memory: it is always lost. The journal's file is written by Python, which syncs with os.fsync:
-a test hands that in as `disk.fsync`.
+`below` puts the disk there too.
+
+Before each operation `meet` is asked, with its name; it may raise. A sync that fails loses what it was to keep, and the next
+one does not know of it: so do the disks of Linux (fsyncgate).
 """
 
 import itertools
 import os
 import stat
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import apsw
+import pytest
 
 SECTOR = 512
 LOST, KEPT = "all lost", "all kept"  # the two tidy ways; any other seed draws one
@@ -52,7 +58,7 @@ class Inode:
 
     def sync(self) -> None:
         if self.since:
-            self.durable = bytes(self.content)
+            self.durable = applied(self.durable, self.since)
             self.since.clear()
 
     def still(self) -> "Still":
@@ -70,18 +76,21 @@ class Still:
         """What may be read once the power is back."""
         if chance == LOST:
             return self.durable
-        content, writes = bytearray(self.durable), list(self.since)
-        if isinstance(chance, Random):
-            writes = torn(writes, chance)
-        for offset, data in writes:
-            if data is None:
-                del content[offset:]
-            else:
-                put(content, data, offset)
+        content = applied(self.durable, torn(self.since, chance) if isinstance(chance, Random) else self.since)
         if isinstance(chance, Random) and chance.random() < 0.3:  # the length came through, what stands there did not
             longest = max((offset + len(data or b"") for offset, data in self.since), default=0)
             content += bytes(max(0, longest - len(content)))
-        return bytes(content)
+        return content
+
+
+def applied(before: bytes, writes: Iterable[Write]) -> bytes:
+    content = bytearray(before)
+    for offset, data in writes:
+        if data is None:
+            del content[offset:]
+        else:
+            put(content, data, offset)
+    return bytes(content)
 
 
 def put(content: bytearray, data: bytes, offset: int) -> None:
@@ -133,8 +142,11 @@ class Moment:
 class Disk(apsw.VFS):
     """The disk of one folder, below everything that is opened while it is registered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, meet: Callable[[str], None] = lambda operation: None, *, remembers: bool = True) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
+        self.remembers = remembers
+        self._meet = meet
         self.moments: list[Moment] = []
         self.said: list[Any] = []  # what a test was promised, and saw, so far
         self.syncs = 0
@@ -150,15 +162,22 @@ class Disk(apsw.VFS):
             self.moment("behind " + ", ".join(map(str, what)))
 
     def moment(self, what: str) -> None:
+        """The power may go now."""
+        if not self.remembers:
+            return
         with self._lock:
             self._look_at_foreign_files()
             names = {name: inode.still() for name, inode in self._names.items()}
             synced = {name: inode.still() for name, inode in self._synced.items()}
             self.moments.append(Moment(f"{len(self.moments)}: {what}", names, synced, len(self.said)))
 
+    def meet(self, operation: str) -> None:
+        self._meet(operation)
+
     # -- what SQLite asks of it
 
     def xOpen(self, name: Any, flags: list[int]) -> "File":
+        self.meet("xOpen")
         path = Path(name.filename() if isinstance(name, apsw.URIFilename) else name) if name else None
         with self._lock:
             if path is None or path.parent != self.folder:
@@ -171,6 +190,7 @@ class Disk(apsw.VFS):
             return File(self, self._names[path.name], name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
+        self.meet("xDelete")
         with self._lock:
             super().xDelete(filename, syncdir)
             path = Path(filename)
@@ -198,6 +218,7 @@ class Disk(apsw.VFS):
         """In the place of os.fsync."""
         path = Path(os.readlink(f"/proc/self/fd/{handle}"))
         with self._lock:
+            self._look_at_foreign_files()
             self.moment(f"before an fsync of {path.name}")
             if stat.S_ISDIR(os.fstat(handle).st_mode):
                 self._sync_folder()
@@ -217,6 +238,25 @@ class Disk(apsw.VFS):
                 inode.write(now[same:], same)
 
 
+@contextmanager
+def below(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """With this disk below whatever is opened, and below Python's own syncs."""
+    heard = sys.unraisablehook
+
+    def unless_ours(raised: Any) -> None:
+        """A fault that SQLite passes over is raised in vain, and apsw says so; it is ours."""
+        if not isinstance(raised.exc_value, apsw.Error):
+            heard(raised)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "unraisablehook", unless_ours)
+        patched.setattr(os, "fsync", disk.fsync)
+        try:
+            yield disk
+        finally:
+            disk.unregister()
+
+
 class File(apsw.VFSFile):
     """One open file. It is really written, but never really synced: nobody takes the power from this machine."""
 
@@ -224,15 +264,34 @@ class File(apsw.VFSFile):
         self.inode, self._disk = inode, disk
         super().__init__("unix", name, flags)
 
+    def xRead(self, amount: int, offset: int) -> bytes:
+        self._disk.meet("xRead")
+        return super().xRead(amount, offset)
+
     def xWrite(self, data: bytes, offset: int) -> None:
+        self._disk.meet("xWrite")
         with self._disk._lock:
             super().xWrite(data, offset)
             self.inode.write(bytes(data), offset)
 
     def xTruncate(self, size: int) -> None:
+        self._disk.meet("xTruncate")
         with self._disk._lock:
             super().xTruncate(size)
             self.inode.truncate(size)
 
     def xSync(self, flags: int) -> None:
+        try:
+            self._disk.meet("xSync")
+        except apsw.Error:
+            self.inode.since.clear()
+            raise
         self._disk.sync(self.inode)
+
+    def xFileSize(self) -> int:
+        self._disk.meet("xFileSize")
+        return super().xFileSize()
+
+    def xLock(self, level: int) -> None:
+        self._disk.meet("xLock")
+        super().xLock(level)
