@@ -11,6 +11,7 @@ Behind each test stands the ledger's oracle: no doubt without a mark, no accepta
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -504,6 +505,28 @@ async def test_uncancelled_work_gives_its_result_its_failure_and_the_cancellatio
 
     with pytest.raises(LookupError):
         await uncancelled(fails())
+
+
+async def test_uncancelled_work_that_fails_behind_a_cancellation_is_not_printed_by_asyncio() -> None:
+    """It would be, with its traceback: its failure is that of another courier, who tells it."""
+    printed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: printed.append(context))
+    may_go = asyncio.Event()
+
+    async def work() -> None:
+        await may_go.wait()
+        raise MailerError("the disk failed")
+
+    task = asyncio.create_task(uncancelled(work()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    may_go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    gc.collect()
+    assert printed == []
 
 
 # -- again

@@ -6,13 +6,11 @@ crashes: a program of its own, killed between the commit and the append.
 """
 
 import os
-import resource
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from mailer.delivery import Who
 from mailer.errors import CannotSend, CannotWrite
 from mailer.journal import Journal
 from tests import ledgers
+from tests.full_disk import room_for
 from tests.ledgers import LEDGERS, NOW, links
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -212,17 +211,6 @@ def test_bytes_that_are_no_text_are_none_of_our_lines(path, table):
 
 
 # -- a disk that is full, a path that is none
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file grows past so many bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("room", [0, 1, 100, 150, 200, 280])
