@@ -25,7 +25,7 @@ import pytest
 from mailer.courier import CHANGED, UNRENDERED, Refrained, uncancelled
 from mailer.delivery import Due
 from mailer.errors import MailerError
-from mailer.ledger import Selection
+from mailer.ledger import Recovered, Selection
 from mailer.ledger.reading import ReadingPart
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Outcome
@@ -427,6 +427,26 @@ async def test_a_ledger_that_fails_at_the_settlement_leaves_a_doubt_for_the_next
     assert scene.one().state == "sending" and scene.last_attempt().marked_at == NOON
     mend_ledger(scene)
     assert (await scene.ledger.recover(NOON)).in_doubt == 1 and scene.one().state == "in_doubt"
+
+
+async def test_an_answer_is_written_down_once_a_ledger_that_was_held_is_free(scene: Scene) -> None:
+    """Another program takes the file just before the server answers the dot, for longer than any other work would wait."""
+    waits = 0
+    with beside(scene) as other:
+
+        def wait(_: int) -> bool:
+            nonlocal waits
+            waits += 1
+            if waits == 3:
+                other.execute("ROLLBACK")
+            return False
+
+        assert isinstance(scene.ledger, SqliteLedger)
+        await scene.ledger._engine.run(lambda db: db.set_busy_handler(wait))
+        async with ScriptedServer() as server, at(server, "dot", lambda: other.execute("BEGIN IMMEDIATE")):
+            await carried(scene, settings_for(server))
+    assert (scene.one().state, waits, len(server.dotted)) == ("accepted", 3, 1)
+    assert await scene.ledger.recover(NOON) == Recovered()
 
 
 async def test_a_closed_ledger_lets_no_dot_leave(tmp_path: Path) -> None:
