@@ -150,8 +150,8 @@ class Disk(apsw.VFS):
         self.moments: list[Moment] = []
         self.said: list[Any] = []  # what a test was promised, and saw, so far
         self.syncs = 0
-        self._names: dict[str, Inode] = {}
-        self._synced: dict[str, Inode] = {}
+        self._names = {path.name: Inode(bytearray(path.read_bytes()), path.read_bytes()) for path in folder.iterdir()}
+        self._synced = dict(self._names)
         self._lock = threading.RLock()
         super().__init__("power", "unix", makedefault=True)
 

@@ -16,11 +16,15 @@ many seeds. What was tried is counted in the last lines of the run.
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mailer import recovery
+from mailer.journal import Journal
+from mailer.ledger.sqlite import SqliteLedger
 from tests.test_sqlite.ground import TRIED
 from tests.test_sqlite.life import Life
 from tests.test_sqlite.power import KEPT, LOST, Disk, below
@@ -28,7 +32,7 @@ from tests.test_sqlite.survivor import assert_survived, dump, fresh
 
 ALL = bool(os.environ.get("MAILER_TORTURE"))
 SEEDS = 25 if ALL else 1
-EVERY = 1 if ALL else 5  # moments
+EVERY = 1 if ALL else 6  # moments
 
 
 async def lived(folder: Path, monkeypatch: pytest.MonkeyPatch, *pragmas: str) -> tuple[Life, Disk]:
@@ -53,6 +57,39 @@ async def test_whatever_a_power_loss_leaves_what_was_promised_is_found(tmp_path,
             tried += 1
     record_property(f"{TRIED}power losses", tried)
     record_property(f"{TRIED}moments of {disk.syncs} syncs and {len(legal)} commits", len(disk.moments[::EVERY]))
+
+
+async def test_the_power_may_go_again_while_a_fresh_start_mends_what_it_left(tmp_path, monkeypatch, record_property):
+    life, disk = await lived(tmp_path / "live", monkeypatch)
+    legal, tried = commits(disk, tmp_path), 0
+    for moment in disk.moments[:: 12 if ALL else 90]:
+        again = tmp_path / "again"
+        shutil.rmtree(again, ignore_errors=True)
+        again.mkdir()
+        moment.lay(again, 0)
+        said = disk.said[: moment.said]
+        with below(Disk(again), monkeypatch) as second:
+            await start(again, life)
+            second.moment("at the end")
+        possible = [*legal, *commits(second, tmp_path)]
+        for later in second.moments:
+            for seed in (LOST, KEPT, *range(3 if ALL else 1)):
+                folder = fresh(tmp_path)
+                later.lay(folder, seed)
+                with told(f"power lost at {moment.what}, and again at {later.what}, seed {seed!r}"):
+                    await assert_survived(folder, life, said, possible)
+                tried += 1
+    record_property(f"{TRIED}second power losses", tried)
+
+
+async def start(folder: Path, life: Life) -> None:
+    """What a start does before anything else."""
+    ledger = SqliteLedger(folder / "ledger.db")
+    journal = Journal(folder / "journal.jsonl", ledger.journal)
+    journal.open()
+    await recovery.recover(ledger, life.now)
+    journal.catch_up()
+    ledger.close()
 
 
 @pytest.mark.parametrize("less", ["NORMAL", "OFF"])
