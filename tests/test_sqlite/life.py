@@ -128,14 +128,14 @@ class Life:
 
     def _open(self) -> None:
         self.ledger = SqliteLedger(self._folder / "ledger.db")
-        self._engine.wal_autocheckpoint(25)  # pages: the log is copied into the file every few commits, and begun again
+        self._connection.wal_autocheckpoint(25)  # pages: the log is copied into the file every few commits, and begun again
         for pragma in self._pragmas:
-            self._engine.execute(pragma)
+            self._connection.execute(pragma)
         self.journal = Journal(self._folder / "journal.jsonl", self.ledger.journal)
         self.journal.open()
 
     @property
-    def _engine(self) -> Any:
+    def _connection(self) -> Any:
         return self.ledger._engine._connection
 
     async def _close(self) -> None:
