@@ -21,6 +21,7 @@ from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
 from mailer.outcome import Outcome, Stage, Standing, Verdict
 from mailer.pace import HOUR
 
+# The state is asked once more of the row itself: what only a damaged index believes to be due is not sent again.
 _CLAIM = """
 UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_attempt_at = NULL
 WHERE id IN (
@@ -28,6 +29,7 @@ WHERE id IN (
     WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
     AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'campaign:' || letter.campaign))
     ORDER BY next_attempt_at, id LIMIT ?)
+    AND state IN ('queued', 'deferred')
 RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
     recipients, signature
 """

@@ -20,7 +20,7 @@ from mailer.journal import Journal
 from mailer.ledger import Selection
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Stage
-from tests.ledgers import DAY, NOW, YES, claim, mark, put, settle
+from tests.ledgers import DAY, NOW, YES, claim, dot, mark, put, settle
 from tests.test_sqlite.ground import TRIED
 from tests.test_sqlite.life import Life
 
@@ -55,6 +55,57 @@ async def test_whatever_bytes_are_changed_it_is_damage_or_nothing(lived, tmp_pat
     assert ended["LedgerDamaged"] > FILES / 4
     for end, count in ended.items():
         record_property(f"{TRIED}damaged files ({end})", count)
+
+
+@pytest.mark.parametrize("before, between, behind", [(60, 5, 40), (20, 5, 40), (5, 30, 5)])
+async def test_an_older_copy_beside_the_log_of_the_newer_ledger_sends_nothing_again(tmp_path, before, between, behind):
+    """A backup laid below a ledger.db-wal that was left: SQLite takes the two for one, some pages of each."""
+    path, restored = tmp_path / "ledger.db", tmp_path / "restored"
+    await sends(path, before, 300)
+    older = path.read_bytes()
+    await sends(path, between)
+    restored.mkdir()
+    ledger = SqliteLedger(path)
+    gone = await carry(ledger, behind)
+    journal = Journal(tmp_path / "journal.jsonl", ledger.journal)
+    journal.open()
+    journal.catch_up()
+    (restored / "ledger.db").write_bytes(older)
+    for name in ("ledger.db-wal", "journal.jsonl"):
+        shutil.copy(tmp_path / name, restored)
+    ledger.close()
+    assert await claimed_of(restored) & gone == set()
+
+
+async def sends(path: Path, count: int, signatures: int = 0) -> None:
+    """A program that sends so many letters."""
+    ledger = SqliteLedger(path)
+    if signatures:
+        await put(ledger, signatures)
+    await carry(ledger, count)
+    ledger.close()
+
+
+async def carry(ledger: SqliteLedger, count: int) -> set[int]:
+    """Send so many letters; gives all that were sent so far."""
+    for due in await claim(ledger, count):
+        await dot(ledger, due)
+    return {record.letter for record in ledger.records(Selection(state="accepted"))}
+
+
+async def claimed_of(folder: Path) -> set[int]:
+    """What a start would send, if it sends at all."""
+    ledger = None
+    try:
+        ledger = SqliteLedger(folder / "ledger.db")
+        Journal(folder / "journal.jsonl", ledger.journal).open()
+        await recovery.recover(ledger, NOW)
+        return {due.letter for due in await claim(ledger)}
+    except (LedgerDamaged, CannotSend):
+        return set()
+    finally:
+        if ledger is not None:
+            ledger.close()
 
 
 def changed(whole: bytes, chance: Random) -> bytes:
