@@ -542,8 +542,8 @@ async def test_uncancelled_work_that_fails_behind_a_cancellation_is_not_printed_
     task.cancel()
     await asyncio.sleep(0)
     may_go.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])
+    assert task.cancelled()
     del task
     gc.collect()
     assert printed == []
