@@ -36,7 +36,7 @@ MOST_IN_A_COMMIT = 1_000
 MIGRATIONS = sorted((Path(__file__).parent / "sql").glob("[0-9]*.sql"))
 
 # What a statement of ours meets only where the tables, or what stands in them, are not as we made them.
-_SIGNS_OF_DAMAGE = ("malformed", "no such table", "no such column", "has no column", "file format")
+_SIGNS_OF_DAMAGE = ("malformed", "no such column", "has no column", "file format")
 
 # What may be raised where the ledger is read; `translated` tells what each means.
 FAILURES = (apsw.Error, UnicodeDecodeError, JSONDecodeError)
