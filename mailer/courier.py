@@ -218,4 +218,6 @@ async def uncancelled(work: Awaitable[T]) -> T:
                 await asyncio.wait([task])
             except asyncio.CancelledError:  # asked a second time; the answer is the same
                 continue
+        if not task.cancelled():
+            task.exception()  # if it failed too, whoever cancelled us tells of it; asyncio would print it with its traceback
         raise

@@ -2,9 +2,9 @@
 The exported delivery log: `journal.jsonl`, a copy of the ledger's journal for people and tools.
 
 The table is the truth; it is written in the transaction of what it tells. This file is brought up to it behind the commits
-and at every start, one line a link of the chain. A cut last line, as a crash leaves it, is mended; a file that is ahead of the
-table, or tells another story, means that the ledger was restored from an older copy: then nothing is sent until a person
-says so. It writes no line of its own.
+and at every start, one line a link of the chain. A cut last line, as a crash leaves it, is mended, and so are lines that a
+power loss left blank; a file that is ahead of the table, or tells another story, means that the ledger was restored from an
+older copy: then nothing is sent until a person says so. It writes no line of its own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Journal:
 
     def open(self) -> None:
         """
-        Mend a cut last line, find how far the file has come, and see that it tells the table's story.
+        Mend its last lines where a crash has cut them, find how far it has come, and see that it tells the table's story.
 
         Raises:
             CannotSend: the file is ahead of the ledger, or differs from it.
@@ -45,13 +45,23 @@ class Journal:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
             with open(handle, "r+b") as file:
-                last = _last_line(file)
+                start, tail = _tail(file)
+                told = [line for line in tail.split(b"\n")[:-1] if b"\0" not in line]
+                self._written, self._is_cut = self._agreed(told[-1]) if told else 0, False
+                sound = _sound(tail)
+                if sound < len(tail):
+                    file.truncate(start + sound)
+                    os.fsync(file.fileno())
+            _sync_folder(self._path.parent)
         except OSError as problem:
             raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
-        self._written, self._is_cut = 0, False
-        if last is None:
-            return
-        seq = _number_of(last)
+        if b"\0" in tail[: tail.rfind(b"\n") + 1]:
+            self.open()  # lines were taken off: how far it has come is found out again
+
+    def _agreed(self, last: bytes) -> int:
+        """The number of the file's last line, on which the table agrees."""
+        line = last.decode("utf-8", "replace")
+        seq = _number_of(line)
         if not seq:
             raise CannotSend(f"{self._path}: its last line is no line of the journal: the file was changed; nothing is sent")
         ours = self._read(seq - 1, 1)
@@ -60,9 +70,9 @@ class Journal:
                 f"{self._path}: the journal's file is ahead of the ledger: the ledger was restored from an older copy, or is"
                 " another one. Letters sent since then would go out again. Put the newer ledger back"
             )
-        if ours[0].hash != hash_of(last):
+        if ours[0].hash != hash_of(line):
             raise CannotSend(f"{self._path}:{seq}: the journal's file and the ledger tell different stories; nothing is sent")
-        self._written = seq
+        return seq
 
     def begin_again(self, now: int) -> Path:
         """
@@ -76,11 +86,7 @@ class Journal:
         aside = self._path.with_name(f"{self._path.stem}.until-{moment}{self._path.suffix}")
         try:
             os.rename(self._path, aside)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(self._path.parent)
         except OSError as problem:
             raise CannotWrite(f"{self._path}: the journal's file cannot be put aside ({problem.strerror})") from problem
         self.open()
@@ -136,20 +142,35 @@ class Journal:
         return written
 
 
-def _last_line(file: BufferedRandom) -> str | None:
-    """The last whole line of an open file, None if there is none; what stands behind it was cut by a crash and is taken off."""
+def _sync_folder(folder: Path) -> None:
+    """Make the file's name durable: a file whose folder was not synced may be missing once the power is back."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _tail(file: BufferedRandom) -> tuple[int, bytes]:
+    """Where the last lines of an open file begin, and these: more than are ever appended between two syncs, or all."""
     end = file.seek(0, os.SEEK_END)
-    length, whole, cut = 0, b"", b""
-    while length < end and b"\n" not in whole:
+    length, tail = 0, b""
+    while length < end and tail.count(b"\n") <= _CHUNK + 1:
         length = min(end, max(_TAIL, 2 * length))
         file.seek(-length, os.SEEK_END)
-        whole, _, cut = file.read().rpartition(b"\n")
-    if cut:
-        file.truncate(end - len(cut))
-        os.fsync(file.fileno())
-    if end == len(cut):
-        return None
-    return whole.rpartition(b"\n")[2].decode("utf-8", "replace")
+        tail = file.read()
+    if length < end:
+        tail = tail.partition(b"\n")[2]
+    return end - len(tail), tail
+
+
+def _sound(tail: bytes) -> int:
+    """
+    How many bytes of the last lines a crash or a power loss left whole: what has no line end was cut, and zeros, which no
+    line holds, stand where the length of the file came to the disk and its content did not.
+    """
+    blank = tail.find(b"\0")
+    return tail.rfind(b"\n", 0, blank if blank >= 0 else None) + 1
 
 
 def _number_of(line: str) -> int:

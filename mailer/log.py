@@ -23,6 +23,11 @@ def recovered(let_go: int, in_doubt: int, poisonous: int) -> None:
         _log.error("%d letters are held: worker after worker died while it wrote them; please report it", poisonous)
 
 
+def ledger_is_held(answers: int) -> None:
+    """Another program holds the ledger, and answers of the server wait to be written down."""
+    _log.warning("another program holds the ledger: %d answers wait to be written down, and nothing is sent meanwhile", answers)
+
+
 def mended(what: str) -> None:
     """A folder's mode or owner was put right."""
     _log.warning("%s", what)

@@ -11,6 +11,7 @@ Behind each test stands the ledger's oracle: no doubt without a mark, no accepta
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -24,7 +25,7 @@ import pytest
 from mailer.courier import CHANGED, UNRENDERED, Refrained, uncancelled
 from mailer.delivery import Due
 from mailer.errors import MailerError
-from mailer.ledger import Selection
+from mailer.ledger import Recovered, Selection
 from mailer.ledger.reading import ReadingPart
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Outcome
@@ -428,6 +429,26 @@ async def test_a_ledger_that_fails_at_the_settlement_leaves_a_doubt_for_the_next
     assert (await scene.ledger.recover(NOON)).in_doubt == 1 and scene.one().state == "in_doubt"
 
 
+async def test_an_answer_is_written_down_once_a_ledger_that_was_held_is_free(scene: Scene) -> None:
+    """Another program takes the file just before the server answers the dot, for longer than any other work would wait."""
+    waits = 0
+    with beside(scene) as other:
+
+        def wait(_: int) -> bool:
+            nonlocal waits
+            waits += 1
+            if waits == 3:
+                other.execute("ROLLBACK")
+            return False
+
+        assert isinstance(scene.ledger, SqliteLedger)
+        await scene.ledger._engine.run(lambda db: db.set_busy_handler(wait))
+        async with ScriptedServer() as server, at(server, "dot", lambda: other.execute("BEGIN IMMEDIATE")):
+            await carried(scene, settings_for(server))
+    assert (scene.one().state, waits, len(server.dotted)) == ("accepted", 3, 1)
+    assert await scene.ledger.recover(NOON) == Recovered()
+
+
 async def test_a_closed_ledger_lets_no_dot_leave(tmp_path: Path) -> None:
     async with working(tmp_path) as scene, ScriptedServer() as server:
         (due,) = await scene.claimed()
@@ -504,6 +525,28 @@ async def test_uncancelled_work_gives_its_result_its_failure_and_the_cancellatio
 
     with pytest.raises(LookupError):
         await uncancelled(fails())
+
+
+async def test_uncancelled_work_that_fails_behind_a_cancellation_is_not_printed_by_asyncio() -> None:
+    """It would be, with its traceback: its failure is that of another courier, who tells it."""
+    printed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: printed.append(context))
+    may_go = asyncio.Event()
+
+    async def work() -> None:
+        await may_go.wait()
+        raise MailerError("the disk failed")
+
+    task = asyncio.create_task(uncancelled(work()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    may_go.set()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    del task
+    gc.collect()
+    assert printed == []
 
 
 # -- again

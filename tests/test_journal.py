@@ -6,13 +6,11 @@ crashes: a program of its own, killed between the commit and the append.
 """
 
 import os
-import resource
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from mailer.delivery import Who
 from mailer.errors import CannotSend, CannotWrite
 from mailer.journal import Journal
 from tests import ledgers
+from tests.full_disk import room_for
 from tests.ledgers import LEDGERS, NOW, links
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -123,6 +122,36 @@ def test_what_a_crash_left_behind_the_last_line_is_taken_off_however_long(path, 
     assert path.read_text() == table.text()
 
 
+@pytest.mark.parametrize("at", range(0, 240, 20))
+@pytest.mark.parametrize("length", [1, 60, 130])
+def test_what_a_power_loss_blanked_is_written_again(path, table, at, length):
+    """Behind the blank a whole line may stand: the disk took its sector first."""
+    blank = bytearray(table.text().encode())
+    blank[at : at + length] = bytes(len(blank[at : at + length]))
+    lay(path, bytes(blank))
+    assert follow(path, table) >= 1
+    assert path.read_text() == table.text()
+
+
+def test_a_blank_far_from_the_end_is_mended_too(path):
+    """As far back as is ever appended between two syncs."""
+    table = Table(forged(*(f"{n}" for n in range(3_000))))
+    text = table.text().encode()
+    at = text.index(table.lines[2_001].line.encode()) + 10
+    lay(path, text[:at] + bytes(500) + text[at + 500 :])
+    assert follow(path, table) == 3_000 - 2_001
+    assert path.read_text() == table.text()
+
+
+@pytest.mark.parametrize("at", [0, 130])
+def test_a_file_ahead_of_the_table_is_told_behind_a_blank_too(path, table, at):
+    follow(path, table)
+    blank = bytearray(path.read_bytes())
+    blank[at : at + 20] = bytes(20)
+    lay(path, bytes(blank))
+    assert "ahead of the ledger" in str(refused(path, Table(table.lines[:2])))
+
+
 @pytest.mark.parametrize("length", [1, 70_000])
 def test_a_file_without_one_whole_line_begins_again(path, table, length):
     lay(path, b"{" * length)
@@ -182,17 +211,6 @@ def test_bytes_that_are_no_text_are_none_of_our_lines(path, table):
 
 
 # -- a disk that is full, a path that is none
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file grows past so many bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("room", [0, 1, 100, 150, 200, 280])

@@ -1,17 +1,22 @@
 """
 Any life that letters can have, and what holds at every moment of it.
 
-Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders and crashes, in any order, and
-with attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would know: which
-attempt is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
+Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders, pauses and crashes, in any
+order, by two programs that have the ledger open, one after the other and both at once, and with attempts that another worker
+has long taken over. Beside the ledger it keeps what a witness of the wire would know: which attempt is in whose hand, and for
+which letter a dot may have left without an answer. Then, whatever was done:
 
 - no letter leaves the table of moves, and none moves twice in one step;
-- at most one attempt of a letter is open, and only its holder marks or settles it;
+- at most one attempt of a letter is open, and only its holder marks or settles it, once;
+- what is paused is not claimed;
 - a letter whose dot may have left unanswered is being sent, in doubt or cancelled, and never gets a second dot by itself;
 - the journal is one chain, and its lines lead to the states in the table.
+
+With MAILER_TORTURE=1 in the environment many more lives are led.
 """
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
@@ -61,10 +66,16 @@ T = TypeVar("T")
 TARGETS = ("court", "ministry")
 BOTH = [Lane(CAMPAIGN, target, "") for target in TARGETS]
 LANES = st.sampled_from(BOTH)
+SCOPES = st.sampled_from(["all", f"campaign:{CAMPAIGN}"])
 REASONS = st.sampled_from([Reason.APPROVAL, "render error", "organiser"])
 BEFORE_THE_BODY = (Stage.CONNECT, Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA)
 WHICH = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 4))  # of those in hand or of all; from the newest
 RCPT = st.lists(st.sampled_from([YES, YES, LATER, NEVER]), min_size=2, max_size=2)  # of cc and copy
+
+
+async def together(*works: Awaitable[T]) -> list[T]:
+    """Do all at once."""
+    return list(await asyncio.gather(*works))
 
 
 class Lives(RuleBasedStateMachine):
@@ -80,10 +91,12 @@ class Lives(RuleBasedStateMachine):
         self.dues: list[Due] = []
         self.in_hand: dict[int, Due] = {}
         self.marked: dict[int, Sequence[Reply]] = {}  # of those in hand: what was answered to RCPT
+        self.paused: set[str] = set()
         self.unanswered: set[int] = set()  # the witness: a dot may have left, and nobody has told
 
     def teardown(self) -> None:
         self.ledger.close()
+        self.other.close()
         self.at_end.close()
 
     def do(self, work: Awaitable[T]) -> T:
@@ -104,9 +117,18 @@ class Lives(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.ledger: Ledger = LEDGERS[self.name](self.folder)
+        self.open()
         self.do(self.ledger.remember_campaign(CAMPAIGN, "fingerprint"))
         self.take_in(2, State.QUEUED)
+
+    def open(self) -> None:
+        """Two programs have it open; what is done, the one at hand does."""
+        self.ledger: Ledger = LEDGERS[self.name](self.folder)
+        self.other: Ledger = LEDGERS[self.name](self.folder)
+
+    @rule()
+    def the_other_program_goes_on(self) -> None:
+        self.ledger, self.other = self.other, self.ledger
 
     @rule(seconds=st.sampled_from([1, 300, 3_600, 6 * DAY]))
     def time_passes(self, seconds: int) -> None:
@@ -123,7 +145,19 @@ class Lives(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 3))
     def claim(self, limit: int) -> None:
-        for due in [due for lane in BOTH for due in self.do(ledgers.claim(self.ledger, limit, lane=lane, now=self.now))]:
+        for lane in BOTH:
+            self.take(self.do(ledgers.claim(self.ledger, limit, lane=lane, now=self.now)))
+
+    @rule(lane=LANES)
+    def claim_at_once(self, lane: Lane) -> None:
+        """Both programs ask for the same; each letter is given to one of them."""
+        asked = (ledgers.claim(ledger, 2, lane=lane, now=self.now) for ledger in (self.ledger, self.other))
+        for dues in self.do(together(*asked)):
+            self.take(dues)
+
+    def take(self, dues: Sequence[Due]) -> None:
+        assert not (self.paused and dues)
+        for due in dues:
             assert due.letter not in self.in_hand
             assert due.letter not in self.unanswered
             self.dues.append(due)
@@ -133,6 +167,19 @@ class Lives(RuleBasedStateMachine):
     @rule(which=WHICH, others=RCPT)
     def mark(self, which: tuple[bool, int], others: list[Reply]) -> None:
         self.mark_of(self.due(which), others)
+
+    @precondition(lambda self: self.dues)
+    @rule(which=WHICH)
+    def mark_at_once(self, which: tuple[bool, int]) -> None:
+        """Both programs believe that an attempt is theirs; one dot may leave."""
+        due = self.due(which)
+        is_ours = self.is_held_by(due) and due.letter not in self.marked
+        asked = (mark(ledger, due, now=self.now) for ledger in (self.ledger, self.other))
+        assert sum(self.do(together(*asked))) == is_ours
+        if is_ours:
+            assert due.letter not in self.unanswered
+            self.marked[due.letter] = ()
+            self.unanswered.add(due.letter)
 
     def mark_of(self, due: Due, others: list[Reply]) -> None:
         asked = [recipient for recipient in recipients(due) if recipient.is_asked]
@@ -238,11 +285,20 @@ class Lives(RuleBasedStateMachine):
         else:
             self.do(self.ledger.order(Selection(target=lane.target), ORDERS[name], "why", self.now, 0, limit))
 
-    @rule(scope=st.sampled_from(["all", f"campaign:{CAMPAIGN}"]))
-    def pause(self, scope: str) -> None:
-        self.do(self.ledger.pause(scope, Who.PERSON, "stop", self.now))
-        assert [due for lane in BOTH for due in self.do(ledgers.claim(self.ledger, lane=lane, now=self.now))] == []
-        self.do(self.ledger.resume(scope, "go", self.now))
+    @rule(scope=SCOPES, is_lifted=st.booleans())
+    def pause(self, scope: str, is_lifted: bool) -> None:
+        assert self.do(self.ledger.pause(scope, Who.PERSON, "stop", self.now)) == (scope not in self.paused)
+        self.paused.add(scope)
+        for lane in BOTH:
+            self.take(self.do(ledgers.claim(self.other, lane=lane, now=self.now)))
+        if is_lifted:
+            self.resume(scope)
+
+    @precondition(lambda self: self.paused)
+    @rule(scope=SCOPES)
+    def resume(self, scope: str) -> None:
+        assert self.do(self.ledger.resume(scope, "go", self.now)) == (scope in self.paused)
+        self.paused.discard(scope)
 
     @precondition(lambda self: self.unanswered)
     @rule(accepted=st.booleans(), is_early=st.booleans())
@@ -261,7 +317,8 @@ class Lives(RuleBasedStateMachine):
     def crash(self, is_closed: bool) -> None:
         if is_closed:
             self.ledger.close()
-            self.ledger = LEDGERS[self.name](self.folder)
+            self.other.close()
+            self.open()
         found = Recovered(len(self.in_hand) - len(self.marked), len(self.marked))
         assert self.do(self.ledger.recover(self.now)) == found
         self.in_hand.clear()
@@ -300,4 +357,9 @@ class Lives(RuleBasedStateMachine):
 @pytest.mark.parametrize("name", LEDGERS)
 def test_whatever_is_done_to_letters_the_promise_holds(name):
     lives: Any = partial(Lives, name)
-    run_state_machine_as_test(lives, settings=settings(max_examples=40, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(
+        lives,
+        settings=settings(
+            max_examples=2_000 if os.environ.get("MAILER_TORTURE") else 40, stateful_step_count=50, deadline=None
+        ),
+    )

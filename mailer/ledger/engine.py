@@ -3,7 +3,8 @@ One SQLite file, one thread that writes it, and the group commit.
 
 Work for the ledger is a function of the open connection. It is put in line with `run` and answered when its transaction is
 durable: whatever waits in line shares one transaction and one fsync, so that fifty connections cost one disk's wait, not
-fifty. A piece of work that raises undoes itself alone: its companions are run again without it.
+fifty. A piece of work that raises undoes itself alone: its companions are run again without it. While another program holds
+the file, work is given back after one wait, but for what only we know by then: an answer to a dot stays in line.
 
 SQLite comes with apsw, because the one of the system may be in the range of the WAL-reset bug (3.7.0-3.51.2, lost commits
 with two connections); the version is asserted. A failed commit is final: the disk may have lost any part of it, so the
@@ -17,17 +18,25 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from mailer import log
 from mailer.errors import CannotWrite, LedgerDamaged, LedgerProblem, LedgerTooNew, MailerError
 
 FLOOR = (3, 51, 3)
 BUSY_MS = 10_000
+PATIENCE = 60  # such waits, ten minutes: as long as a server may take to answer a dot, and less than units give us to stop
 MOST_IN_A_COMMIT = 1_000
 MIGRATIONS = sorted((Path(__file__).parent / "sql").glob("[0-9]*.sql"))
+
+# What may be raised where the ledger is read; `translated` tells what each means.
+FAILURES = (apsw.Error, UnicodeDecodeError, JSONDecodeError)
 
 Work = Callable[[apsw.Connection], Any]
 
@@ -45,25 +54,36 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     try:
         connection = apsw.Connection(str(path), flags=flags)
-        connection.set_busy_timeout(BUSY_MS)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        if connection.pragma("journal_mode") != "wal":
-            raise LedgerProblem(f"{path}: no write-ahead log can be kept there; put the ledger on a local disk")
-        _migrate(connection, path, create)
+        try:
+            _prepare(connection, path, create)
+        except BaseException:
+            close(connection)
+            raise
     except apsw.Error as problem:
         raise translated(problem, path) from problem
     return connection
 
 
+def _prepare(connection: apsw.Connection, path: Path, create: bool) -> None:
+    connection.set_busy_timeout(BUSY_MS)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    if connection.pragma("journal_mode") != "wal":
+        raise LedgerProblem(f"{path}: no write-ahead log can be kept there; put the ledger on a local disk")
+    _migrate(connection, path, create)
+
+
 def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
     """Bring the tables to this version, each step in a transaction of its own; refuse a newer ledger."""
-    with connection:
+    connection.execute("BEGIN")
+    try:
         version = connection.pragma("user_version")
         if version > len(MIGRATIONS):
             raise LedgerTooNew(f"{path}: edition {version} of the ledger is newer than this mailer ({len(MIGRATIONS)})")
         if version == 0 and not create and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
             raise LedgerProblem(f"{path} is empty: `mailer run` makes the ledger")
+    finally:
+        _undo(connection)
     for number, migration in enumerate(MIGRATIONS[version:], version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -71,9 +91,21 @@ def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
                 connection.execute(migration.read_text(encoding="utf-8"))
                 connection.pragma("user_version", number)
         except BaseException:
-            connection.execute("ROLLBACK")
+            _undo(connection)
             raise
         connection.execute("COMMIT")
+
+
+def _undo(connection: apsw.Connection) -> None:
+    # SQLite has already rolled back by itself behind some errors (disk full, I/O).
+    if not connection.get_autocommit():
+        connection.execute("ROLLBACK")
+
+
+def close(connection: apsw.Connection) -> None:
+    """Close a connection, though the disk fails: what was promised is durable, and the next start meets the failure again."""
+    with suppress(apsw.Error):
+        connection.close()
 
 
 def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -81,21 +113,36 @@ def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[tupl
     return db.execute(sql, tuple(values)).fetchall()
 
 
-def translated(problem: apsw.Error, path: Path) -> MailerError:
-    """The one place that turns apsw's exceptions into ours."""
+def translated(problem: Exception, path: Path) -> MailerError:
+    """The one place that turns apsw's exceptions into ours, and what is raised where a damaged page is read as text."""
     match problem:
         case apsw.BusyError() | apsw.LockedError():
             return LedgerProblem(f"{path}: another program holds the ledger; try again")
         case apsw.FullError():
             return LedgerProblem(f"{path}: the disk is full; make room, then run again")
-        case apsw.CorruptError() | apsw.NotADBError():
-            return LedgerDamaged(f"{path}: the ledger is damaged ({problem}); keep the file and restore a backup")
+        # Our statements never change: what SQLite cannot make sense of in one is a schema that is not as we made it.
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.SQLError() | UnicodeDecodeError() | JSONDecodeError():
+            return _damaged(path, problem)
         case apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.AuthError():
             return CannotWrite(f"{path}: the ledger cannot be opened or written ({problem}); check owner and mode")
         case apsw.IOError():
             return LedgerProblem(f"{path}: the disk failed ({problem}); nothing more is sent, check it and run again")
         case _:
             return MailerError(f"{path}: {type(problem).__name__}: {problem}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A piece of work in line, and who is to be told; a patient one stays while another program holds the file."""
+
+    work: Work
+    future: Future[Any]
+    is_patient: bool
+
+
+def _damaged(path: Path, problem: Exception) -> LedgerDamaged:
+    what = f"{path}: the ledger is damaged ({problem})"
+    return LedgerDamaged(f"{what}; keep it and its -wal, but move both away, and restore a backup")
 
 
 class Engine:
@@ -105,12 +152,12 @@ class Engine:
         self.path = path
         self.commits = 0
         self._connection = connect(path, create=True)
-        self._line: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
+        self._line: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._broken: MailerError | None = None
         self._thread = threading.Thread(target=self._serve, name="ledger", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
+    def submit(self, work: Work, *, is_patient: bool = False) -> asyncio.Future[Any]:
         """
         Put work in line; the future is done when its transaction is durable, or failed when it is undone.
 
@@ -121,22 +168,22 @@ class Engine:
             raise LedgerProblem(f"{self.path}: the ledger is closed")
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()  # from here on a cancelled caller cannot take it back
-        self._line.put((work, future))
+        self._line.put(_Job(work, future, is_patient))
         return asyncio.wrap_future(future)
 
-    async def run(self, work: Work) -> Any:
+    async def run(self, work: Work, *, is_patient: bool = False) -> Any:
         """
         Do work in a transaction that is durable when this returns.
 
         A cancelled caller does not stop it: what stands in line is committed.
         """
-        return await asyncio.shield(self.submit(work))
+        return await asyncio.shield(self.submit(work, is_patient=is_patient))
 
     def close(self) -> None:
         """Finish what stands in line, then close the file."""
         self._line.put(None)
         self._thread.join()
-        self._connection.close()
+        close(self._connection)
 
     def _serve(self) -> None:
         while (first := self._line.get()) is not None:
@@ -152,14 +199,11 @@ class Engine:
             if ended:
                 return
 
-    def _commit_together(self, batch: list[tuple[Work, Future[Any]]]) -> None:
-        try:
-            self._begin()
-        except MailerError as problem:
-            _fail(batch, problem)  # no piece of work is to blame, and one wait for a busy file is enough for all
+    def _commit_together(self, batch: list[_Job]) -> None:
+        if not (batch := self._begin_for(batch)):
             return
         try:
-            results = self._transact([work for work, _ in batch])
+            results = self._transact([job.work for job in batch])
         except Exception as problem:  # noqa: BLE001  whatever a piece of work raises is its caller's to see
             if len(batch) == 1:
                 _fail(batch, problem)
@@ -167,8 +211,25 @@ class Engine:
                 for one in batch:
                     self._commit_together([one])
             return
-        for (_, future), result in zip(batch, results, strict=True):
-            future.set_result(result)
+        for job, result in zip(batch, results, strict=True):
+            job.future.set_result(result)
+
+    def _begin_for(self, batch: list[_Job]) -> list[_Job]:
+        """Begin the transaction of those whose turn it is; the others are told why it is not."""
+        for wait in range(1, PATIENCE + 1):
+            try:
+                self._begin()
+                break
+            except MailerError as problem:
+                # No piece of work is to blame, and one wait for a busy file is enough for all that can be asked again.
+                is_busy = isinstance(problem.__cause__, apsw.BusyError) and wait < PATIENCE
+                _fail([job for job in batch if not (is_busy and job.is_patient)], problem)
+                batch = [job for job in batch if is_busy and job.is_patient]
+                if not batch:
+                    break
+                if wait == 1:
+                    log.ledger_is_held(len(batch))
+        return batch
 
     def _begin(self) -> None:
         if self._broken:
@@ -182,28 +243,23 @@ class Engine:
         """Do the works of an open transaction and commit it."""
         try:
             results = [work(self._connection) for work in works]
-        except apsw.Error as problem:
-            self._undo()
+        except FAILURES as problem:
+            _undo(self._connection)
             raise translated(problem, self.path) from problem
         except BaseException:
-            self._undo()
+            _undo(self._connection)
             raise
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as problem:
             # Whether it is on the disk can only be told by a fresh start.
             self._broken = translated(problem, self.path)
-            self._undo()
+            _undo(self._connection)
             raise self._broken from problem
         self.commits += 1
         return results
 
-    def _undo(self) -> None:
-        # SQLite has already rolled back by itself behind some errors (disk full, I/O).
-        if not self._connection.get_autocommit():
-            self._connection.execute("ROLLBACK")
 
-
-def _fail(batch: list[tuple[Work, Future[Any]]], problem: Exception) -> None:
-    for _, future in batch:
-        future.set_exception(problem)
+def _fail(batch: list[_Job], problem: Exception) -> None:
+    for job in batch:
+        job.future.set_exception(problem)

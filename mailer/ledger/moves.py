@@ -97,13 +97,13 @@ def packed(recipients: Iterable[Recipient]) -> str:
 
 
 def unpacked(text: str) -> tuple[Recipient, ...]:
-    """Recipients as `packed` wrote them."""
-    return tuple(Recipient(a, Role(role), Standing(state), *rest) for a, role, state, *rest in json.loads(text))
+    """Recipients as `packed` wrote them; nothing at all, as a damaged page may give, is no JSON."""
+    return tuple(Recipient(a, Role(role), Standing(state), *rest) for a, role, state, *rest in json.loads(text or ""))
 
 
 def rows_of(text: str) -> tuple[tuple[str, str, str, str], ...]:
     """The same for reports, as plain texts."""
-    return tuple((a, role, state, reply) for a, role, state, reply, *_ in json.loads(text))
+    return tuple((a, role, state, reply) for a, role, state, reply, *_ in json.loads(text or ""))
 
 
 def state_of(db: apsw.Connection, letter: int) -> tuple[int, State, int] | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import apsw
-
 from mailer.chain import Link
 from mailer.ledger import Attempt, Count, FileRecord, Record, Selection
-from mailer.ledger.engine import connect, translated
+from mailer.ledger.engine import FAILURES, close, connect, translated
 from mailer.ledger.moves import rows_of
 
 _RECORD = """
@@ -53,12 +52,17 @@ class ReadingPart:
 
     def close(self) -> None:
         """Close the reader's connection."""
-        self._reader.close()
+        close(self._reader)
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        try:
+        with self._told():
             yield from self._reader.execute(sql, tuple(values))
-        except apsw.Error as problem:
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except FAILURES as problem:
             raise translated(problem, self._path) from problem
 
     def records(self, selection: Selection) -> Iterator[Record]:
@@ -76,7 +80,8 @@ class ReadingPart:
         sql += " ORDER BY l.id" + (" DESC" if selection.newest_first else "")
         sql += f" LIMIT {int(selection.limit)}" if selection.limit is not None else ""
         for row in self._query(sql, list(given.values())):
-            fields: list[Any] = [*row[:12], rows_of(row[12]), *row[13:]]
+            with self._told():
+                fields: list[Any] = [*row[:12], rows_of(row[12]), *row[13:]]
             yield Record(*fields)
 
     def attempts(self, letter: int) -> Sequence[Attempt]:
@@ -85,7 +90,8 @@ class ReadingPart:
             "SELECT number, worker, relay, opened_at, marked_at, settled_at, coalesce(verdict, ''), stage, reason, answer,"
             " recipients FROM attempt WHERE letter = ? ORDER BY number"
         )
-        found: list[list[Any]] = [[*row[:10], rows_of(row[10])] for row in self._query(sql, (letter,))]
+        with self._told():
+            found: list[list[Any]] = [[*row[:10], rows_of(row[10])] for row in self._query(sql, (letter,))]
         return [Attempt(*fields) for fields in found]
 
     def files(self) -> Sequence[FileRecord]:

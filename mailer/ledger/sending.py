@@ -22,6 +22,7 @@ from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
 from mailer.outcome import Outcome, Stage, Standing, Verdict
 from mailer.pace import HOUR
 
+# The state is asked once more of the row itself: what only a damaged index believes to be due is not sent again.
 _CLAIM = """
 UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_attempt_at = NULL
 WHERE id IN (
@@ -29,6 +30,7 @@ WHERE id IN (
     WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
     AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign))
     ORDER BY next_attempt_at, id LIMIT ?)
+    AND state IN ('queued', 'deferred')
 RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
     recipients, deaths, signature
 """
@@ -96,7 +98,8 @@ class SendingPart:
         """
         Write the outcome of an attempt with its letter's next state, in one transaction with the journal line.
 
-        `fixed` is given once bytes of the letter may have left. False means that the letter was moved meanwhile.
+        `fixed` is given once bytes of the letter may have left. False means that the letter was moved meanwhile. While another
+        program holds the ledger it waits long: if it gave up, a letter whose answer is known would be in doubt.
         """
 
         def work(db: apsw.Connection) -> bool:
@@ -121,7 +124,7 @@ class SendingPart:
             letter = (due.letter, State.SENDING, due.attempt)
             return move(db, letter, then.state, Who.WORKER, then.reason, now, at=then.at, told=told)
 
-        return bool(await self._engine.run(work))
+        return bool(await self._engine.run(work, is_patient=True))
 
     async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool:
         """

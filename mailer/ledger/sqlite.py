@@ -25,7 +25,11 @@ class SqliteLedger(StandingPart, TakingPart, RulingPart, SendingPart, OrderingPa
 
     def __init__(self, path: Path) -> None:
         self._engine = Engine(path)
-        super().__init__(path)
+        try:
+            super().__init__(path)
+        except BaseException:
+            self._engine.close()
+            raise
 
     @property
     def commits(self) -> int:

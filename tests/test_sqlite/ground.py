@@ -8,6 +8,8 @@ import apsw
 
 from mailer.ledger.engine import Engine, Work, connect
 
+TRIED = "tried: "  # a property of a test that counts what it tried; the last lines of a run tell the sums
+
 
 def remember(name: str) -> Work:
     """A piece of work that leaves a trace."""

@@ -10,7 +10,9 @@ import apsw
 import pytest
 
 from mailer.errors import LedgerProblem
-from mailer.ledger.engine import Engine, connect
+from mailer.ledger.engine import PATIENCE, Engine, connect
+from mailer.outcome import Stage
+from tests.ledgers import NOW, YES, claim, mark, put, settle, states
 from tests.test_sqlite.ground import Gate, remember, remembered
 
 # -- a file that another program holds
@@ -51,6 +53,66 @@ async def test_all_that_stands_in_line_waits_once_for_a_busy_file(engine, path):
     other.execute("ROLLBACK")
     await engine.run(remember("later"))
     assert remembered(path) == ["later"]
+
+
+async def test_an_answer_waits_far_longer_for_a_busy_file_than_what_can_be_asked_again(ledger, path, caplog):
+    """Only the worker knows it: given up, its letter would be in doubt."""
+    await put(ledger, 2)
+    answered, unmarked = await claim(ledger)
+    assert await mark(ledger, answered)
+    other = connect(path)
+    waits = 0
+    arrived, may_go = threading.Event(), threading.Event()
+
+    def wait(times: int) -> bool:
+        nonlocal waits
+        waits += 1
+        arrived.set()
+        assert may_go.wait(60)
+        if waits == PATIENCE:
+            other.execute("ROLLBACK")
+        return False
+
+    await ledger._engine.run(lambda db: db.set_busy_handler(wait))
+    other.execute("BEGIN IMMEDIATE")
+    first = ledger._engine.submit(remember("first"))
+    await asyncio.to_thread(arrived.wait)
+    settled = asyncio.ensure_future(settle(ledger, answered, Stage.DOT, YES))
+    marked = asyncio.ensure_future(mark(ledger, unmarked))
+    await asyncio.sleep(0)  # both stand in line
+    may_go.set()
+    for impatient in (first, marked):
+        with pytest.raises(LedgerProblem, match="another program"):
+            await impatient
+    assert await settled
+    assert states(ledger) == {answered.letter: "accepted", unmarked.letter: "sending"}
+    assert waits == PATIENCE  # one of them for the first
+    assert [record.getMessage() for record in caplog.records] == [
+        "another program holds the ledger: 1 answers wait to be written down, and nothing is sent meanwhile"
+    ]
+
+
+async def test_even_an_answer_does_not_wait_for_ever(ledger, path):
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await mark(ledger, due)
+    await ledger._engine.run(lambda db: db.set_busy_timeout(0))
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerProblem, match="another program"):
+        await settle(ledger, due, Stage.DOT, YES)
+    other.execute("ROLLBACK")
+    assert (await ledger.recover(NOW)).in_doubt == 1
+
+
+async def test_a_broken_ledger_keeps_nobody_waiting(disk, path):
+    engine = Engine(path)
+    await engine.run(remember("before"))
+    disk.fails_at = "sync"
+    for _ in range(2):
+        with pytest.raises(LedgerProblem, match="the disk failed"):
+            await engine.run(remember("after"), is_patient=True)
+    engine.close()
 
 
 # -- a disk that fails

@@ -142,14 +142,14 @@ def test_each_of_the_librarys_exceptions_is_ours():
     """An apsw that has a class more fails here: say in `translated` what it means."""
     expected = {
         LedgerProblem: {"BusyError", "LockedError", "FullError", "IOError"},
-        LedgerDamaged: {"CorruptError", "NotADBError"},
+        LedgerDamaged: {"CorruptError", "NotADBError", "SQLError"},
         CannotWrite: {"CantOpenError", "ReadOnlyError", "PermissionsError", "AuthError"},
     }
     bugs = (
         "AbortError BindingsError ConnectionClosedError ConnectionNotClosedError ConstraintError CursorClosedError EmptyError"
         " Error ExecTraceAbort ExecutionCompleteError ExtensionLoadingError ForkingViolationError FormatError"
         " IncompleteExecutionError InternalError InterruptError InvalidContextError MismatchError MisuseError NoFTS5Error"
-        " NoLFSError NoMemError NotFoundError ProtocolError RangeError SchemaChangeError SQLError ThreadingViolationError"
+        " NoLFSError NoMemError NotFoundError ProtocolError RangeError SchemaChangeError ThreadingViolationError"
         " TooBigError VFSFileClosedError VFSNotImplementedError VTableNotImplemented_Error"
     )
     found: dict[type[MailerError], set[str]] = {}
