@@ -3,4 +3,9 @@ The promise under crashes: nothing is lost, and nothing is sent twice in silence
 
     oracle     lays an instance's folder beside the far side's books and says where the promise was broken
     farside    those books: every final dot, what it was answered, and what was kept
+    grounds    instances, and what was dropped into them
+    zygote     a Python from which runs are forked, each the real command line; runs: its other end
+    points     where a run can be told to die, by name
+    trials     one instance, one server, one death or more, runs until nothing is due, the oracle
+    matrix     all trials of a kind
 """

@@ -349,8 +349,7 @@ def _began(ledger: SqliteLedger, letters: Sequence[_Letter]) -> dict[int, str]:
 
 def _tellers(loaded: Configuration, said: Iterable[str]) -> Iterator[str]:
     """Where the mark of all signatories stands although nobody may read it there."""
-    folder = loaded.keys.parent
-    ours = [path for path in folder.iterdir() if path.is_file()] + list(loaded.keys.iterdir())
+    ours = [path for folder in (loaded.keys.parent, loaded.keys) for path in folder.glob("*") if path.is_file()]
     for path in ours:
         if CANARY.encode() in path.read_bytes().lower():
             yield path.name
