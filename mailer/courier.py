@@ -192,10 +192,11 @@ async def uncancelled(work: Awaitable[T]) -> T:
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         while not task.done():
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:  # asked a second time; the answer is the same
                 continue
-        raise
+        # A failure that nobody asks for would be told by asyncio, with its traceback.
+        raise cancelled from None if task.cancelled() else task.exception()

@@ -11,6 +11,7 @@ Behind each test stands the ledger's oracle: no doubt without a mark, no accepta
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Mapping
@@ -504,6 +505,27 @@ async def test_uncancelled_work_gives_its_result_its_failure_and_the_cancellatio
 
     with pytest.raises(LookupError):
         await uncancelled(fails())
+
+
+async def test_work_that_fails_behind_a_cancellation_is_not_told_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """Two commits fail together: the first cancels the other, whose failure asyncio would print once nobody asks for it."""
+    gate = asyncio.Event()
+
+    async def fails() -> None:
+        await gate.wait()
+        raise LookupError("gone")
+
+    task = asyncio.create_task(uncancelled(fails()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await task
+    assert isinstance(cancelled.value.__cause__, LookupError)
+    del task, cancelled
+    gc.collect()
+    assert caplog.records == []
 
 
 # -- again

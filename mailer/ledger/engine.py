@@ -58,12 +58,11 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
 
 def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
     """Bring the tables to this version, each step in a transaction of its own; refuse a newer ledger."""
-    with connection:
-        version = connection.pragma("user_version")
-        if version > len(MIGRATIONS):
-            raise LedgerTooNew(f"{path}: edition {version} of the ledger is newer than this mailer ({len(MIGRATIONS)})")
-        if version == 0 and not create and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
-            raise LedgerProblem(f"{path} is empty: `mailer run` makes the ledger")
+    version = connection.pragma("user_version")
+    if version > len(MIGRATIONS):
+        raise LedgerTooNew(f"{path}: edition {version} of the ledger is newer than this mailer ({len(MIGRATIONS)})")
+    if version == 0 and not create and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
+        raise LedgerProblem(f"{path} is empty: `mailer run` makes the ledger")
     for number, migration in enumerate(MIGRATIONS[version:], version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -71,7 +70,8 @@ def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
                 connection.execute(migration.read_text(encoding="utf-8"))
                 connection.pragma("user_version", number)
         except BaseException:
-            connection.execute("ROLLBACK")
+            if not connection.get_autocommit():  # SQLite has rolled back by itself behind some errors (disk full, I/O)
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 

@@ -8,4 +8,8 @@ The promise under crashes: nothing is lost, and nothing is sent twice in silence
     points     where a run can be told to die, by name
     trials     one instance, one server, one death or more, runs until nothing is due, the oracle
     matrix     all trials of a kind
+    faults     kills and failing disks at the N-th system call
+    siege      thousands of letters, deaths at random moments, a server that fails
+
+`make test` runs a small part of each; `make torture`, which is `python -m tests.torture`, all of it.
 """

@@ -3,7 +3,7 @@ All trials of one kind: every named point, at the first, the middle and the last
 
     killed there · killed again in the run that follows · asked to stop there
 
-A generator gives what each trial came to, so that whoever asks can show how far it has come, and stop.
+A generator gives one trial after another, each to be called: so whoever asks can leave some out, and show how far it has come.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.torture import points
@@ -47,27 +48,29 @@ def places(met: int) -> list[int]:
     return sorted({1, (met + 1) // 2, met}) if met else []
 
 
-def kills(zygote: Zygote, scenes: Sequence[Scene] = SCENES) -> Iterator[Told]:
+def kills(zygote: Zygote, scenes: Sequence[Scene] = SCENES) -> Iterator[Callable[[], Told]]:
     """One death at each point."""
     for scene in scenes:
         met = met_by(zygote, scene)
         for trip in _trips(met):
-            yield _told(zygote, scene, [trip], killed)
+            yield partial(told, zygote, scene, [trip], killed)
 
 
-def second_kills(zygote: Zygote, scenes: Sequence[Scene] = (SMOOTH, ROUGH_FOUR)) -> Iterator[Told]:
-    """A death at each point of the run that puts right what a first one left."""
+def second_kills(zygote: Zygote, scenes: Sequence[Scene] = (SMOOTH, ROUGH_FOUR)) -> Iterator[Callable[[], Told]]:
+    """A death at each point of the run that puts right what a first one left, at the first time."""
     for scene in scenes:
         for left in LEFT:
             for trip in _trips(met_by(zygote, scene, [left])):
-                yield _told(zygote, scene, [left, trip], killed)
+                if trip.nth > 1:
+                    continue
+                yield partial(told, zygote, scene, [left, trip], killed)
 
 
-def stops(zygote: Zygote, scenes: Sequence[Scene] = (SLOW, ROUGH)) -> Iterator[Told]:
+def stops(zygote: Zygote, scenes: Sequence[Scene] = (SLOW, ROUGH)) -> Iterator[Callable[[], Told]]:
     """SIGTERM at each point."""
     for scene in scenes:
         for trip in _trips(met_by(zygote, scene)):
-            yield _told(zygote, scene, [trip], stopped)
+            yield partial(told, zygote, scene, [trip], stopped)
 
 
 def met_by(zygote: Zygote, scene: Scene, before: Sequence[Trip] = ()) -> Counter[str]:
@@ -80,7 +83,8 @@ def _trips(met: Counter[str]) -> Iterator[Trip]:
     return (Trip(name, nth) for name in points.names() for nth in places(met[name]))
 
 
-def _told(zygote: Zygote, scene: Scene, trips: Sequence[Trip], trial: Trial) -> Told:
+def told(zygote: Zygote, scene: Scene, trips: Sequence[Trip], trial: Trial) -> Told:
+    """One trial in a room of its own, by the name of what happens in it."""
     with room() as root:
         name = f"{scene.name}: {', then '.join(f'{trip.point} ({trip.nth})' for trip in trips)}"
         return Told(name, trial(zygote, root, scene, trips))

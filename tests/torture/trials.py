@@ -85,7 +85,7 @@ def killed(zygote: Zygote, root: Path, scene: Scene, trips: Sequence[Trip]) -> T
             met = Judged(here.judge(farside.of_record(server.record()), is_quiet=False).violations)
             judged += met
         was_met = ended[-1].was_killed
-        return Tried(judged + _finished(zygote, here, server, ended, len(trips) * STEP), was_met)
+        return Tried(judged + finished(zygote, here, server, ended, len(trips) * STEP), was_met)
 
 
 def stopped(zygote: Zygote, root: Path, scene: Scene, trips: Sequence[Trip]) -> Tried:
@@ -94,26 +94,29 @@ def stopped(zygote: Zygote, root: Path, scene: Scene, trips: Sequence[Trip]) -> 
     with ThreadedServer(scene.script) as server:
         here = ground(root / "instance", server.port, connections=scene.connections)
         first = zygote.run(here, point=replace(trip, by=signal.SIGTERM))
-        judged = here.judge(farside.of_record(server.record()), is_quiet=False)
-        left = [name for name in ("letters sending", "letters in_doubt") if judged.counted[name]]
-        found = [Violation(END, f"behind SIGTERM: {judged.counted[name]} {name}") for name in left]
+        far = farside.of_record(server.record())
+        judged = here.judge(far, is_quiet=False)
+        left = {"sending": judged.counted["letters sending"], "in doubt": judged.counted["letters in_doubt"] - len(far.silent)}
+        found = [Violation(END, f"behind SIGTERM: {count} letters {state}") for state, count in left.items() if count > 0]
         judged = Judged(judged.violations + found)
         # Before it listens to signals, and once it listens no more, the signal itself ends it: there is nothing in hand then.
         was_met = "stopping:" in first.said or first.code == -signal.SIGTERM
         counted = Counter({"stopped": int(was_met), "stopped by the signal itself": int(first.code == -signal.SIGTERM)})
         if first.code == -signal.SIGTERM:
             first = replace(first, code=0)
-        return Tried(judged + Judged([], counted) + _finished(zygote, here, server, [first], STEP), was_met)
+        return Tried(judged + Judged([], counted) + finished(zygote, here, server, [first], STEP), was_met)
 
 
-def _finished(zygote: Zygote, here: Ground, server: ThreadedServer, before: Sequence[Ended], later: float) -> Judged:
+def finished(
+    zygote: Zygote, here: Ground, server: ThreadedServer, before: Sequence[Ended], later: float, cut_dots: int = 0
+) -> Judged:
     """Fresh runs until nothing is due, and what the oracle says then."""
     problem = ""
     try:
         ended = [*before, *until_quiet(zygote, here, later)]
     except AssertionError as never:
         ended, problem = [*before], str(never)
-    judged = here.judge(farside.of_record(server.record()), [one.said for one in ended])
+    judged = here.judge(farside.of_record(server.record()), [one.said for one in ended], cut_dots=cut_dots)
     found = [Violation(END, fault) for one in ended for fault in one.faults]
     found += [Violation(END, problem)] if problem else []
     counted = Counter({"runs": len(ended), "kills": sum(one.was_killed for one in ended), END: len(found)})
