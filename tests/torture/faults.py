@@ -96,10 +96,10 @@ def dry(zygote: Zygote, root: Path, scene: Scene) -> Counter[str]:
     with ThreadedServer(scene.script) as server:
         here = ground(root / "instance", server.port, connections=scene.connections)
         run = zygote.start(here, stopped=True)
-        traced = _traced(run, root / "strace", ["-f", "-e", f"trace={','.join(_ALSO.get(call, call) for call in CALLS)}"])
+        tracer = traced(run, root / "strace", ["-f", "-e", f"trace={','.join(_ALSO.get(call, call) for call in CALLS)}"])
         zygote.wait(run)
         by_thread: Counter[tuple[str, str]] = Counter()
-        for line in traced.read().splitlines():
+        for line in tracer.read().splitlines():
             thread, made = line.split(maxsplit=1)
             by_thread[thread, made.partition("(")[0]] += 1
         return Counter({call: _most(by_thread, call, run.pid) for call in CALLS})
@@ -119,16 +119,16 @@ def tried(zygote: Zygote, root: Path, scene: Scene, fault: Fault) -> Met:
         run = zygote.start(here, stopped=True)
         seen = _injected(run, fault, root / "strace")
         ended = zygote.wait(run)
-        traced = seen.read()
-        was_met = "INJECTED" in traced or ended.was_killed
-        cut = 0 if ended.was_killed else traced.count("INJECTED")
+        injected = seen.read().count("INJECTED")
+        was_met = injected > 0 or ended.was_killed
+        cut = 0 if ended.was_killed else injected
         judged = Judged(here.judge(farside.of_record(server.record()), is_quiet=False, cut_dots=cut).violations)
         judged += finished(zygote, here, server, [ended], STEP, cut_dots=cut)
         counted = Counter({"faults": int(was_met), f"exit {ended.code} behind {fault.what}": int(was_met)})
         return Met(Told(str(fault), Tried(judged + Judged([], counted), was_met)), was_met)
 
 
-class _Tracer:
+class Tracer:
     """A strace that is attached."""
 
     def __init__(self, process: subprocess.Popen[bytes], file: Path) -> None:
@@ -141,20 +141,20 @@ class _Tracer:
         return self._file.read_text(encoding="utf-8", errors="replace")
 
 
-def _injected(run: Run, fault: Fault, file: Path) -> _Tracer:
+def _injected(run: Run, fault: Fault, file: Path) -> Tracer:
     """Let a run that waits go on into its fault."""
     calls = _ALSO.get(fault.call, fault.call)
     how = ["-e", f"trace={calls}", "-e", f"inject={calls}:{fault.what}:when={fault.nth}"]
-    return _traced(run, file, how if fault.call in _OF_THE_LOOP else ["-f", *how])
+    return traced(run, file, how if fault.call in _OF_THE_LOOP else ["-f", *how])
 
 
-def _traced(run: Run, file: Path, how: Sequence[str]) -> _Tracer:
+def traced(run: Run, file: Path, how: Sequence[str]) -> Tracer:
     """Attach to a run that waits, and let it go on."""
     assert wait(lambda: _status(run.pid, "State")[:1] in {"T", "t"}), "the run does not wait"
     process = subprocess.Popen(["strace", "-qq", "-o", file, *how, "-p", str(run.pid)], stderr=subprocess.DEVNULL)
     assert wait(lambda: _status(run.pid, "TracerPid") not in {"", "0"} or process.poll() is not None), "strace does not attach"
     os.kill(run.pid, signal.SIGCONT)
-    return _Tracer(process, file)
+    return Tracer(process, file)
 
 
 def _status(pid: int, field: str) -> str:
