@@ -45,10 +45,15 @@ class FarSide:
     refused: Counter[Handed]
     broken: Sequence[str] = ()
 
-    @property
-    def unanswered(self) -> int:
-        """How many dots had no answer that a client can take for one."""
-        return len(self.silent)
+    def __add__(self, other: FarSide) -> FarSide:
+        """The books of two servers as if of one."""
+        return FarSide(
+            [*self.kept, *other.kept],
+            self.dots + other.dots,
+            self.taken + other.taken,
+            self.refused + other.refused,
+            [*self.broken, *other.broken],
+        )
 
     @property
     def silent(self) -> set[str]:
@@ -73,9 +78,9 @@ def of_record(record: Record) -> FarSide:
 
 
 def of_sink(sunk: Iterable[Sunk], dot_answer: str = "2") -> FarSide:
-    """The books of an smtp-sink, whose every dot was answered with a code that begins so; empty: with none."""
-    kept = [Kept(one.message_id, one.recipients, one.data[one.data.index(OURS) :]) for one in sunk]
-    dots = Counter(handed for one in kept for handed in one.handed)
-    none: Counter[Handed] = Counter()
-    is_taken, is_refused = dot_answer == "2", dot_answer in {"4", "5"}
-    return FarSide(kept, dots, dots if is_taken else none, dots if is_refused else none)
+    """The books of an smtp-sink whose every dot was answered with a code that begins so; empty: with none."""
+    dumped = [Kept(one.message_id, one.recipients, one.data[one.data.index(OURS) :]) for one in sunk]
+    dots = Counter(handed for one in dumped for handed in one.handed)
+    is_refused = dot_answer in {"4", "5"}  # what it refused it has kept all the same, but nobody believes it has
+    taken = dots if dot_answer == "2" else Counter[Handed]()
+    return FarSide([] if is_refused else dumped, dots, taken, dots if is_refused else Counter[Handed]())

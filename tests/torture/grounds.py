@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mailer.config import Configuration
 from tests.installed import LONG_AGO
-from tests.offices import ONE_TARGET, instance
+from tests.offices import instance
 from tests.test_config.instance import Instance
 from tests.torture.farside import FarSide
 from tests.torture.oracle import CANARY, Intent, Judged, judge
@@ -38,23 +38,26 @@ class Ground:
     def loaded(self) -> Configuration:
         return self.made.load()
 
+    def point_at(self, port: int, connections: int = 1, tls: str = "none") -> None:
+        """From now on letters go to another server of this machine; `tls` with what belongs to it."""
+        relay = f"mode: smtp, host: 127.0.0.1, port: {port}, connections: {connections}, tls: {tls}"
+        self.made.write("config/mailer.yaml", f"relay: {{{relay}}}\nretry: {RETRY}\nrun_for: 1\n")
+
     def judge(self, far: FarSide, said: Sequence[str] = (), *, is_quiet: bool = True, cut_dots: int = 0) -> Judged:
         return judge(self.loaded, self.intent, far, said=said, is_quiet=is_quiet, cut_dots=cut_dots)
 
 
-def ground(
-    root: Path, port: int, *, files: int = 2, people: int = 3, connections: int = 1, campaign: str = ONE_TARGET, more: str = ""
-) -> Ground:
+def ground(root: Path, port: int, *, files: int = 2, people: int = 3, connections: int = 1, tls: str = "none") -> Ground:
     """So many files with so many signatories each, all of one campaign."""
-    relay = f"{{mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: {connections}{more}}}"
-    made = instance(root, campaign, relay)
-    made.write("config/mailer.yaml", f"relay: {relay}\nretry: {RETRY}\nrun_for: 1\n")
+    made = instance(root)
     names: dict[str, str] = {}
     for file in range(files):
         here = {f"{CANARY}.{file}.{n}@private.example": f"Zoë {CANARY.title()} {file}.{n}" for n in range(people)}
         names |= here
         drop(made, f"{file}.csv", here)
-    return Ground(made, Intent(names, rows=files * (people + 2), known=files, refused=files, files=files))
+    found = Ground(made, Intent(names, rows=files * (people + 2), known=files, refused=files, files=files))
+    found.point_at(port, connections, tls)
+    return found
 
 
 def drop(made: Instance, file: str, people: dict[str, str]) -> None:

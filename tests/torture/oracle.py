@@ -19,6 +19,7 @@ Its figures add up, so that a thousand runs have one summary.
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -320,7 +321,8 @@ def _books(
     try:
         assert_sound(ledger, _began(ledger, letters))
     except AssertionError as problem:
-        yield Violation(BOOKS, f"the ledger is not sound: {str(problem)[:500]}")
+        asserted = traceback.extract_tb(problem.__traceback__)[-1].line
+        yield Violation(BOOKS, f"the ledger is not sound: {asserted} {str(problem)[:500]}")
     if not is_quiet:
         return
     lines = "".join(f"{link.line}\n" for link in links(ledger)).encode()

@@ -1,7 +1,7 @@
 """
 Killed, and asked to stop, at named points: the small matrix. `make torture` goes through the whole of it.
 
-Every third point dies here once: at its first, its middle or its last time, over one connection or over four.
+Every fourth point dies here once: at its first, its middle or its last time, over one connection or over four.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def test_every_point_is_met_by_some_run(met: Mapping[str, Counter[str]]) -> None
     assert set(POINTS) <= set(met[SMOOTH.name] + met[ROUGH.name])
 
 
-@pytest.mark.parametrize("number, point", list(enumerate(POINTS))[::3], ids=POINTS[::3])
+@pytest.mark.parametrize("number, point", list(enumerate(POINTS))[::4], ids=POINTS[::4])
 def test_killed_at_a_named_point_nothing_is_lost_and_nothing_goes_twice(
     zygote: Zygote, met: Mapping[str, Counter[str]], tmp_path: Path, number: int, point: str
 ) -> None:
-    scene = ROUGH if any(rare in point for rare in RARE) else (SMOOTH, SMOOTH_FOUR)[number % 2]
-    tried = killed(zygote, tmp_path, scene, [trip_of(met[scene.name], point, number // 3)])
+    scene = ROUGH if any(rare in point for rare in RARE) else (SMOOTH, SMOOTH_FOUR)[number // 4 % 2]
+    tried = killed(zygote, tmp_path, scene, [trip_of(met[scene.name], point, number // 4)])
     assert tried.judged.violations == [], str(tried.judged)
     assert tried.was_met or scene is not SMOOTH
     assert tried.judged.counted["kills"] == tried.was_met
