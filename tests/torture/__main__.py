@@ -64,7 +64,7 @@ def _trials(part: str, zygote: Zygote, plan: Plan) -> Iterator[Callable[[], Told
 
 def _besieged(zygote: Zygote, plan: Plan) -> Told:
     with room() as root:
-        return Told("siege", Tried(siege.lay(zygote, root, plan), was_met=True))
+        return Told("siege", Tried(siege.lay(zygote, root, plan, partial(print, flush=True)), was_met=True))
 
 
 def _part(part: str, trials: Iterator[Callable[[], Told]], every: int) -> Judged:

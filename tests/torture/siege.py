@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,8 +147,8 @@ class Siege:
         return "with letters in hand" if sending else "while a file was read" if reading else "with nothing in hand"
 
 
-def lay(zygote: Zygote, root: Path, plan: Plan) -> Judged:
-    """The whole siege, and what the oracle says of it."""
+def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = str) -> Judged:
+    """The whole siege, and what the oracle says of it; `tell` is told how far it has come."""
     with SpawnedServer(root / "far", weather(plan.odds), options=[f"--seed={plan.seed}"]) as server:
         here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
         siege = Siege(plan, zygote, here, server)
@@ -156,6 +156,7 @@ def lay(zygote: Zygote, root: Path, plan: Plan) -> Judged:
             siege.kill()
             if number % LOOK_EVERY == 0:
                 siege.look()
+                tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(siege.found)} violations")
         siege.finish()
     far = farside.of_record(server.record())
     said = (here.root / "said.txt").read_text(encoding="utf-8")
