@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -98,7 +98,8 @@ class Zygote:
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         for pid in self._living:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.communicate(timeout=PATIENCE)
 
     def start(
@@ -129,9 +130,9 @@ class Zygote:
         self._living.add(run.pid)
         return run
 
-    def wait(self, run: Run) -> Ended:
-        """Wait for its end. Raises: TimeoutError."""
-        code = int(self._ask({"wait": run.pid})["code"])
+    def wait(self, run: Run, patience: float = PATIENCE) -> Ended:
+        """Wait for its end, so many seconds. Raises: TimeoutError."""
+        code = int(self._ask({"wait": run.pid}, patience)["code"])
         self._living.discard(run.pid)
         with run.said.open("rb") as said:
             said.seek(run.behind)
@@ -145,15 +146,15 @@ class Zygote:
         os.kill(run.pid, signal.SIGKILL)
         return self.wait(run)
 
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, asked: dict[str, Any], patience: float = PATIENCE) -> dict[str, Any]:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        return self._answer(patience)
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self, patience: float = PATIENCE) -> dict[str, Any]:
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
+        if not select.select([self._process.stdout], [], [], patience)[0]:
             raise TimeoutError("a run did not end")
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer

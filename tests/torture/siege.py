@@ -44,6 +44,7 @@ from tests.torture.trials import END
 AFTER = 0.3  # seconds of sending within which a run dies
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
+_PATIENCE = 1_200  # seconds for a run that nobody kills
 _MOST_RUNS = 100  # behind the last kill
 
 
@@ -120,7 +121,7 @@ class Siege:
         """Fresh runs until nothing is due."""
         for _ in range(_MOST_RUNS):
             self.later += STEP
-            self._end(self.zygote.run(self.here, later=self.later))
+            self._end(self.zygote.wait(self.zygote.start(self.here, later=self.later), _PATIENCE))
             if not undone(self.here):
                 return
         self.found.append(Violation(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.here)}"))
