@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV     := $(VENV)/.dev-installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format lock build clean
+.PHONY: help demo test torture check format lock build clean
 
 help:
 	@sed -n 's/^\([a-z]*\): [^#]*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -26,6 +26,10 @@ demo: $(RUNTIME) ## set up, then turn the sample signatures into letters, in the
 test: $(DEV) ## set up, then run the whole test suite; says which tests were left out, and why
 	@echo 'Running the tests.'
 	@$(BIN)/pytest -rs
+
+torture: $(DEV) ## kill it everywhere, most of an hour: every named point, every system call, a siege (TORTURE=part ...)
+	@echo 'Torturing mailer.'
+	@$(BIN)/python -m tests.torture $(TORTURE)
 
 check: $(DEV) ## the gate: format, lint, types, import contracts, tests with coverage
 	@echo 'Checking the format.'

@@ -162,14 +162,21 @@ def skew() -> Callable[[], bool]:
 
 
 def fingerprint(configuration: Configuration) -> frozenset[tuple[str, int, int]]:
-    """What the files of the configuration and the templates look like now: a worker that sees it change reads them again."""
+    """
+    What the files of the configuration and the templates look like now: a worker that sees it change reads them again.
+
+    A disk that does not say is a change too: nothing is sent by what may not be there any more.
+    """
     found = []
-    for folder in (configuration.path.parent, configuration.templates):
-        for path in folder.rglob("*"):
-            if path.suffix in {".yaml", ".j2"} and not path.name.startswith("."):
-                with suppress(FileNotFoundError):  # an editor that saves by renaming
-                    status = path.stat()
-                    found.append((str(path), status.st_mtime_ns, status.st_ino))
+    try:
+        for folder in (configuration.path.parent, configuration.templates):
+            for path in folder.rglob("*"):
+                if path.suffix in {".yaml", ".j2"} and not path.name.startswith("."):
+                    with suppress(FileNotFoundError):  # an editor that saves by renaming
+                        status = path.stat()
+                        found.append((str(path), status.st_mtime_ns, status.st_ino))
+    except OSError as problem:
+        return frozenset({(str(problem.filename), 0, 0)})
     return frozenset(found)
 
 

@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mailer.errors import RenderProblem
+from mailer.errors import ConfigurationError, RenderProblem
 
 LONGEST_TEXT = 100_000  # characters
 LONGEST_SUBJECT = 250
@@ -30,12 +30,22 @@ _JINJAS_WORDS = frozenset(
 
 
 class Renderer:
-    """The templates of one campaign, by `<language>/<name>`. `sources` are their texts as they were read."""
+    """
+    The templates of one campaign, by `<language>/<name>`. `sources` are their texts as they were read.
+
+    Raises:
+        ConfigurationError: the disk does not give them.
+        RenderProblem: one of them is not text.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.sources: Mapping[str, str] = {
-            str(path.relative_to(folder)): _read(path) for path in sorted(folder.rglob("*.j2")) if path.is_file()
-        }
+        try:
+            self.sources: Mapping[str, str] = {
+                str(path.relative_to(folder)): _read(path) for path in sorted(folder.rglob("*.j2")) if path.is_file()
+            }
+        except OSError as problem:
+            where = problem.filename or folder
+            raise ConfigurationError([f"{where}: the templates cannot be read ({problem.strerror})"]) from problem
         self._environment: Any = None
 
     def render(self, language: str, values: Mapping[str, object]) -> tuple[str, str]:
@@ -138,5 +148,5 @@ def written_date(day: date, language: str) -> str:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
         raise RenderProblem(f"{path}: the template cannot be read ({problem})") from problem

@@ -15,6 +15,7 @@ or a log: its values could be a signatory's.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -26,7 +27,8 @@ import click
 
 from mailer.errors import ConfigurationError, MailerError
 
-USAGE, BUG, INTERRUPTED = 64, 70, 130
+USAGE, BUG, IO_ERROR, INTERRUPTED = 64, 70, 74, 130
+_DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 # Every verb and its module, in the order in which people meet them.
 _VERBS = {
@@ -117,6 +119,9 @@ def _run() -> int:
     except Exception as bug:  # noqa: BLE001  the last door: a bug is told without its values
         places = traceback.extract_tb(bug.__traceback__)[-4:]
         where = " < ".join(f"{place.filename.rpartition('/')[2]}:{place.lineno}" for place in reversed(places))
+        if isinstance(bug, OSError) and bug.errno in _DISK:  # a file of the program itself, or of a library
+            click.echo(f"mailer: the disk failed ({bug.strerror}) at {where}; look at it, then run again", err=True)
+            return IO_ERROR
         click.echo(f"mailer: a bug in mailer: {type(bug).__name__} at {where}; please report it", err=True)
         return BUG
     return code if isinstance(code, int) else 0

@@ -36,7 +36,7 @@ def pause(context: click.Context, campaign: str | None, why: str) -> None:
 @click.pass_context
 def resume(context: click.Context, what: str | None, why: str) -> None:
     """
-    Let sending go on: all, one campaign, the relay, the ledger, the clock.
+    Let sending go on: all of it, or what had stopped by itself.
 
     Without a name the general stop is lifted; campaigns that were paused one by one stay so. `relay` tries at once one that
     had failed and is being left alone for a while. `ledger` goes on with one that was restored or moved: what waits in it may

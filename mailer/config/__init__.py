@@ -133,7 +133,12 @@ def _campaigns(main: Path, root: Path, live: bool, problems: Problems) -> dict[s
 def _campaign_files(folder: Path, root: Path, problems: Problems) -> list[Path]:
     """The campaigns' files, in the order of their names. What looks like one and is not read is told."""
     files = []
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+    try:
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    except OSError as problem:
+        names = []
+        problems.note(Place(relative(folder, root)), f"cannot be read: {problem.strerror}")
+    for name in names:
         file = folder / name
         if file.suffix == ".yml":
             problems.note(Place(relative(file, root)), "is not read under this name; a campaign's file ends in .yaml")

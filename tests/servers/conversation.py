@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from tests.servers.record import DOT_NOT_ALONE, Record, Taken
-from tests.servers.rules import Early, Hang, Reply, Script, Verb
+from tests.servers.rules import Early, Hang, Reply, Script, Split, Verb
 from tests.servers.stage import Stage, text_of
 from tests.servers.wire import Ended, Wire
 
@@ -232,6 +232,7 @@ class Conversation:
         self._owes_answer_to_dot &= isinstance(action, Hang)
         if action.takes or text_of(action, default).startswith("2"):
             self.record.take(message)
+        self.record.answer(message, "" if isinstance(action, Split) else text_of(action, default))
         self.record.saw("dot", self.number)
         await self.stage.perform(action, default)
         await self.wire.flush()

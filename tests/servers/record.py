@@ -75,6 +75,16 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What a final dot was answered, noted before it is said; an empty text is nothing that a client can take for an answer."""
+
+    connection: int
+    recipients: tuple[str, ...]
+    message_id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Violation:
     """A breach of SMTP by the client, or of the rule that the dot goes alone (DOT_NOT_ALONE)."""
 
@@ -90,6 +100,7 @@ class Record:
         self.connections = 0
         self.commands: dict[int, list[str]] = defaultdict(list)
         self.dotted: list[Dot] = []
+        self.answered: list[Answer] = []
         self.taken: list[Taken] = []
         self.violations: list[Violation] = []
         self.handshakes_failed = 0
@@ -140,6 +151,12 @@ class Record:
             self.violation(message.connection, "a final dot though no recipient was accepted")
         for what in breaches(message.raw):
             self.violation(message.connection, what)
+
+    def answer(self, message: Taken, text: str) -> None:
+        """What the dot of a message is about to be answered."""
+        answer = Answer(message.connection, message.recipients, message.message_id, text)
+        self.answered.append(answer)
+        self._tell({"event": "answer", **vars(answer)})
 
     def take(self, message: Taken) -> None:
         """Keep a message; with a store, it is on disk when this returns."""
@@ -192,6 +209,8 @@ def read_record(store: Path) -> Record:
                 record.commands[number].append(event["line"])
             case "dot":
                 record.dotted.append(Dot(number, event["sender"], tuple(event["recipients"]), event["message_id"]))
+            case "answer":
+                record.answered.append(Answer(number, tuple(event["recipients"]), event["message_id"], event["text"]))
             case "violation":
                 record.violations.append(Violation(number, event["what"]))
             case "handshake failed":

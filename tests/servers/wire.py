@@ -134,7 +134,8 @@ class Wire:
         """
         await self.flush()
         if self._writer.can_write_eof():
-            self._writer.write_eof()
+            with contextlib.suppress(OSError):  # the client, killed, has reset the connection
+                self._writer.write_eof()
         else:
             self._writer.close()
 

@@ -1,0 +1,67 @@
+"""
+Instances to torture, and what was dropped into them: small, whole, and pointed at a server of this machine.
+
+Every signatory has the canary in name and address. Each file holds one row twice and one that is no signature, so that the
+accounts have something to add up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailer.config import Configuration
+from tests.installed import LONG_AGO
+from tests.offices import instance
+from tests.test_config.instance import Instance
+from tests.torture.farside import FarSide
+from tests.torture.oracle import CANARY, Intent, Judged, judge
+
+# What comes back is due soon, but no run stays for it: the clock of the next run is moved (see `zygote`).
+RETRY = "{first: 30, max: 60, give_up_after: 4000000, jitter: 0.1}"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """An instance and what was dropped into it."""
+
+    made: Instance
+    intent: Intent
+
+    @property
+    def root(self) -> Path:
+        return self.made.root
+
+    @property
+    def loaded(self) -> Configuration:
+        return self.made.load()
+
+    def point_at(self, port: int, connections: int = 1, tls: str = "none") -> None:
+        """From now on letters go to another server of this machine; `tls` with what belongs to it."""
+        relay = f"mode: smtp, host: 127.0.0.1, port: {port}, connections: {connections}, tls: {tls}"
+        self.made.write("config/mailer.yaml", f"relay: {{{relay}}}\nretry: {RETRY}\nrun_for: 1\n")
+
+    def judge(self, far: FarSide, said: Sequence[str] = (), *, is_quiet: bool = True, cut_dots: int = 0) -> Judged:
+        return judge(self.loaded, self.intent, far, said=said, is_quiet=is_quiet, cut_dots=cut_dots)
+
+
+def ground(root: Path, port: int, *, files: int = 2, people: int = 3, connections: int = 1, tls: str = "none") -> Ground:
+    """So many files with so many signatories each, all of one campaign."""
+    made = instance(root)
+    names: dict[str, str] = {}
+    for file in range(files):
+        here = {f"{CANARY}.{file}.{n}@private.example": f"Zoë {CANARY.title()} {file}.{n}" for n in range(people)}
+        names |= here
+        drop(made, f"{file}.csv", here)
+    found = Ground(made, Intent(names, rows=files * (people + 2), known=files, refused=files, files=files))
+    found.point_at(port, connections, tls)
+    return found
+
+
+def drop(made: Instance, file: str, people: dict[str, str]) -> None:
+    """Lay a file into the incoming folder, old enough to be taken at once."""
+    rows = [f"{name},{address},GB" for address, name in people.items()]
+    path = made.write(f"var/queue/incoming/{file}", "\n".join(["name,email,country", *rows, rows[0], "nobody,nowhere,GB", ""]))
+    os.utime(path, (LONG_AGO, LONG_AGO))

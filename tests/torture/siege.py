@@ -1,0 +1,164 @@
+"""
+A siege: so many letters, and so many deaths at random moments of the sending, with a server that fails one thing in a hundred.
+
+    python -m tests.torture siege --letters 20000 --kills 1000 --seed 7
+
+Each run is killed some moments after the server has seen it begin, and the phase in which each
+death fell is counted. Now and then a cheap look says that nothing goes wrong yet; the whole oracle is asked at the end, when
+fresh runs have gone on until nothing is due.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+
+from tests.servers.available import wait
+from tests.servers.record import EVENTS
+from tests.servers.rules import Action
+from tests.servers.scripted import (
+    Drop,
+    Garbage,
+    Reply,
+    Reset,
+    Rule,
+    Split,
+    StoreThenDrop,
+    StoreThenReset,
+    Verb,
+)
+from tests.servers.spawned import SpawnedServer
+from tests.torture import farside
+from tests.torture.grounds import Ground, ground
+from tests.torture.oracle import BOOKS, DOUBT, Judged, Violation
+from tests.torture.runs import STEP, Ended, Zygote, undone
+from tests.torture.trials import END
+
+AFTER = 0.3  # seconds of sending within which a run dies
+LOOK_EVERY = 50  # kills between two cheap looks
+FILES = 8
+_PATIENCE = 1_200  # seconds for a run that nobody kills
+_MOST_RUNS = 100  # behind the last kill
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large the siege is. The same seed draws the same faults and moments; how they meet is up to the machine."""
+
+    letters: int
+    kills: int
+    connections: int = 4
+    seed: int = 1
+    odds: float = 0.01
+
+
+def weather(odds: float) -> list[Rule]:
+    """A server that fails so much of everything, at every stage: later, never, gone, nonsense, and taken without a word."""
+    later, down, none = Reply("451 4.3.0 later"), Reply("421 4.3.2 down"), Reply("550 5.1.0 no")
+    silent: tuple[Action, ...] = (Split("250 2.0.0 taken"), Garbage(), StoreThenDrop(), StoreThenReset())
+    stages: dict[Verb, Sequence[Action]] = {
+        "connect": (down, Drop(), Garbage()),
+        "ehlo": (down, Drop()),
+        "mail": (later, down, Drop(), Reset(), Garbage()),
+        "rcpt": (later, none, down, Drop(), Reset()),
+        "data": (later, down, Drop(), Reset()),
+        "body": (Drop(), Reset()),
+        "dot": (later, Reply("554 5.0.0 no"), down, Drop(), Reset(), *silent),
+    }
+    return [Rule(verb, action, odds=odds / len(actions)) for verb, actions in stages.items() for action in actions]
+
+
+@dataclass
+class Siege:
+    """One siege under way, and what it has counted."""
+
+    plan: Plan
+    zygote: Zygote
+    here: Ground
+    server: SpawnedServer
+    counted: Counter[str] = field(default_factory=Counter)
+    found: list[Violation] = field(default_factory=list)
+    later: float = 0
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.plan.seed)
+        self._pause = threading.Event()
+
+    def kill(self) -> None:
+        """One run, until some moment after the server has seen it; one that ends before that is counted as ended."""
+        self.later += STEP
+        run = self.zygote.start(self.here, later=self.later)
+        before = self._booked
+        if not wait(lambda: self._booked > before or not run.is_alive, 30):
+            self.found.append(Violation(END, "a run neither sent nor ended within 30 s"))
+        self._pause.wait(self._dice.random() * AFTER)
+        ended = self.zygote.kill(run)
+        if ended.was_killed:
+            self.counted["kills"] += 1
+            self.counted[f"killed {self._phase()}"] += 1
+        self._end(ended)
+
+    def look(self) -> None:
+        """What can be told at once: no letter without its attempt, no more doubt than deaths and silence explain."""
+        with closing(apsw.Connection(self.here.loaded.ledger)) as db:
+            ((broken,),) = db.execute("SELECT count(*) FROM letter l WHERE state = 'accepted' AND NOT EXISTS (SELECT 1"
+                " FROM attempt a WHERE a.letter = l.id AND a.marked_at IS NOT NULL AND verdict = 'accepted')")  # fmt: skip
+            worst = db.execute("SELECT count(*) FROM attempt WHERE verdict = 'in_doubt' AND stage = '' GROUP BY worker")
+            most = max((int(str(count)) for (count,) in worst), default=0)
+        if broken:
+            self.found.append(Violation(BOOKS, f"{broken} letters are accepted without an answer"))
+        if most > self.plan.connections:
+            self.found.append(Violation(DOUBT, f"{most} letters in doubt by one death"))
+
+    def finish(self) -> None:
+        """Fresh runs until nothing is due."""
+        for _ in range(_MOST_RUNS):
+            self.later += STEP
+            self._end(self.zygote.wait(self.zygote.start(self.here, later=self.later), _PATIENCE))
+            if not undone(self.here):
+                return
+        self.found.append(Violation(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.here)}"))
+
+    @property
+    def _booked(self) -> int:
+        """How much the server has written down so far."""
+        return (self.server.store / EVENTS).stat().st_size
+
+    def _end(self, ended: Ended) -> None:
+        self.counted["runs"] += 1
+        self.found += [Violation(END, fault) for fault in ended.faults]
+
+    def _phase(self) -> str:
+        """In which phase the run died: by what it left."""
+        sql = (
+            "SELECT (SELECT count(*) FROM attempt WHERE settled_at IS NULL AND marked_at IS NOT NULL),"
+            " (SELECT count(*) FROM attempt WHERE settled_at IS NULL), (SELECT count(*) FROM file WHERE state = 'reading')"
+        )
+        with closing(apsw.Connection(self.here.loaded.ledger)) as db:
+            ((marked, sending, reading),) = db.execute(sql)
+        if marked:
+            return "between mark and settlement"
+        return "with letters in hand" if sending else "while a file was read" if reading else "with nothing in hand"
+
+
+def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = str) -> Judged:
+    """The whole siege, and what the oracle says of it; `tell` is told how far it has come."""
+    with SpawnedServer(root / "far", weather(plan.odds), options=[f"--seed={plan.seed}"]) as server:
+        here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
+        siege = Siege(plan, zygote, here, server)
+        for number in range(1, plan.kills + 1):
+            siege.kill()
+            if number % LOOK_EVERY == 0:
+                siege.look()
+                tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(siege.found)} violations")
+        siege.finish()
+    far = farside.of_record(server.record())
+    said = (here.root / "said.txt").read_text(encoding="utf-8")
+    return here.judge(far, [said]) + Judged(siege.found, siege.counted + Counter(violation.kind for violation in siege.found))
