@@ -74,5 +74,10 @@ def disagreements(ledger: Ledger, journal: Journal, spool: Spool) -> Iterator[st
     yield from ledger.disagreements()
     if problem := journal.disagreement():
         yield problem
-    for claimed in spool.claimed():
-        yield f"claimed/{claimed.path.name[:26]}…: a file was left in the middle of being taken in; mailer run finishes it"
+    claims = {claimed.id for claimed in spool.claimed()}
+    for claim in sorted(claims):
+        yield f"claimed/{claim}…: a file was left in the middle of being taken in; mailer run finishes it"
+    for file in ledger.files():
+        if file.state == "reading" and file.claim not in claims:
+            gone = f"file {file.id} was being taken in, and is not in claimed/ any more"
+            yield f"{gone}: drop it again, nobody is written for twice"

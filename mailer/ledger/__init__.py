@@ -189,13 +189,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One file as it stands."""
+    """One file as it stands; `claim` is the id under which it stood in `claimed/`."""
 
     id: int
     campaign: str
     state: str
     count: Count
     reason: str
+    claim: str
 
 
 class Ledger(Protocol):

@@ -96,8 +96,8 @@ class ReadingPart:
 
     def files(self) -> Sequence[FileRecord]:
         """Every file that was taken in or set aside, oldest first."""
-        sql = "SELECT id, coalesce(campaign, ''), state, read, taken, known, refused, reason FROM file ORDER BY id"
-        found: list[list[Any]] = [[*row[:3], Count(*row[3:7]), row[7]] for row in self._query(sql)]
+        sql = "SELECT id, coalesce(campaign, ''), state, read, taken, known, refused, reason, claim FROM file ORDER BY id"
+        found: list[list[Any]] = [[*row[:3], Count(*row[3:7]), *row[7:]] for row in self._query(sql)]
         return [FileRecord(*fields) for fields in found]
 
     def tally(self) -> Mapping[tuple[str, str, str], int]:

@@ -1,0 +1,86 @@
+"""`mailer verify`: chain, file, ledger and queue folders laid against each other; each way in which they may differ is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tests.installed import Place
+
+
+@pytest.fixture
+def place(tmp_path):
+    made = Place(tmp_path, "pace: none\n")
+    made.drop(3)
+    assert made.mailer("run").code == 0
+    return made
+
+
+def sql(*statements: str) -> Callable[[Path], None]:
+    def change(var: Path) -> None:
+        db = apsw.Connection(str(var / "ledger.db"))
+        for statement in statements:
+            db.execute(statement)
+        db.close()
+
+    return change
+
+
+def edit(change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
+    def changed(var: Path) -> None:
+        file = var / "journal.jsonl"
+        file.write_text("".join(change(file.read_text().splitlines(keepends=True))))
+
+    return changed
+
+
+def claimed(var: Path) -> None:
+    (var / "queue/claimed/01J8ZK3S4T5V6W7X8Y9Z0A1B2C._.list.csv").write_text("name,email\n")
+
+
+DIFFERENCES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a letter that the journal does not know": (sql("UPDATE letter SET state = 'refused' WHERE id = 1"), "letter 1 is refused"),
+    "a line that was changed": (
+        sql("UPDATE journal SET line = replace(line, 'accepted', 'refused') WHERE seq = 3"),
+        "journal.jsonl:3: this line is not",
+    ),
+    "a line that is missing": (sql("DELETE FROM journal WHERE seq = 2"), "the journal's table, line 3"),
+    "an attempt that was taken away": (sql("DELETE FROM attempt WHERE letter = 2"), "letter 2 is accepted, but no attempt"),
+    "a changed line of the file": (
+        edit(lambda lines: [lines[0], lines[1].replace("accepted", "refused"), *lines[2:]]),
+        "journal.jsonl:2",
+    ),
+    "a file that goes on": (edit(lambda lines: [*lines, json.dumps({"seq": 99}) + "\n"]), "goes on behind"),
+    "a claimed file": (claimed, "claimed/01J8ZK3S4T5V6W7X8Y9Z0A1B2C…: a file was left in the middle"),
+    "a claimed file that is gone": (
+        sql("UPDATE file SET state = 'reading' WHERE id = 1"),
+        "file 1 was being taken in, and is not in claimed/ any more",
+    ),
+    "a row that names nobody": (sql("PRAGMA foreign_keys = OFF", "DELETE FROM signature WHERE id = 1"), "table letter, row 1"),
+}
+
+
+def test_where_nothing_differs_it_says_so(place):
+    said = place.mailer("verify")
+    assert (said.code, said.out) == (0, "The ledger, the journal and the folders agree.\n")
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES)
+def test_each_difference_is_told_and_nothing_is_changed(place, difference):
+    change, sentence = DIFFERENCES[difference]
+    change(place.root / "var")
+    before = (place.root / "var/journal.jsonl").read_bytes()
+    said = place.mailer("verify")
+    assert said.code == 1
+    assert sentence in said.out, said.out
+    assert (place.root / "var/journal.jsonl").read_bytes() == before
+
+
+def test_a_claimed_file_is_finished_by_the_next_run(place):
+    claimed(place.root / "var")
+    assert place.mailer("run").code in {0, 65}
+    assert place.mailer("verify").code == 0
