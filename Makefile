@@ -27,8 +27,9 @@ test: $(DEV) ## set up, then run the whole test suite; says which tests were lef
 	@echo 'Running the tests.'
 	@$(BIN)/pytest -rs
 
-torture: $(DEV) ## kill it everywhere, most of an hour: every named point, every system call, a siege (TORTURE=part ...)
+torture: $(DEV) ## kill it everywhere, an hour: every point, system call, sync; bad disks; a siege (TORTURE=part ...)
 	@echo 'Torturing mailer.'
+	@[ -n '$(TORTURE)' ] || MAILER_TORTURE=1 $(BIN)/pytest -q tests/test_sqlite tests/test_ledger_machine.py
 	@$(BIN)/python -m tests.torture $(TORTURE)
 
 check: $(DEV) ## the gate: format, lint, types, import contracts, tests with coverage

@@ -16,6 +16,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -31,8 +32,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import apsw
 import click
 
+from mailer.instance import place_of
 from tests.test_config.instance import Instance
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -122,6 +125,16 @@ class Place(Instance):
         count = self.mailer("status", "--json").json["campaigns"]["c"]["letters"].get(state, 0)
         assert isinstance(count, int)
         return count
+
+
+def copied(of: Path, root: Path) -> Path:
+    """An instance once more, which does not know that it is a copy: it goes on where the first one stood."""
+    shutil.copytree(of, root, dirs_exist_ok=True)
+    ledger = root / "var/ledger.db"
+    with apsw.Connection(str(ledger)) as db:
+        db.execute("UPDATE install SET value = ? WHERE name = 'place'", (place_of(ledger),))
+    db.close()
+    return root
 
 
 def commands() -> dict[str, click.Command]:

@@ -11,13 +11,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
 import pytest
 
 from mailer.instance import place_of
 from mailer.ledger.sqlite import SqliteLedger
 from tests.full_disk import room_for
-from tests.installed import Place, Said
+from tests.installed import Place, Said, copied
 from tests.ledgers import put
 
 
@@ -34,13 +33,9 @@ class Copy(Place):
     """A copy of an instance, which does not know that it is one."""
 
     def __init__(self, root: Path, of: Path) -> None:
-        shutil.copytree(of, root, dirs_exist_ok=True)
-        self.root = root
+        self.root = copied(of, root)
         self.ledger = root / "var/ledger.db"
         self.place = place_of(self.ledger)
-        with apsw.Connection(str(self.ledger)) as db:
-            db.execute("UPDATE install SET value = ? WHERE name = 'place'", (self.place,))
-        db.close()
 
     def letters_sent(self) -> int:
         return letters_in(self.root)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 from collections import Counter
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.installed import Place, mailer, started
+from tests.installed import Place, copied, mailer, started
 from tests.servers.rules import Reply, Rule, StoreThenDrop
 from tests.servers.threaded import ThreadedServer
 
@@ -302,8 +301,7 @@ def test_show_says_what_a_doubt_is_and_how_it_ends(varied):
 
 
 def test_following_the_log_shows_the_moves_that_were_asked_for_and_no_others(varied, tmp_path):
-    root = tmp_path / "instance"
-    shutil.copytree(varied.place.root, root)
+    root = copied(varied.place.root, tmp_path / "instance")
     (root / "config/mailer.yaml").write_text("relay: {mode: sandbox}\nrun_for: 1\n")
     with started(root, "log", "--follow", "--state", "accepted", "--json") as following:
         assert "Following" in following.hint()

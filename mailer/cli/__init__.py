@@ -6,7 +6,8 @@ saying what to do next. Exit codes are those of sysexits(3), see `errors`; what 
 
     begin    init, demo          prepare  check, preview, approve
     send     run, work           stop     pause, resume
-    look     status, log, show   order    hold, release, retry, cancel, resolve
+    status   status              look     log, show
+    order    hold, release, retry, cancel, resolve
     audit    health, verify
 
 A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
@@ -38,7 +39,8 @@ _VERBS = {
         "prepare": "check preview approve",
         "send": "run work",
         "stop": "pause resume",
-        "look": "status log show",
+        "status": "status",
+        "look": "log show",
         "order": "hold release retry cancel resolve",
         "audit": "health verify",
     }.items()

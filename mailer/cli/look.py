@@ -1,4 +1,4 @@
-"""status, log, show: what became of every letter. They read the ledger beside a running worker and change nothing."""
+"""log, show: what became of every letter. They read the ledger beside a running worker and change nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from mailer.campaign import Reason
-from mailer.cli.ground import STATES, again, configuration, counted, hint, json_line, say, table, told_pause, written
+from mailer.cli.ground import STATES, again, configuration, counted, hint, json_line, say, table, written
 from mailer.config import Configuration
 from mailer.delivery import State
 from mailer.errors import UsageProblem
@@ -33,37 +32,6 @@ _LOG_COLUMNS = (
 )
 _FOLLOW_SECONDS = 0.5
 _LONGEST_FILE = 24
-# What ends a reason for which a rule holds letters; the command, if there is one, stands beside it.
-_ENDS = {
-    Reason.NO_ROUTE: "no address is known for these signatories' countries: add it to the directory (config/embassies.yaml)",
-    Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
-    Reason.ADDRESS_REFUSED: "three letters in a row found no such mailbox: correct the address, or release them",
-    Reason.CLOSED: "these targets are closed in the campaign's configuration",
-}
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.pass_context
-def status(context: click.Context, as_json: bool) -> None:
-    """Where everything stands, in one screen."""
-    loaded = configuration(context)
-    told, reasons, stops = asyncio.run(_status(loaded))
-    if as_json:
-        json_line(told)
-        return
-    campaigns: dict[str, Any] = told["campaigns"]
-    for id, campaign in campaigns.items():
-        _say_campaign(id, campaign)
-    files, relay = told["files"], told["relay"]
-    say(f"Files: {files['done']} done, {files['rejected']} set aside, {files['waiting']} waiting.")
-    say(f"Relay: {relay['mode']}, {relay['state']}.")
-    if told["next_attempt_at"] and relay["state"] != "down":
-        say(f"The next letter is due at {told['next_attempt_at']}.")
-    if reasons:
-        table("Why letters are not accepted:", ["campaign", "state", "reason", "letters"], reasons, right=frozenset({3}))
-    for sentence in [*stops, *_advice(loaded, told, {str(row[2]) for row in reasons})]:
-        hint(sentence)
 
 
 @click.command()
@@ -115,57 +83,6 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
         hint(f"Where there is evidence: {again(loaded, f'resolve {letter} --accepted --why TEXT')} (or --resend)")
     else:
         hint(f"All letters: {again(loaded, 'log')}")
-
-
-async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[object]], list[str]]:
-    from mailer import report
-    from mailer.app import CLOCK, opened, spool_of
-
-    async with opened(loaded) as office:
-        ledger = office.ledger
-        breaker = await ledger.breaker(loaded.relay.name)
-        relay = {"mode": str(loaded.relay.mode), "state": report.relay_state(breaker, CLOCK.now())}
-        spool = spool_of(loaded)
-        waiting = len(spool.look(CLOCK.now())) + len(spool.claimed())
-        told = report.status(ledger, list(loaded.campaigns), waiting, relay)
-        reasons: list[list[object]] = [[*key, count] for key, count in ledger.reasons().items()]
-        ruling = await office.ruling()
-        stops = [
-            f"{id} is not approved as it stands: {again(loaded, f'approve {id}')} (--diff: what has changed)"
-            for id in office.desks
-            if not ruling.is_approved(id)
-        ]
-        stops += [told_pause(pause, loaded) for pause in await ledger.pauses()]
-        if breaker.why:
-            next_try = f"; it is tried again at {report.moment(breaker.not_before)}" if relay["state"] == "down" else ""
-            stops.append(f"The relay has failed {counted(breaker.failures, 'time')} ({breaker.why}){next_try}")
-            stops.append(f"To ask it: {again(loaded, 'check --relay')}")
-        return told, reasons, stops
-
-
-def _say_campaign(id: str, campaign: Mapping[str, Any]) -> None:
-    known, rejected = campaign["duplicates"], campaign["rejected_rows"]
-    title = f"{id}: {counted(campaign['signatures'], 'signature')}, {known} known again, {counted(rejected, 'row')} rejected"
-    if not campaign["letters"]:
-        say(title)
-        return
-    states = [state for state in State if state in campaign["letters"]]
-    rows = [[target, *(counts.get(state, 0) for state in states)] for target, counts in campaign["targets"].items()]
-    rows.append(["all", *(campaign["letters"][state] for state in states)])
-    table(title, ["target", *(state.replace("_", " ") for state in states)], rows, right=frozenset(range(1, 13)))
-
-
-def _advice(loaded: Configuration, told: Mapping[str, Any], reasons: set[str]) -> list[str]:
-    """What to do next, in the order of its weight."""
-    found = []
-    if told["in_doubt"]:
-        found.append(f"{counted(told['in_doubt'], 'letter')} in doubt: {again(loaded, 'log --state in_doubt')}")
-    found += [f"{reason}: {end}" for reason, end in _ENDS.items() if reason in reasons]
-    if any(campaign["letters"].get("by_hand") for campaign in told["campaigns"].values()):
-        found.append(f"by hand: some targets are reached by phone or post: {again(loaded, 'log --state by_hand')}")
-    if told["files"]["waiting"]:
-        found.append(f"Files are waiting: {again(loaded, 'run')}")
-    return [*found, f"Every letter: {again(loaded, 'log')}. One letter: {again(loaded, 'show ID')}"]
 
 
 async def _log(loaded: Configuration, selection: Selection, form: str) -> None:

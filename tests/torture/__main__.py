@@ -34,11 +34,14 @@ def main() -> int:
     parser.add_argument("--letters", type=int, default=20_000, help="of the siege")
     parser.add_argument("--kills", type=int, default=1_000, help="of the siege")
     parser.add_argument("--seed", type=int, default=1, help="of the siege")
+    parser.add_argument(
+        "--within", type=float, default=0.2, metavar="SECONDS", help="of sending in which a run of the siege dies"
+    )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth trial, for a first look")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    plan = Plan(asked.letters, asked.kills, seed=asked.seed)
+    plan = Plan(asked.letters, asked.kills, seed=asked.seed, within=asked.within)
     whole, began = Judged(), time.monotonic()
     with Zygote() as zygote:
         for part in asked.parts or PARTS:

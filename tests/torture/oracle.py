@@ -259,14 +259,17 @@ def _handed(letters: Sequence[_Letter], far: FarSide) -> Iterator[Violation]:
 
 
 def _doubts(loaded: Configuration, letters: Sequence[_Letter], far: FarSide, cut_dots: int) -> Iterator[Violation]:
-    """Each crash explains as many doubts as there are connections, each silent server its own."""
+    """
+    Each crash explains as many doubts as there are connections, each silent server its own; and so does one that was gone, with
+    a reset behind the body, before it could see the dot.
+    """
     crashed: Counter[str] = Counter()
-    unexplained = []
+    unexplained, silent = [], far.silent
     for one in letters:
         for attempt in one.attempts:
             if attempt.verdict == Verdict.IN_DOUBT and not attempt.stage:
                 crashed[attempt.worker] += 1
-            elif attempt.verdict == Verdict.IN_DOUBT and one.record.message_id not in far.silent:
+            elif attempt.verdict == Verdict.IN_DOUBT and not (one.record.message_id in silent or _fell_short(one, far)):
                 unexplained.append(one.record.letter)
     most = loaded.relay.connections
     for worker, count in crashed.items():
@@ -274,6 +277,12 @@ def _doubts(loaded: Configuration, letters: Sequence[_Letter], far: FarSide, cut
             yield Violation(DOUBT, f"{count} letters in doubt by the crash of {worker}, with {most} connections")
     if len(unexplained) > cut_dots:
         yield Violation(DOUBT, f"in doubt though the server had answered, letters {unexplained}")
+
+
+def _fell_short(one: _Letter, far: FarSide) -> bool:
+    """Whether fewer dots of a letter arrived than left."""
+    left = sum(attempt.marked_at is not None for attempt in one.attempts)
+    return left > max((far.dots[one.record.message_id, address] for address in one.standings), default=0)
 
 
 # -- wire

@@ -41,7 +41,6 @@ from tests.torture.oracle import BOOKS, DOUBT, Judged, Violation
 from tests.torture.runs import STEP, Ended, Zygote, undone
 from tests.torture.trials import END
 
-AFTER = 0.3  # seconds of sending within which a run dies
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
 _PATIENCE = 1_200  # seconds for a run that nobody kills
@@ -57,6 +56,7 @@ class Plan:
     connections: int = 4
     seed: int = 1
     odds: float = 0.01
+    within: float = 0.2  # seconds of sending within which a run dies: so that the letters last for all kills
 
 
 def weather(odds: float) -> list[Rule]:
@@ -98,7 +98,7 @@ class Siege:
         before = self._booked
         if not wait(lambda: self._booked > before or not run.is_alive, 30):
             self.found.append(Violation(END, "a run neither sent nor ended within 30 s"))
-        self._pause.wait(self._dice.random() * AFTER)
+        self._pause.wait(self._dice.random() * self.plan.within)
         ended = self.zygote.kill(run)
         if ended.was_killed:
             self.counted["kills"] += 1

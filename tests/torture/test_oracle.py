@@ -143,6 +143,12 @@ def test_doubt_where_the_server_had_answered_is_found(here: Ground, far: FarSide
     assert DOUBT in kinds(here.judge(replace(far, taken=far.taken + far.dots)))
 
 
+def test_a_server_that_was_gone_before_it_saw_the_dot_explains_a_doubt(here: Ground, far: FarSide) -> None:
+    answered = replace(far, taken=far.taken + far.dots)
+    gone = replace(answered, dots=Counter(dict.fromkeys(far.dots, 0)))
+    assert DOUBT not in kinds(here.judge(gone))
+
+
 def test_a_breach_of_smtp_is_found(here: Ground, far: FarSide) -> None:
     assert kinds(here.judge(replace(far, broken=["a bare CR in the body"]))) == {WIRE}
 
