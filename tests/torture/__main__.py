@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=1_000, help="of the siege")
     parser.add_argument("--seed", type=int, default=1, help="of the siege")
     parser.add_argument(
-        "--within", type=float, default=0.2, metavar="SECONDS", help="of sending in which a run of the siege dies"
+        "--within", type=float, default=0.13, metavar="SECONDS", help="of sending in which a run of the siege dies"
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth trial, for a first look")
     asked = parser.parse_args()

@@ -56,7 +56,7 @@ class Plan:
     connections: int = 4
     seed: int = 1
     odds: float = 0.01
-    within: float = 0.2  # seconds of sending within which a run dies: so that the letters last for all kills
+    within: float = 0.13  # seconds of sending within which a run dies: so that the letters last for all kills
 
 
 def weather(odds: float) -> list[Rule]:
