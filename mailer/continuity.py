@@ -19,7 +19,7 @@ from datetime import datetime
 
 from mailer import recovery
 from mailer.blotter import Blotter
-from mailer.delivery import Who
+from mailer.delivery import RESTORED, Who
 from mailer.errors import CannotSend
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -81,14 +81,13 @@ async def stop_for_the_clock(ledger: Ledger, now: int) -> CannotSend:
 
 async def trust_ledger(ledger: Ledger, journal: Journal, blotter: Blotter, place: str, why: str, now: int) -> int:
     """
-    A person says that this is the ledger to go on with; gives how many letters are held for it, which waited.
+    A person says that this is the ledger to go on with; gives how many letters are held for it.
 
     Cut off at any step it is simply done again. A journal's file that tells another story is kept beside the new one.
     """
     await recovery.recover(ledger, blotter, now)
-    held = 0
-    while moved := await ledger.hold_restored(now, _AT_ONCE):
-        held += moved
+    while await ledger.hold_restored(now, _AT_ONCE):
+        pass
     try:
         journal.open()
     except CannotSend:
@@ -96,7 +95,7 @@ async def trust_ledger(ledger: Ledger, journal: Journal, blotter: Blotter, place
     await ledger.remember_install({"place": place})
     await ledger.resume(LEDGER, why, now)
     journal.catch_up()
-    return held
+    return sum(count for (_, _, reason), count in ledger.reasons().items() if reason == RESTORED)
 
 
 async def trust_clock(ledger: Ledger, why: str, now: int) -> bool:

@@ -168,7 +168,7 @@ async def test_going_on_puts_right_what_was_in_hand_and_is_the_same_done_twice(l
     assert held == 4
     assert states(ledger) == dict(zip(letters, ["held", "in_doubt", "held", "held", "held"], strict=True))
     assert {one(ledger, letter).reason for letter in letters if letter != marked.letter} == {"restored ledger"}
-    assert await continuity.trust_ledger(ledger, journal, blotter, "here", "moved", NOW) == 0
+    assert await continuity.trust_ledger(ledger, journal, blotter, "here", "moved", NOW) == 4
     await continuity.see(ledger, journal, "here", NOW)
     assert await ledger.resend_doubts(CAMPAIGN, NOW + DAY, NOW, 10) == 0  # nobody knows what became of it there
     assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))

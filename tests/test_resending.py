@@ -59,20 +59,21 @@ async def test_it_is_given_once_in_a_letter_s_life(tmp_path):
 
 
 async def test_it_asks_only_those_who_have_not_accepted(tmp_path):
-    """The cc has taken the letter in an attempt of its own; in doubt is the office."""
-    later = Rule("rcpt", Reply("450 4.2.0 later"), recipient=TO, nth=1)
+    """The office took the letter in an attempt of its own; in doubt is the cc that was asked later."""
+    later = Rule("rcpt", Reply("450 4.2.0 later"), recipient=CC, nth=1)
     async with (
-        ScriptedServer([later, Rule("dot", StoreThenDrop(), nth=1)]) as server,
+        ScriptedServer([later, Rule("dot", StoreThenDrop(), recipient=CC, nth=1)]) as server,
         working(tmp_path, campaign=POLICY) as scene,
     ):
-        await passed(scene, server)  # no office took it, so nobody was written to
+        await passed(scene, server)
         scene.time.now += HOUR
         await passed(scene, server)
         assert scene.one().state == "in_doubt"
         scene.time.now += 25 * HOUR
-        await passed(scene, server)
-        assert [taken.recipients for taken in server.taken] == [(TO, CC, COPY), (TO, CC, COPY)]
+        assert await passed(scene, server) == Ruled(resent=1)
+        assert [taken.recipients for taken in server.taken] == [(TO, COPY), (CC,), (CC,)]
         assert scene.one().state == "accepted"
+        scene.assert_sound()
 
 
 async def test_a_letter_whose_words_have_changed_since_is_held_instead(tmp_path):
