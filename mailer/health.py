@@ -15,6 +15,7 @@ from mailer.campaign import Reason
 from mailer.delivery import State
 from mailer.journal import Journal
 from mailer.ledger import Ledger
+from mailer.log import counted
 from mailer.outcome import MALFORMED
 from mailer.pace import Clock
 from mailer.spool import Spool
@@ -28,7 +29,7 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
     found = []
     in_doubt = sum(count for (_, _, state), count in ledger.tally().items() if state == State.IN_DOUBT)
     if in_doubt:
-        found.append(f"{in_doubt} letters are in doubt: mailer log --state in_doubt, then mailer resolve ID")
+        found.append(f"{counted(in_doubt, 'letter')} in doubt: mailer log --state in_doubt, then mailer resolve ID")
     breaker = await ledger.breaker(relay)
     if breaker.is_open(clock.now()):
         found.append(f"the relay cannot be used: {breaker.why}: mailer check --relay, then mailer resume relay --why TEXT")
@@ -41,9 +42,9 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
     reasons = ledger.reasons()
     for (campaign, state, reason), count in reasons.items():
         if state == State.HELD and reason == "approval":
-            found.append(f"{count} letters of {campaign} wait for its approval: mailer approve {campaign}")
+            found.append(f"{counted(count, 'letter')} of {campaign} waiting for its approval: mailer approve {campaign}")
         elif state == State.HELD and reason not in _CALM:
-            found.append(f"{count} letters of {campaign} are held ({reason}): mailer log --state held")
+            found.append(f"{counted(count, 'letter')} of {campaign} held ({reason}): mailer log --state held")
     oldest = ledger.oldest_due(clock.seconds)
     if oldest is not None and clock.now() - oldest > STUCK_AFTER and not found:
         found.append(f"letters have been due for {(clock.now() - oldest) / 3600:.0f} h: is mailer run still started?")
@@ -64,7 +65,7 @@ async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
             found.append(f"{who} was refused {streak.length} times in a row: correct it in the configuration, or {command}")
     for campaign, count in ledger.refused_lately(MALFORMED, clock.seconds - TOLD_FOR).items():
         # What leaves here was proved to be well-formed: if a server thinks otherwise, one of the two has a bug.
-        what = f"{count} letters of {campaign} were refused as malformed"
+        what = f"{counted(count, 'letter')} of {campaign} refused as malformed"
         found.append(f"{what}: mailer log --campaign {campaign} --state refused; their bytes are ours, please report it")
     return found
 

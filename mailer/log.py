@@ -13,14 +13,24 @@ import traceback
 _log = logging.getLogger("mailer")
 
 
+def counted(number: int, noun: str) -> str:
+    """
+    A number with its noun.
+
+    >>> counted(1, "letter"), counted(2, "letter")
+    ('1 letter', '2 letters')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def recovered(let_go: int, in_doubt: int, poisonous: int) -> None:
     """A run before this one was cut off; this is what it left."""
     if let_go:
-        _log.warning("an earlier run was cut off: %d letters had not been sent and are queued again", let_go)
+        _log.warning("an earlier run was cut off: %s not sent by it, and queued again", counted(let_go, "letter"))
     if in_doubt:
-        _log.warning("an earlier run was cut off: %d letters are in doubt and will not be sent again by themselves", in_doubt)
+        _log.warning("an earlier run was cut off: %s now in doubt, never sent again by itself", counted(in_doubt, "letter"))
     if poisonous:
-        _log.error("%d letters are held: worker after worker died while it wrote them; please report it", poisonous)
+        _log.error("%s held: worker after worker died in the writing; please report it", counted(poisonous, "letter"))
 
 
 def ledger_is_held(answers: int) -> None:

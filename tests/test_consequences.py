@@ -428,7 +428,7 @@ async def test_letters_that_a_server_calls_malformed_are_told_for_a_week(tmp_pat
         await scene.send(settings_for(server))
         assert scene.states() == {"refused": 2}
         (ailment,) = await ailing(scene)
-        assert ailment.startswith("2 letters of c were refused as malformed")
+        assert ailment.startswith("2 letters of c refused as malformed")
         scene.time.now += 8 * 86_400
         assert not await ailing(scene)
 

@@ -24,8 +24,8 @@ DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REP
 README = DOCUMENTS[0].read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[str]:
@@ -50,6 +50,16 @@ def parsed(line: str) -> tuple[click.Command, list[str]]:
 def test_the_readme_is_short_and_its_configuration_too():
     assert len(README.splitlines()) <= 150
     assert sum(len([line for line in block.splitlines() if line.strip()]) for block in blocks("yaml")) <= 40
+
+
+def test_the_rows_of_replies_on_the_operators_page_are_taken(tmp_path: Path):
+    (rows,) = blocks("yaml", (REPOSITORY / "docs/operating.md").read_text(encoding="utf-8"))
+    instance = Instance(tmp_path)
+    instance.write("config/mailer.yaml", rows)
+    instance.campaign("targets: {court: {name: Court, form_of_address: Dear, to: head@court.example}}\n")
+    for name in ("subject", "letter"):
+        instance.write(f"templates/c/en/{name}.txt.j2", "Text\n")
+    assert len(instance.load().replies) == len(TABLE) + 1
 
 
 def test_the_configuration_of_the_readme_loads(tmp_path: Path):

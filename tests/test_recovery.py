@@ -202,8 +202,8 @@ async def test_what_was_found_is_told_and_nothing_where_nothing_was(ledger, tmp_
     await mark(ledger, marked)
     assert await recovery.recover(ledger, blotter, NOW) == Recovered(let_go=2, in_doubt=1)
     assert [record.getMessage() for record in caplog.records] == [
-        "an earlier run was cut off: 2 letters had not been sent and are queued again",
-        "an earlier run was cut off: 1 letters are in doubt and will not be sent again by themselves",
+        "an earlier run was cut off: 2 letters not sent by it, and queued again",
+        "an earlier run was cut off: 1 letter now in doubt, never sent again by itself",
     ]
     caplog.clear()
     assert await recovery.recover(ledger, blotter, NOW) == Recovered()

@@ -17,9 +17,26 @@ from mailer.config import Configuration, find, load
 from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
 from mailer.ledger import Pause
+from mailer.log import counted
 
 STATES = tuple(str(state) for state in State)
 _INDENT = "  "
+
+__all__ = [
+    "STATES",
+    "again",
+    "campaign_of",
+    "configuration",
+    "counted",
+    "give_up_stdout",
+    "hint",
+    "json_line",
+    "near",
+    "say",
+    "table",
+    "told_pause",
+    "written",
+]
 
 
 def configuration(context: click.Context) -> Configuration:
@@ -67,16 +84,6 @@ def told_pause(pause: Pause, loaded: Configuration) -> str:
     campaign = pause.scope.removeprefix("campaign:") if pause.scope != "all" else ""
     what = f"resume {campaign} --why TEXT" if campaign else "resume --why TEXT"
     return f"paused: {campaign or 'all sending'} ({pause.why}): {again(loaded, what)}"
-
-
-def counted(number: int, noun: str) -> str:
-    """
-    A number with its noun.
-
-    >>> counted(1, "letter"), counted(2, "letter")
-    ('1 letter', '2 letters')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def say(text: str = "") -> None:
