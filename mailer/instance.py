@@ -145,15 +145,17 @@ def place_of(ledger: Path) -> str:
     A name for where a ledger's file stands: this machine, and this very file. A copy of it has another, a renamed one has not.
 
     Raises:
-        CannotWrite: the file cannot be looked at.
+        CannotWrite: the disk does not say; a guess would be another place.
     """
     machine = ""
-    with suppress(OSError):  # in a container there may be none: then the file alone tells
-        machine = _MACHINE.read_text(encoding="ascii", errors="replace").strip()
     try:
+        with suppress(FileNotFoundError, PermissionError):  # in a container there may be none: then the file alone tells
+            machine = _MACHINE.read_text(encoding="ascii", errors="replace").strip()
         return hashlib.sha256(f"{machine} {ledger.stat().st_ino}".encode()).hexdigest()[:32]
     except OSError as problem:
-        raise CannotWrite(f"{ledger}: the ledger cannot be looked at ({problem.strerror})") from problem
+        raise CannotWrite(
+            f"{problem.filename or ledger}: it cannot be read ({problem.strerror}); look at the disk"
+        ) from problem
 
 
 class Lock:

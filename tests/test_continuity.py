@@ -22,7 +22,7 @@ from mailer import chain, continuity
 from mailer.blotter import Blotter
 from mailer.chain import Link
 from mailer.delivery import State, Who
-from mailer.errors import CannotSend
+from mailer.errors import CannotSend, CannotWrite
 from mailer.instance import place_of
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -116,6 +116,16 @@ def test_where_a_ledger_stands_is_told_by_the_machine_and_the_file(tmp_path, mon
     (tmp_path / "id").write_text("another machine\n")
     monkeypatch.setattr("mailer.instance._MACHINE", tmp_path / "id")
     assert place_of(tmp_path / "three") != first
+
+
+def test_a_disk_that_does_not_say_where_we_are_is_no_other_place(tmp_path, monkeypatch):
+    (tmp_path / "ledger.db").touch()
+    (tmp_path / "id").mkdir()  # what can't be read, and is not just missing
+    monkeypatch.setattr("mailer.instance._MACHINE", tmp_path / "id")
+    with pytest.raises(CannotWrite, match=str(tmp_path / "id")):
+        place_of(tmp_path / "ledger.db")
+    (tmp_path / "id").rmdir()
+    assert place_of(tmp_path / "ledger.db")
 
 
 # -- an older copy put back
