@@ -18,8 +18,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import apsw
 
@@ -31,12 +32,13 @@ from mailer.desk import Desk
 from mailer.dispatch import Dispatch, Sent
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.intake import Intake
-from mailer.ledger import Attempt, Ledger, Record, Selection
+from mailer.ledger import Attempt, Ledger, Mark, Record, Selection
 from mailer.outcome import Recipient, Role
 from mailer.pace import Clock
 from mailer.relay import Relay, Settings, reachable
 from tests.ledgers import assert_sound
 from tests.relays import CC, COPY, TO
+from tests.servers.scripted import ScriptedServer
 from tests.test_config.instance import Instance
 
 NOON = 1_316_520_000  # 2011-09-20, a Tuesday, 12:00 UTC
@@ -176,6 +178,30 @@ async def working(root: Path, signatures: int = 1, campaign: str = ONE_TARGET) -
     async with at_work(made) as scene:
         await scene.take_in()
         yield scene
+
+
+class _SlowLedger:
+    """
+    A ledger whose mark takes as long as a server needs for what it does to a body. What it does behind the dot is another story
+    (in doubt), and which of the two it is would be up to the machine.
+    """
+
+    def __init__(self, ledger: Ledger, server: ScriptedServer) -> None:
+        self._ledger, self._server = ledger, server
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    async def mark(self, due: Due, mark: Mark, now: int) -> bool:
+        await self._server.until(lambda: self._server.seen["body"] > 0)
+        for _ in range(100):  # turns of the loop in which the server acts and the kernel tells
+            await asyncio.sleep(0)
+        return await self._ledger.mark(due, mark, now)
+
+
+def on_a_slow_disk(scene: Scene, server: ScriptedServer) -> Scene:
+    """The same scene, where what a server does to a body is there before the dot."""
+    return replace(scene, office=replace(scene.office, ledger=cast(Ledger, _SlowLedger(scene.ledger, server))))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from mailer.ledger import Selection
 from mailer.pace import Breaker
 from mailer.relay import Relay
 from mailer.rules import Ruled, redecide
-from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, drop, instance, working
+from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, drop, instance, on_a_slow_disk, working
 from tests.relays import TO, impatient, settings_for
 from tests.servers.rules import Action
 from tests.servers.scripted import Drip, Drop, Garbage, Hang, Reset, Rule, ScriptedServer, Split
@@ -67,7 +67,8 @@ async def test_the_first_connection_fails_and_the_next_one_carries_on(
     if step == "connect" and name not in {"421", "garbage"}:  # an attempt connects three times where nobody greets
         script = [Rule(step, LOST[name], connection=number) for number in (1, 2, 3)]
     async with working(tmp_path, 3) as scene, ScriptedServer(script) as server:
-        sent = await scene.send(settings_for(server), connections)
+        slow = on_a_slow_disk(scene, server) if step == "body" else scene
+        sent = await slow.send(settings_for(server), connections)
         hit = "in_doubt" if step == "dot" and name != "421" else "deferred"
         expected = {"accepted": 3} if step in {"connect", "ehlo"} else {"accepted": 2, hit: 1}
         assert scene.states() == expected and not sent.relay_failed
@@ -83,7 +84,7 @@ async def test_the_first_connection_fails_and_the_next_one_carries_on(
 async def test_a_relay_that_answers_mail_does_not_open_its_breaker(step: Any, tmp_path: Path) -> None:
     """Else one letter that a filter behind the relay cuts off would stop all others."""
     async with working(tmp_path, 5) as scene, ScriptedServer([Rule(step, Drop())]) as server:
-        await scene.send(settings_for(server))
+        await (on_a_slow_disk(scene, server) if step == "body" else scene).send(settings_for(server))
         breaker = await scene.ledger.breaker(settings_for(server).name)
         assert scene.states() == {"deferred": 5} and breaker.failures == 1 and not breaker.is_open(NOON)
 

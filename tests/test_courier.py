@@ -42,6 +42,7 @@ from tests.offices import (
     drop,
     instance,
     mend_ledger,
+    on_a_slow_disk,
     taken_in,
     working,
 )
@@ -243,7 +244,7 @@ async def test_what_becomes_of_a_letter(name: str, scene: Scene) -> None:
     expected = OUTCOMES[name]
     async with ScriptedServer(expected.script) as server:
         relay = impatient(server, connect_timeout=SHORT)
-        result = await carried(scene, relay)
+        result = await carried(on_a_slow_disk(scene, server) if name.startswith("body") else scene, relay)
         assert isinstance(result, Outcome)
     record, attempt = scene.one(), scene.last_attempt()
     assert (record.state, standing(scene)) == (expected.state, expected.recipients.strip())

@@ -24,18 +24,16 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import trustme
 
-from mailer.delivery import Due
-from mailer.ledger import Ledger, Mark
 from mailer.relay import Tls
 from mailer.relay.settings import Settings
-from tests.offices import NOON, Scene, at_work, beside, copied, taken_in
+from tests.offices import NOON, Scene, at_work, beside, copied, on_a_slow_disk, taken_in
 from tests.relays import CC, COPY, TO, settings_for
 from tests.servers.rules import Action
 from tests.servers.scripted import (
@@ -178,25 +176,6 @@ def scope_of(scene: Scene) -> str:
         return str(next(db.execute("SELECT scope FROM attempt WHERE letter = 1 ORDER BY number DESC"))[0])
 
 
-class OnASlowDisk:
-    """
-    A ledger whose mark takes as long as a server needs for what it does to a body. What comes behind the dot is another story
-    (in doubt), and which of the two it is would be up to the machine.
-    """
-
-    def __init__(self, ledger: Ledger, server: ScriptedServer) -> None:
-        self._ledger, self._server = ledger, server
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ledger, name)
-
-    async def mark(self, due: Due, mark: Mark, now: int) -> bool:
-        await self._server.until(lambda: self._server.seen["body"] > 0)
-        for _ in range(100):  # turns of the loop in which the server acts and the kernel tells
-            await asyncio.sleep(0)
-        return await self._ledger.mark(due, mark, now)
-
-
 @pytest.mark.parametrize("cell", CELLS, ids=named)
 async def test_what_follows_from_what_a_server_does(
     cell: Cell, prepared: Instance, authority: trustme.CA, tmp_path: Path
@@ -205,8 +184,7 @@ async def test_what_follows_from_what_a_server_does(
     async with at_work(copied(prepared, tmp_path / "instance")) as scene:
         async with ScriptedServer([cell.rule], offers=offers(cell, authority), store=tmp_path / "store") as server:
             relay = reached(cell, server, tmp_path / "ca.pem")
-            slow = cast(Ledger, OnASlowDisk(scene.ledger, server) if cell.rule.verb == "body" else scene.ledger)
-            await replace(scene, office=replace(scene.office, ledger=slow)).send(relay, limit=1)
+            await (on_a_slow_disk(scene, server) if cell.rule.verb == "body" else scene).send(relay, limit=1)
         record, attempt = scene.one(), scene.last_attempt()
         states = " ".join(state for _, _, state, _ in record.recipients)
         due = "-" if record.next_attempt_at is None else str(record.next_attempt_at - NOON)
