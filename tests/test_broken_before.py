@@ -100,3 +100,13 @@ def test_an_office_that_became_a_phone_number_holds_what_waits_for_it(tmp_path):
         campaign.write_text(before)
         assert place.mailer("run").code == 0
         assert len(server.taken()) == 1
+
+
+def test_what_a_crash_left_claimed_is_finished_before_any_letter_goes_also_where_nothing_is_to_be_taken_in(tmp_path):
+    with served(tmp_path) as (place, server):
+        claimed = place.write(
+            "var/queue/claimed/01J8ZK3S4T5V6W7X8Y9Z0A1B2C._.list.csv", "name,email\nPerson 1,one@example.org\n"
+        )
+        assert place.mailer("run", "--send-only").code == 0
+        assert not claimed.exists()
+        assert len(server.taken()) == 1
