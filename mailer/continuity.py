@@ -50,7 +50,7 @@ async def see(ledger: Ledger, journal: Journal, place: str, now: int) -> None:
     if known.get("place", place) != place:
         await ledger.pause(LEDGER, Who.RULE, _ELSEWHERE, now)
     behind = _last_told(ledger) - now
-    if behind > BACK and CLOCK not in {pause.scope for pause in await ledger.pauses()}:
+    if behind > BACK:
         why = f"this machine's clock stands {behind} s before a time that was seen already: see that it is right"
         await ledger.pause(CLOCK, Who.RULE, why, now)
     for pause in await ledger.pauses():

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from mailer import campaign as campaigns
-from mailer.campaign import Campaign, Reason
+from mailer.campaign import Campaign, Reason, Route
 from mailer.delivery import Retry
 from mailer.ledger import Approval, Lane, Ledger
 from mailer.outcome import Sign
@@ -48,25 +48,34 @@ class Ruling:
 
     def hold(self, lane: Lane) -> Reason | None:
         """Why the letters of a lane must not go out now; None if they may."""
-        campaign = self.campaigns.get(lane.campaign)
-        target = campaign.targets.get(lane.target) if campaign else None
-        if campaign is None or target is None:
-            return Reason.NO_ROUTE
-        route = campaigns.route(campaign, target, lane.country, live=self.is_live)
-        if route.hold is not None or not route.to:
-            return route.hold or Reason.NO_ROUTE
-        if not self.is_approved(campaign.id):
+        route = self._route(lane)
+        if route is None or route.hold is not None or not route.to:
+            return (route.hold if route else None) or Reason.NO_ROUTE
+        if not self.is_approved(lane.campaign):
             return Reason.APPROVAL
-        gone = {Lane(s.campaign, s.target, s.country): s.addresses for s in self.streaks if s.is_gone}
-        return Reason.ADDRESS_REFUSED if gone.get(lane) == self.addresses(lane) else None
+        addresses = _addresses(route)
+        is_gone = any(streak.is_gone and _lane(streak) == lane and streak.addresses == addresses for streak in self.streaks)
+        return Reason.ADDRESS_REFUSED if is_gone else None
 
     def addresses(self, lane: Lane) -> tuple[str, ...]:
         """To whom the letters of a lane go; nobody where it has no route."""
+        return _addresses(self._route(lane))
+
+    def _route(self, lane: Lane) -> Route | None:
+        """How a lane's target is reached; None where it is not configured any more."""
         campaign = self.campaigns.get(lane.campaign)
         target = campaign.targets.get(lane.target) if campaign else None
         if campaign is None or target is None:
-            return ()
-        return tuple(map(str, campaigns.route(campaign, target, lane.country, live=self.is_live).to))
+            return None
+        return campaigns.route(campaign, target, lane.country, live=self.is_live)
+
+
+def _addresses(route: Route | None) -> tuple[str, ...]:
+    return tuple(map(str, route.to)) if route else ()
+
+
+def _lane(streak: Streak) -> Lane:
+    return Lane(streak.campaign, streak.target, streak.country)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, relay: str, now
         elif reason != before.reason:
             await ledger.restate(before, reason)
     for streak in ruling.streaks:
-        lane = Lane(streak.campaign, streak.target, streak.country)
+        lane = _lane(streak)
         if streak.sign is Sign.ADDRESS and ruling.addresses(lane) != streak.addresses:
             await ledger.end_streak(streak.sign, lane)  # the configuration names another address, or none
     for campaign, edition in ruling.editions.items():
