@@ -26,6 +26,7 @@ from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.errors import CannotWrite, UsageProblem
+from mailer.highwater import HighWater
 from mailer.instance import place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
@@ -48,6 +49,7 @@ class Office:
     ledger: Ledger
     desks: Mapping[str, Desk]
     blotter: Blotter
+    high_water: HighWater
 
     async def ruling(self) -> Ruling:
         """What rules are asked with, approvals read afresh."""
@@ -71,7 +73,7 @@ def edition_of(configuration: Configuration, campaign: str, renderer: Renderer) 
 @asynccontextmanager
 async def opened(configuration: Configuration, *, create: bool = False) -> AsyncIterator[Office]:
     """
-    Open the ledger and the keys; `create` makes what a first run needs.
+    Open the ledger and the keys; `create` makes what a first run needs. What was written is marked when it is closed.
 
     Raises:
         LedgerProblem, KeyProblem, CannotWrite: with what to do.
@@ -86,8 +88,11 @@ async def opened(configuration: Configuration, *, create: bool = False) -> Async
 
     ledger, blotter = SqliteLedger(path), Blotter(path.parent / "writing")
     try:
+        high_water, before = HighWater(path.parent / "high-water", ledger.link), ledger.last_link()
         desks = await _desks(configuration, ledger, blotter, make_keys=create)
-        yield Office(configuration, ledger, desks, blotter)
+        yield Office(configuration, ledger, desks, blotter, high_water)
+        if (last := ledger.last_link()) != before:
+            high_water.rise(last)
     finally:
         blotter.close()
         ledger.close()
@@ -130,7 +135,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         log.mended(sentence)
     now, is_skewed = CLOCK.seconds, skew()
     journal = Journal(configuration.journal, office.ledger.journal)
-    await continuity.see(office.ledger, journal, place_of(Path(configuration.ledger)), now)
+    await continuity.see(office.ledger, journal, office.high_water, place_of(Path(configuration.ledger)), now)
     for desk in office.desks.values():
         _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
         await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
@@ -138,10 +143,12 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
     settings = DispatchSettings(name, configuration.relay.connections, configuration.retry, configuration.replies)
     return Worker(
         Parts(
+            name=name,
             ledger=office.ledger,
             intake=Intake(spool, office.ledger, office.desks, CLOCK, watch),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
             journal=journal,
+            high_water=office.high_water,
             blotter=office.blotter,
             relay=configuration.relay,
             retry=configuration.retry,

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 GENESIS = "0" * 64
 
@@ -52,6 +53,16 @@ def link(before: Link | None, fields: Mapping[str, object]) -> Link:
 def hash_of(line: str) -> str:
     """The hash of one line, given without its line end."""
     return hashlib.sha256(line.encode("utf-8")).hexdigest()
+
+
+def told_at(link: Link) -> int:
+    """
+    When a line was written, in seconds since 1970.
+
+    >>> told_at(link(None, {"at": "2011-09-20T08:00:00Z"}))
+    1316505600
+    """
+    return int(datetime.fromisoformat(json.loads(link.line)["at"]).timestamp())
 
 
 def check(lines: Iterable[str], before: Link | None = None) -> Link | Break | None:

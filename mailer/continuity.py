@@ -1,12 +1,13 @@
 """
 Is this still the ledger that we left, on the machine and in the time in which we left it.
 
-    journal, place, clock  >  CONTINUITY  >  worker (go on, or refuse)
+    journal, high-water mark, place, clock  >  CONTINUITY  >  worker (go on, or refuse)
 
 A ledger that was restored from an older copy, or a copy at work on a second machine, would send again what has gone out since;
 a clock that was set back would date letters wrongly and forget its own limits. Both look well to everything else. So the
-ledger remembers where it stood, its journal when it last told something, and the journal's file how far it had come; where one
-of them says otherwise all work stops, under the name `ledger` or `clock`, until a person says that it may go on.
+ledger remembers where it stood, its journal when it last told something, the journal's file and the high-water mark how far it
+had come; where one of them says otherwise all work stops, under the name `ledger` or `clock`, until a person says that it may
+go on.
 
 Going on behind a restored ledger is careful: whatever waits there may have gone out meanwhile, so it is held, and a person
 releases or cancels it. What is new goes out as ever.
@@ -14,18 +15,16 @@ releases or cancels it. What is new goes out as ever.
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-
-from mailer import recovery
+from mailer import chain, recovery
 from mailer.blotter import Blotter
 from mailer.delivery import RESTORED, Who
 from mailer.errors import CannotSend
+from mailer.highwater import HighWater
 from mailer.journal import Journal
 from mailer.ledger import Ledger
+from mailer.pace import BACK, went_back
 
 LEDGER, CLOCK = "ledger", "clock"
-BACK = 300  # seconds by which the clock may be behind the newest time that was seen
 DRIFT = 3600  # seconds by which the wall clock may leave the machine's own within one run
 _AT_ONCE = 10_000  # letters a transaction
 _ELSEWHERE = (
@@ -34,30 +33,38 @@ _ELSEWHERE = (
 )
 
 
-async def see(ledger: Ledger, journal: Journal, place: str, now: int) -> None:
+async def see(ledger: Ledger, journal: Journal, high_water: HighWater, place: str, now: int) -> None:
     """
     See that nothing stands in the way of going on; what does is written down as a pause.
 
     Raises:
         CannotSend: the ledger or the clock is not what it was; says what to do.
-        CannotWrite: the journal's file cannot be opened.
+        CannotWrite: the journal's file or the high-water mark cannot be opened.
     """
-    known = await ledger.installed()
-    try:
-        journal.open()
-    except CannotSend as problem:
-        await ledger.pause(LEDGER, Who.RULE, str(problem), now)
-    if known.get("place", place) != place:
-        await ledger.pause(LEDGER, Who.RULE, _ELSEWHERE, now)
+    known = (await ledger.installed()).get("place", "")
     behind = _last_told(ledger) - now
+    if why := _not_ours(journal, high_water, known, place):
+        await ledger.pause(LEDGER, Who.RULE, why, now)
     if behind > BACK:
-        why = f"this machine's clock stands {behind} s before a time that was seen already: see that it is right"
-        await ledger.pause(CLOCK, Who.RULE, why, now)
+        await ledger.pause(CLOCK, Who.RULE, went_back(behind), now)
     for pause in await ledger.pauses():
         if pause.scope in {LEDGER, CLOCK}:
             raise CannotSend(f"nothing is done, the {pause.scope} stops it: {pause.why}. {_ADVICE[pause.scope]}")
-    if "place" not in known:
+    if not known:
+        high_water.begin_again(ledger.last_link())  # before it is said to be there
         await ledger.remember_install({"place": place})
+    high_water.rise(ledger.last_link())
+
+
+def _not_ours(journal: Journal, high_water: HighWater, known: str, place: str) -> str:
+    """Why this is not the ledger that we left; empty if it is."""
+    try:
+        journal.open()
+    except CannotSend as problem:
+        return str(problem)
+    if known and known != place:
+        return _ELSEWHERE
+    return high_water.disagreement(was_at_work=bool(known))
 
 
 _ADVICE = {
@@ -67,9 +74,9 @@ _ADVICE = {
 
 
 def _last_told(ledger: Ledger) -> int:
-    """When the journal was last written to, in seconds since 1970; 0 if it never was."""
+    """When the journal was last written to, in seconds since 1970; 0 if it never was. No line goes back without a stop."""
     link = ledger.last_link()
-    return int(datetime.fromisoformat(json.loads(link.line)["at"]).timestamp()) if link else 0
+    return chain.told_at(link) if link else 0
 
 
 async def stop_for_the_clock(ledger: Ledger, now: int) -> CannotSend:
@@ -79,7 +86,9 @@ async def stop_for_the_clock(ledger: Ledger, now: int) -> CannotSend:
     return CannotSend(f"nothing more is done: {why}. {_ADVICE[CLOCK]}")
 
 
-async def trust_ledger(ledger: Ledger, journal: Journal, blotter: Blotter, place: str, why: str, now: int) -> int:
+async def trust_ledger(
+    ledger: Ledger, journal: Journal, high_water: HighWater, blotter: Blotter, place: str, why: str, now: int
+) -> int:
     """
     A person says that this is the ledger to go on with; gives how many letters are held for it.
 
@@ -92,9 +101,11 @@ async def trust_ledger(ledger: Ledger, journal: Journal, blotter: Blotter, place
         journal.open()
     except CannotSend:
         journal.begin_again(now)
+    high_water.begin_again(ledger.last_link())
     await ledger.remember_install({"place": place})
     await ledger.resume(LEDGER, why, now)
     journal.catch_up()
+    high_water.rise(ledger.last_link())
     return sum(count for (_, _, reason), count in ledger.reasons().items() if reason == RESTORED)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from mailer.campaign import Reason
 from mailer.delivery import State
+from mailer.highwater import HighWater
 from mailer.journal import Journal
 from mailer.ledger import Ledger
 from mailer.log import counted
@@ -70,9 +71,11 @@ async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
     return found
 
 
-def disagreements(ledger: Ledger, journal: Journal, spool: Spool) -> Iterator[str]:
-    """Where ledger, journal and queue folders do not agree; nothing if they do."""
+def disagreements(ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, was_at_work: bool) -> Iterator[str]:
+    """Where ledger, journal, high-water mark and queue folders do not agree; nothing if they do."""
     yield from ledger.disagreements()
+    if problem := high_water.disagreement(was_at_work=was_at_work):
+        yield problem
     if problem := journal.disagreement():
         yield problem
     claims = {claimed.id for claimed in spool.claimed()}

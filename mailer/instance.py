@@ -12,9 +12,11 @@ they begin.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,9 +24,11 @@ from types import TracebackType
 from typing import Self
 from weakref import WeakSet
 
+from mailer.durable import sync_folder
 from mailer.errors import CannotWrite, MailerError, UsageProblem
 
 _MACHINE = Path("/etc/machine-id")
+_AT_FDCWD, _STATX_BTIME = -100, 0x800  # linux/fcntl.h, linux/stat.h
 MAIN_FILE = Path("config", "mailer.yaml")
 INCOMING = Path("var", "queue", "incoming")
 
@@ -128,21 +132,14 @@ def _copy(origin: Path, folder: Path, name: Path) -> bool:
         os.fsync(file.fileno())
     temporary.rename(path)
     for parent in name.parents:
-        _sync(folder / parent)
+        sync_folder(folder / parent)
     return True
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def place_of(ledger: Path) -> str:
     """
-    A name for where a ledger's file stands: this machine, and this very file. A copy of it has another, a renamed one has not.
+    A name for where a ledger's file stands: this machine, and this very file, by its number and the time of its birth. A copy
+    of it has another, a renamed one has not.
 
     Raises:
         CannotWrite: the disk does not say; a guess would be another place.
@@ -151,11 +148,26 @@ def place_of(ledger: Path) -> str:
     try:
         with suppress(FileNotFoundError, PermissionError):  # in a container there may be none: then the file alone tells
             machine = _MACHINE.read_text(encoding="ascii", errors="replace").strip()
-        return hashlib.sha256(f"{machine} {ledger.stat().st_ino}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{machine} {ledger.stat().st_ino} {_born(ledger)}".encode()).hexdigest()[:32]
     except OSError as problem:
         raise CannotWrite(
             f"{problem.filename or ledger}: it cannot be read ({problem.strerror}); look at the disk"
         ) from problem
+
+
+def _born(path: Path) -> int:
+    """
+    When a file was made, in nanoseconds since 1970, 0 where the file system does not keep it: the number of one that was
+    removed is soon another's, its birth is not. No copy can set it (statx(2)), and Python does not give it before 3.15.
+    """
+    libc, told = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(256)
+    if not hasattr(libc, "statx"):
+        return 0
+    if libc.statx(_AT_FDCWD, os.fsencode(path), 0, _STATX_BTIME, told):
+        raise OSError(number := ctypes.get_errno(), os.strerror(number), str(path))
+    (mask,) = struct.unpack_from("=I", told, 0)
+    seconds, nanoseconds = struct.unpack_from("=qI", told, 80)
+    return int(seconds * 10**9 + nanoseconds) if mask & _STATX_BTIME else 0
 
 
 class Lock:

@@ -17,6 +17,7 @@ from io import BufferedRandom
 from pathlib import Path
 
 from mailer.chain import Link, check, hash_of
+from mailer.durable import sync_folder
 from mailer.errors import CannotSend, CannotWrite
 
 Read = Callable[[int, int], Sequence[Link]]
@@ -52,7 +53,7 @@ class Journal:
                 if sound < len(tail):
                     file.truncate(start + sound)
                     os.fsync(file.fileno())
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as problem:
             raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
         if b"\0" in tail[: tail.rfind(b"\n") + 1]:
@@ -86,7 +87,7 @@ class Journal:
         aside = self._path.with_name(f"{self._path.stem}.until-{moment}{self._path.suffix}")
         try:
             os.rename(self._path, aside)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as problem:
             raise CannotWrite(f"{self._path}: the journal's file cannot be put aside ({problem.strerror})") from problem
         self.open()
@@ -140,15 +141,6 @@ class Journal:
             self._is_cut = True  # a part of it may stand there: how far it has come is found out again
             raise CannotWrite(f"{self._path}: the journal's file cannot be written ({problem.strerror})") from problem
         return written
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the file's name durable: a file whose folder was not synced may be missing once the power is back."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _tail(file: BufferedRandom) -> tuple[int, bytes]:

@@ -17,6 +17,7 @@ from mailer.campaign import Pace, Window
 from mailer.outcome import Sign
 
 MINUTE, HOUR = 60, 3600
+BACK = 300  # seconds by which the clock may be behind the newest time that was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Clock:
     def seconds(self) -> int:
         """Whole seconds since 1970, as the ledger keeps them."""
         return int(self.now())
+
+
+def went_back(seconds: int) -> str:
+    """Why everything stops when the clock is found so many seconds behind a time that was seen already."""
+    return f"this machine's clock stands {seconds} s before a time that was seen already: see that it is right"
 
 
 def allowance(pace: Pace, sent: Sequence[float], now: float) -> int | None:

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mailer.durable import sync_folder
 from mailer.errors import CannotWrite, KeyProblem
 
 _NONCE = 12
@@ -144,11 +145,7 @@ def _make(folder: Path, path: Path) -> None:
         with suppress(FileExistsError):
             os.link(unfinished, path)
         os.unlink(unfinished)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder)
     except OSError as problem:
         raise CannotWrite(f"{path}: a key cannot be written ({problem.strerror})") from problem
 

@@ -20,6 +20,7 @@ from mailer.blotter import Blotter
 from mailer.delivery import Retry
 from mailer.dispatch import Dispatch
 from mailer.errors import MailerError
+from mailer.highwater import HighWater
 from mailer.intake import Intake, Result
 from mailer.journal import Journal
 from mailer.ledger import Ledger, Recovered
@@ -48,12 +49,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a worker works with; `app` builds it."""
+    """What a worker works with; `app` builds it. `name` is under whose name it sends."""
 
+    name: str
     ledger: Ledger
     intake: Intake
     dispatch: Dispatch
     journal: Journal
+    high_water: HighWater
     blotter: Blotter
     relay: RelaySettings
     retry: Retry
@@ -81,6 +84,7 @@ class Worker:
         self._parts = parts
         self._watch = watch
         self._stop = asyncio.Event()
+        self._has_sent = False
 
     def stop(self) -> None:
         """Ask for a clean stop: no new letter is begun, those in hand are finished."""
@@ -115,7 +119,7 @@ class Worker:
             if parts.is_skewed():
                 raise await continuity.stop_for_the_clock(parts.ledger, parts.clock.seconds)
         finally:
-            parts.journal.catch_up()
+            self._catch_up()
         summary.stopped = self._stop.is_set()
         summary.is_stale = not summary.stopped and parts.is_stale()
         return summary
@@ -130,7 +134,7 @@ class Worker:
         summary.ruled += ruled
         if job.send:
             await self._send(job, summary)
-        parts.journal.catch_up()
+        self._catch_up()
 
     async def _send(self, job: Job, summary: Summary) -> None:
         """Send what is due, if anything is; the relay is not asked for nothing."""
@@ -141,6 +145,10 @@ class Worker:
         next_at = await parts.dispatch.next_at(parts.relay.name, now)
         if next_at is None or next_at > now:
             return
+        if not self._has_sent:
+            await parts.ledger.begin_sending(parts.relay.name, parts.name, parts.clock.seconds)
+            self._catch_up()
+            self._has_sent = True
         beside = asyncio.ensure_future(self._meanwhile())
         try:
             async with reachable(parts.relay) as relay:
@@ -161,7 +169,12 @@ class Worker:
                 self._parts.dispatch.stop()
             # What fails now (a full disk) is told at the end of the pass, by the last catching up.
             with suppress(MailerError):
-                self._parts.journal.catch_up()
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Bring up to the ledger what stands beside it: the high-water mark, the journal's file."""
+        self._parts.high_water.rise(self._parts.ledger.last_link())
+        self._parts.journal.catch_up()
 
     async def _wait(self, job: Job, summary: Summary, began: float) -> float | None:
         """Seconds until the next look; None when this pass has done its part."""

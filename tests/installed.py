@@ -104,6 +104,14 @@ class Place(Instance):
     def mailer(self, *words: str | Path, **environ: str) -> Said:
         return mailer(self.root, *words, **environ)
 
+    def python(self, program: str, *words: str) -> Said:
+        """Run a program of a few lines as if it were the command, with these words."""
+        run = [sys.executable, "-c", program, *words]
+        done = subprocess.run(
+            run, cwd=self.root, env=environment(), capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
     def relay(self, port: int, more: str = "") -> None:
         """From now on letters go to a server on this machine. A pass ends at once, and waits for nothing."""
         relay = f"mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: 1{more}"

@@ -23,6 +23,7 @@ from mailer.blotter import Blotter
 from mailer.chain import Link
 from mailer.delivery import State, Who
 from mailer.errors import CannotSend, CannotWrite
+from mailer.highwater import HighWater
 from mailer.instance import place_of
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -47,7 +48,7 @@ def sandboxed(place: Place) -> int:
 
 
 def told_at(place: Place, seconds: int) -> None:
-    """The journal told something last at a time so far ahead of ours, in its table and in its file."""
+    """The journal told something last at a time so far ahead of ours, in its table, in its file, and as its mark says."""
     path = place.root / "var/journal.jsonl"
     lines = path.read_text().splitlines()
     last = json.loads(lines[-1])
@@ -58,6 +59,8 @@ def told_at(place: Place, seconds: int) -> None:
     db = apsw.Connection(str(place.root / "var/ledger.db"))
     db.execute("UPDATE journal SET line = ?, hash = ? WHERE seq = ?", (again.line, again.hash, again.seq))
     db.close()
+    (high_water,) = (place.root / "var/high-water").iterdir()
+    high_water.rename(high_water.with_name(f"{again.seq}-{again.hash[:12]}"))
 
 
 def copy_of(place: Place, root: Path) -> Place:
@@ -171,15 +174,16 @@ async def test_going_on_puts_right_what_was_in_hand_and_is_the_same_done_twice(l
     await mark(ledger, marked)
     await dot(ledger, deferred, LATER)
     journal, blotter = Journal(tmp_path / "journal.jsonl", ledger.journal), Blotter(tmp_path / "writing")
+    high_water = HighWater(tmp_path / "high-water", ledger.link)
     with pytest.raises(CannotSend, match="resume ledger"):
         await ledger.remember_install({"place": "there"})
-        await continuity.see(ledger, journal, "here", NOW)
-    held = await continuity.trust_ledger(ledger, journal, blotter, "here", "moved", NOW)
+        await continuity.see(ledger, journal, high_water, "here", NOW)
+    held = await continuity.trust_ledger(ledger, journal, high_water, blotter, "here", "moved", NOW)
     assert held == 4
     assert states(ledger) == dict(zip(letters, ["held", "in_doubt", "held", "held", "held"], strict=True))
     assert {one(ledger, letter).reason for letter in letters if letter != marked.letter} == {"restored ledger"}
-    assert await continuity.trust_ledger(ledger, journal, blotter, "here", "moved", NOW) == 4
-    await continuity.see(ledger, journal, "here", NOW)
+    assert await continuity.trust_ledger(ledger, journal, high_water, blotter, "here", "moved", NOW) == 4
+    await continuity.see(ledger, journal, high_water, "here", NOW)
     assert await ledger.resend_doubts(CAMPAIGN, NOW + DAY, NOW, 10) == 0  # nobody knows what became of it there
     assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
 
@@ -200,6 +204,31 @@ def test_a_clock_that_went_back_stops_all_until_told(place, seconds, code):
         assert place.mailer("resume", "clock", "--why", "set by hand").code == 0
         assert place.mailer("run").code == 0
     assert sandboxed(place) == 3
+
+
+def test_a_clock_that_went_back_is_seen_though_an_order_was_written_down_since(place):
+    told_at(place, 1_000)
+    assert place.mailer("pause", "--why", "lunch").code == 0
+    assert place.mailer("resume", "--why", "lunch is over").code == 0
+    place.drop(1, "second.csv", first=3)
+    refused = place.mailer("run")
+    assert refused.code == 69
+    assert "mailer resume clock --why TEXT" in refused.err
+    assert place.mailer("resume", "clock", "--why", "set by hand").code == 0
+    assert place.mailer("run").code == 0
+    assert sandboxed(place) == 3
+
+
+async def test_a_line_that_goes_back_stops_the_clock_once_and_a_person_s_word_is_enough(ledger: Ledger):
+    await ledger.pause("all", Who.PERSON, "lunch", NOW + 3_600)
+    await ledger.resume("all", "lunch is over", NOW)
+    (stopped,) = await ledger.pauses()
+    assert (stopped.scope, stopped.who) == ("clock", "rule")
+    assert "3600 s before" in stopped.why
+    await ledger.pause("all", Who.PERSON, "supper", NOW + 3_600)  # it is ahead once more
+    assert await ledger.resume("clock", "set by hand", NOW)
+    await ledger.resume("all", "supper is over", NOW)
+    assert await ledger.pauses() == []
 
 
 def test_a_clock_that_is_set_in_mid_run_ends_it_behind_the_letters_in_hand(tmp_path):

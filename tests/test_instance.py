@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_made_is_said(folder):
 def test_the_bundle_of_a_wheel_is_used_where_there_is_one(tmp_path):
     package = tmp_path / "site" / "mailer"
     package.mkdir(parents=True)
-    for name in ("instance.py", "errors.py"):
+    for name in ("instance.py", "durable.py", "errors.py"):
         (package / name).write_bytes((CHECKOUT / "mailer" / name).read_bytes())
     (package / "__init__.py").touch()
     script = "from pathlib import Path; from mailer import instance; print(*instance.create(Path('new')), sep='\\n')"

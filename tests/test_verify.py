@@ -51,8 +51,8 @@ DIFFERENCES: dict[str, tuple[Callable[[Path], None], str]] = {
     "a line that is missing": (sql("DELETE FROM journal WHERE seq = 2"), "the journal's table, line 3"),
     "an attempt that was taken away": (sql("DELETE FROM attempt WHERE letter = 2"), "letter 2 is accepted, but no attempt"),
     "a changed line of the file": (
-        edit(lambda lines: [lines[0], lines[1].replace("accepted", "refused"), *lines[2:]]),
-        "journal.jsonl:2",
+        edit(lambda lines: [*lines[:2], lines[2].replace("accepted", "refused"), *lines[3:]]),
+        "journal.jsonl:3",
     ),
     "a file that goes on": (edit(lambda lines: [*lines, json.dumps({"seq": 99}) + "\n"]), "goes on behind"),
     "a claimed file": (claimed, "claimed/01J8ZK3S4T5V6W7X8Y9Z0A1B2C…: a file was left in the middle"),

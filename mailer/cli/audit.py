@@ -54,4 +54,6 @@ async def _verify(loaded: Configuration) -> list[str]:
 
     async with opened(loaded) as office:
         journal = Journal(loaded.journal, office.ledger.journal)
-        return list(health.disagreements(office.ledger, journal, spool_of(loaded)))
+        marks = journal, office.high_water, spool_of(loaded)
+        was_at_work = "place" in await office.ledger.installed()
+        return list(health.disagreements(office.ledger, *marks, was_at_work=was_at_work))

@@ -97,7 +97,8 @@ async def _trust_ledger(office: Office, why: str) -> bool:
             raise UsageProblem("another mailer is at work here; stop it first")
         journal = Journal(loaded.journal, ledger.journal)
         place = place_of(Path(loaded.ledger))
-        held = await continuity.trust_ledger(ledger, journal, office.blotter, place, why, CLOCK.seconds)
+        marks = journal, office.high_water, office.blotter
+        held = await continuity.trust_ledger(ledger, *marks, place, why, CLOCK.seconds)
     if held:
         hint(f"{counted(held, 'letter')} that waited are held, for they may have gone out since this copy was made.")
         these = "--reason 'restored ledger' --why TEXT"

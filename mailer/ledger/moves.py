@@ -18,6 +18,7 @@ from mailer.chain import Link
 from mailer.delivery import State, Who, may_move
 from mailer.errors import MailerError
 from mailer.outcome import Recipient, Role, Standing
+from mailer.pace import BACK, went_back
 
 # A letter that was held is as old as on its release: the time in which it could not go does not give it up.
 MOVE = (
@@ -80,11 +81,22 @@ def close_attempt(db: apsw.Connection, letter: int, number: int, verdict: str, r
     db.execute(sql, (now, verdict, reason, letter, number))
 
 
-def write_journal(db: apsw.Connection, now: int, events: Iterable[Mapping[str, object]]) -> None:
-    """Forge the next links of the journal's chain, inside the transaction of what they tell."""
+def write_journal(
+    db: apsw.Connection, now: int, events: Iterable[Mapping[str, object]], *, is_clock_trusted: bool = False
+) -> None:
+    """
+    Forge the next links of the journal's chain, inside the transaction of what they tell.
+
+    Whoever would write a line long before the last one stops everything for the clock with it: later lines would hide it.
+    """
     row = db.execute("SELECT seq, line, hash FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
     last = Link(*row) if row else None
     at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if last and not is_clock_trusted and (behind := chain.told_at(last) - now) > BACK:
+        sql = "INSERT INTO pause (scope, who, why, at, since) VALUES ('clock', ?1, ?2, ?3, ?3) ON CONFLICT DO NOTHING"
+        db.execute(sql, (Who.RULE, went_back(behind), now))
+        if db.changes():
+            events = [{"event": "paused", "scope": "clock", "who": Who.RULE, "why": went_back(behind)}, *events]
     for event in events:
         last = chain.link(last, {"at": at, **event})
         db.execute("INSERT INTO journal (seq, line, hash) VALUES (?, ?, ?)", (last.seq, last.line, last.hash))

@@ -107,10 +107,16 @@ class StandingPart:
                 return False
             for campaign in _campaigns(db) if not scope.startswith("campaign:") else [scope.removeprefix("campaign:")]:
                 _end_of_standstill(db, campaign, lifted[0][0], now)
-            write_journal(db, now, [{"event": "resumed", "scope": scope, "who": "person", "why": why}])
+            told = {"event": "resumed", "scope": scope, "who": "person", "why": why}
+            write_journal(db, now, [told], is_clock_trusted=scope == "clock")
             return True
 
         return bool(await self._engine.run(work))
+
+    async def begin_sending(self, relay: str, worker: str, now: int) -> None:
+        """Letters go out from here on: told before the first does, so that no older copy of the ledger looks like this one."""
+        told = {"event": "sending", "relay": relay, "worker": worker}
+        await self._engine.run(lambda db: write_journal(db, now, [told]))
 
     async def breaker(self, relay: str) -> Breaker:
         """The relay's breaker as the last worker left it."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from mailer.durable import sync_folder
 from mailer.errors import CannotWrite
 from mailer.outcome import Handover, Lost, MaySend, Reply, Stage
 
@@ -62,11 +63,7 @@ class FileConnection:
             os.rename(self._unfinished, str(self._unfinished).removesuffix(".part") + ".eml")
         except OSError as problem:
             return Handover(Stage.DOT, Reply(451, "4.3.0", f"{self._folder.name}: {problem.strerror}"), rcpt)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
         self._unfinished = None
         return Handover(Stage.DOT, _FINE, rcpt)
 

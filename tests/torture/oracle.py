@@ -38,6 +38,7 @@ from mailer.campaign import Channel
 from mailer.config import Configuration
 from mailer.delivery import DUE, State, Who
 from mailer.desk import Desk, Stamp
+from mailer.highwater import HighWater
 from mailer.journal import Journal
 from mailer.ledger import Attempt, Record, Selection
 from mailer.ledger.sqlite import SqliteLedger
@@ -327,7 +328,8 @@ def _books(
     spool = app.spool_of(loaded)
     journal = Journal(loaded.journal, ledger.journal)
     if is_quiet or loaded.journal.exists():
-        for sentence in health.disagreements(ledger, journal, spool):
+        high_water = HighWater(Path(loaded.ledger).parent / "high-water", ledger.link)
+        for sentence in health.disagreements(ledger, journal, high_water, spool, was_at_work=is_quiet):
             if is_quiet or not sentence.startswith("claimed/"):
                 yield Violation(BOOKS, sentence)
     try:

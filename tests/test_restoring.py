@@ -1,0 +1,232 @@
+"""
+An older copy of an instance put back, in each of the ways in which people do: nothing that went out since goes out again.
+
+Through the command, in a real instance. The copy is what a backup keeps, the ledger and the journal's file, or all of `var/`;
+it is put back into the files themselves, as `cp` does, or as new ones under the old names, as `tar` does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailer.chain import Link, link
+from mailer.highwater import HighWater
+from tests.installed import Place
+
+KEPT = ("ledger.db", "journal.jsonl")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An instance that has sent two letters, in the sandbox."""
+    made = Place(tmp_path / "here", "pace: none\n")
+    made.drop(2, "first.csv")
+    assert made.mailer("run").code == 0
+    return made
+
+
+def letters(place: Place) -> int:
+    return len(list((place.root / "var/sandbox/new").iterdir()))
+
+
+def into_the_files(backup: Path, var: Path) -> None:
+    """As `cp -r` puts it back: the very files, with their old content; what is not in the backup stays."""
+    for path in sorted(backup.rglob("*")):
+        target = var / path.relative_to(backup)
+        if path.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            target.touch()
+            target.write_bytes(path.read_bytes())
+
+
+def as_new_files(backup: Path, var: Path) -> None:
+    """As `tar x` puts it back: each file is taken away and made anew; what is not in the backup stays."""
+    for path in sorted(backup.rglob("*")):
+        if not path.is_dir():
+            (var / path.relative_to(backup)).unlink(missing_ok=True)
+    into_the_files(backup, var)
+
+
+def as_a_new_folder(backup: Path, var: Path) -> None:
+    """All is taken away, and the backup copied to its place."""
+    shutil.rmtree(var)
+    shutil.copytree(backup, var)
+
+
+def the_two_files(place: Place, to: Path) -> Path:
+    """What a backup has to keep."""
+    to.mkdir()
+    for name in KEPT:
+        shutil.copy2(place.root / "var" / name, to / name)
+    return to
+
+
+def all_but_letters(place: Place, to: Path) -> Path:
+    """The whole of `var/`, but the Maildir, which is the other side's."""
+    return Path(shutil.copytree(place.root / "var", to, ignore=lambda _, names: {"sandbox"} & set(names)))
+
+
+@pytest.mark.parametrize(
+    ("copied", "put_back"),
+    [
+        (the_two_files, into_the_files),
+        (the_two_files, as_new_files),
+        (all_but_letters, into_the_files),
+        (all_but_letters, as_new_files),
+        (all_but_letters, as_a_new_folder),
+    ],
+)
+def test_an_older_copy_put_back_sends_nothing_until_told_and_then_nothing_twice(
+    place, tmp_path, copied: Callable[[Place, Path], Path], put_back: Callable[[Path, Path], None]
+):
+    place.drop(3, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    backup = copied(place, tmp_path / "backup")
+    assert place.mailer("run").code == 0
+    assert letters(place) == 5
+    shutil.move(place.root / "var/sandbox", tmp_path / "sandbox")
+    put_back(backup, place.root / "var")
+    shutil.move(tmp_path / "sandbox", place.root / "var/sandbox")
+    for words in (["run"], ["run", "--send-only"]):
+        refused = place.mailer(*words)
+        assert refused.code == 69, refused
+        assert "mailer resume ledger --why TEXT" in refused.err
+    assert letters(place) == 5
+    assert "resume ledger" in place.mailer("health").out
+    assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
+    place.drop(1, "third.csv", first=6)
+    assert place.mailer("run").code == 0
+    assert letters(place) == 5 + 1
+    assert place.letters("held") == 3
+    assert place.mailer("verify").code == 0
+    assert place.mailer("run").code == 0  # once told, it is the ledger
+
+
+def test_a_copy_put_back_behind_a_kill_in_the_first_letter_is_noticed(place, tmp_path):
+    """Nothing of that pass is in the journal's file yet, and its letter has no line of its own."""
+    place.drop(1, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    backup = the_two_files(place, tmp_path / "backup")
+    killed = (
+        "import os, signal\n"
+        "from mailer import cli\n"
+        "from mailer.relay.wire import SmtpConnection\n"
+        "async def dot(self, rcpt): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "SmtpConnection.dot = dot\n"
+        "cli.main()\n"
+    )
+    assert place.python(killed, "run").code == -9
+    into_the_files(backup, place.root / "var")
+    for tail in ("-wal", "-shm"):
+        (place.root / f"var/ledger.db{tail}").unlink(missing_ok=True)
+    assert place.mailer("run").code == 69
+
+
+def test_orders_in_an_older_copy_do_not_make_it_the_newest(place, tmp_path):
+    """They write lines of their own, more than were lost."""
+    place.drop(9, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    backup = the_two_files(place, tmp_path / "backup")
+    assert place.mailer("run", "--limit", "2").code == 0
+    into_the_files(backup, place.root / "var")
+    for _ in range(3):
+        assert place.mailer("hold", "--campaign", "c", "--why", "wrong text").code == 0
+        assert place.mailer("release", "--campaign", "c", "--why", "right again").code == 0
+    assert place.mailer("verify").code == 1
+    assert place.mailer("run").code == 69
+    assert letters(place) == 4
+
+
+def test_an_order_is_not_forgotten_by_a_copy_put_back(place, tmp_path):
+    place.drop(1, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    backup = the_two_files(place, tmp_path / "backup")
+    assert place.mailer("cancel", "3", "--why", "withdrawn").code == 0
+    into_the_files(backup, place.root / "var")
+    assert place.mailer("run").code == 69
+    assert letters(place) == 2
+
+
+def test_a_journal_whose_file_is_gone_is_written_anew_from_the_ledger_it_belongs_to(place):
+    path = place.root / "var/journal.jsonl"
+    told = path.read_bytes()
+    path.unlink()
+    assert place.mailer("run").code == 0
+    assert path.read_bytes().startswith(told)
+
+
+def test_a_mark_that_is_gone_is_no_mark_of_an_empty_ledger(place):
+    shutil.rmtree(place.root / "var/high-water")
+    refused = place.mailer("run")
+    assert refused.code == 69
+    assert "high-water" in refused.err
+    assert place.mailer("verify").code == 1
+    assert place.mailer("resume", "ledger", "--why", "removed by mistake").code == 0
+    assert place.mailer("run").code == 0
+    assert place.mailer("verify").code == 0
+
+
+# -- the mark itself
+
+
+def chained(count: int, word: str = "") -> list[Link]:
+    found: list[Link] = []
+    for number in range(count):
+        found.append(link(found[-1] if found else None, {"event": f"{word}{number}"}))
+    return found
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def table(lines: list[Link]) -> Callable[[int], Link | None]:
+    return lambda seq: lines[seq - 1] if 0 < seq <= len(lines) else None
+
+
+def test_one_name_tells_how_far_it_had_come(tmp_path):
+    lines = chained(12)
+    mark = HighWater(tmp_path / "high-water", table(lines))
+    mark.begin_again(None)
+    assert names(tmp_path / "high-water") == ["0-000000000000"]
+    for last in lines:
+        mark.rise(last)
+    assert names(tmp_path / "high-water") == [f"12-{lines[-1].hash[:12]}"]
+    mark.rise(lines[3])
+    assert names(tmp_path / "high-water") == [f"12-{lines[-1].hash[:12]}"]
+    assert mark.disagreement(was_at_work=True) == ""
+
+
+@pytest.mark.parametrize("other", [chained(11), chained(40, "another")])
+def test_a_table_that_lacks_the_line_is_not_believed_and_does_not_move_the_mark(tmp_path, other):
+    mark = HighWater(tmp_path / "high-water", table(chained(12)))
+    mark.begin_again(chained(12)[-1])
+    before = names(tmp_path / "high-water")
+    restored = HighWater(tmp_path / "high-water", table(other))
+    assert "older copy" in restored.disagreement(was_at_work=True)
+    restored.rise(other[-1])
+    assert names(tmp_path / "high-water") == before
+    restored.begin_again(other[-1])
+    assert restored.disagreement(was_at_work=True) == ""
+
+
+def test_every_name_counts_and_not_only_the_highest(tmp_path):
+    """A copy was put back and trusted; then one that is older still, of the life before, whose number is higher."""
+    first, second = chained(12), chained(9, "another")
+    HighWater(tmp_path / "high-water", table(second)).begin_again(second[-1])
+    (tmp_path / "high-water" / f"12-{first[-1].hash[:12]}").touch()
+    assert HighWater(tmp_path / "high-water", table(first)).disagreement(was_at_work=True)
+    assert HighWater(tmp_path / "high-water", table(second)).disagreement(was_at_work=True)
+
+
+def test_what_is_no_mark_is_no_mark(tmp_path):
+    mark = HighWater(tmp_path / "high-water", table(chained(2)))
+    mark.begin_again(None)
+    for name in ("README", "7", "x-0123456789ab", ".hidden"):
+        (tmp_path / "high-water" / name).touch()
+    assert mark.disagreement(was_at_work=True) == ""
