@@ -41,7 +41,7 @@ class Consequences:
         self._in_this_pass: Counter[Lane] = Counter()
         self._rests_until: dict[Lane, float] = {}
         self._gone: set[Lane] = set()
-        self._paused: set[str] = set()
+        self._looks = False
 
     async def begin(self, relay: str) -> None:
         """
@@ -53,7 +53,7 @@ class Consequences:
             self._pass, self._ends = secrets.token_hex(4), now + self._rest
             self._in_this_pass.clear()
         self._gone.clear()
-        self._paused.clear()
+        self._looks = False
 
     def goes_at(self, lane: Lane) -> float:
         """When a lane that is left alone may go again (seconds since 1970); 0 if it may."""
@@ -66,10 +66,12 @@ class Consequences:
             return State.HELD, Reason.ADDRESS_REFUSED
         if self.goes_at(lane) > self._clock.now():
             return State.QUEUED, ""
-        # Only where this pass has paused something is the ledger asked: a person may have let it go on.
-        scope = f"campaign:{due.campaign}"
-        is_paused = scope in self._paused and any(pause.scope == scope for pause in await self._ledger.pauses())
-        return (State.QUEUED, "") if is_paused else None
+        # The mark will ask anyway; before a body the ledger is asked only once something is known to be stopped.
+        return (State.QUEUED, "") if self._looks and not await self._ledger.may_go(due) else None
+
+    def look(self) -> None:
+        """A letter was taken away by an order or a pause: from here on ask before each one, which costs less than a body."""
+        self._looks = True
 
     async def follow(self, relay: str, due: Due, addresses: tuple[str, ...], result: Outcome) -> None:
         """Draw the consequences of one outcome."""
@@ -128,7 +130,7 @@ class Consequences:
 
     async def _pause(self, campaign: str, who: Who, why: str) -> None:
         scope = f"campaign:{campaign}"
-        self._paused.add(scope)
+        self.look()
         if await self._ledger.pause(scope, who, why, self._clock.seconds):
             log.campaign_paused(campaign, why)
 

@@ -85,7 +85,7 @@ class Courier:
         return self._is_connecting or self._connection is not None
 
     async def carry(self, due: Due) -> Outcome | Refrained | None:
-        """Carry one claimed letter to its end. None: it was not ours any more, and no dot was sent."""
+        """Carry one claimed letter to its end. None: an order or a pause took it away meanwhile, and no dot was sent."""
         draft = self._write(due)
         if isinstance(draft, Refrained):
             await self._ledger.let_go(due, State.HELD, Who.RULE, draft.reason, draft.detail, self._clock.seconds)
@@ -124,10 +124,11 @@ class Courier:
         paced = tuple(r.address for r in recipients if r.role is Role.TO and r.address in meant)
         if not await self._ledger.mark(due, Mark(recipients, meant, draft.fixed, paced), self._clock.seconds):
             await self._drop(connection)
+            await self._ledger.let_go(due, State.QUEUED, Who.WORKER, "", "let go unsent", self._clock.seconds)
             return None
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
 
-    async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome:
+    async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome | None:
         judged = outcome.decide(draft.recipients, handover, self._table)
         answer = outcome.without(judged.answer, draft.private)
         decided = replace(
@@ -139,8 +140,8 @@ class Courier:
         )
         now = self._clock.seconds
         then = delivery.after(due, decided, self._retry, now, self._clock.chance())
-        await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
-        return decided
+        is_ours = await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
+        return decided if is_ours else None
 
     async def _connected(self) -> Connection | Handover:
         """The connection of the last letter if the server left it alone, else a new one."""

@@ -93,6 +93,11 @@ class Order:
     of: frozenset[State]
     state: State
 
+    @property
+    def stops(self) -> bool:
+        """Whether it keeps letters that wait from going out, so that what is claimed and not begun is meant too."""
+        return State.QUEUED in self.of
+
 
 ORDERS: Mapping[str, Order] = {
     order.name: order

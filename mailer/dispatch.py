@@ -118,11 +118,10 @@ class Dispatch:
         """When the next letter may go (seconds since 1970); None if nothing waits that time alone would let go."""
         ruling = await self._ruling()
         breaker = await self._ledger.breaker(relay)
-        paused = {pause.scope for pause in await self._ledger.pauses()}
+        pauses = await self._ledger.pauses()
         moments = []
         for waiting in await self._ledger.waiting():
-            stopped = "all" in paused or f"campaign:{waiting.lane.campaign}" in paused
-            if stopped or ruling.hold(waiting.lane) is not None:
+            if any(pause.stops(waiting.lane.campaign) for pause in pauses) or ruling.hold(waiting.lane) is not None:
                 continue
             free_at = await self._free_at(ruling, waiting.lane, now)
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
@@ -262,6 +261,7 @@ class Dispatch:
     ) -> None:
         """Count what became of a letter, and learn from it about the relay, the campaign and the target."""
         if result is None:
+            self._consequences.look()
             return
         if isinstance(result, Refrained):
             sent.states[State.HELD] += 1

@@ -135,10 +135,10 @@ async def _resend(ledger: Ledger, ruling: Ruling, now: int) -> int:
 
 async def _expire(ledger: Ledger, ruling: Ruling, retry: Retry, is_down: bool, now: int) -> int:
     expired = 0
-    paused = {pause.scope for pause in await ledger.pauses()}
+    pauses = await ledger.pauses()
     for campaign in ruling.campaigns.values():
         over = is_over(campaign, now)
-        if not over and (is_down or paused & {"all", f"campaign:{campaign.id}"}):
+        if not over and (is_down or any(pause.stops(campaign.id) for pause in pauses)):
             continue  # a letter is not given up while nobody can send it
         before = None if over else int(now - retry.give_up_after)
         reason = "the campaign's deadline has passed" if over else "given up: it was deferred for too long"

@@ -143,8 +143,10 @@ async def dot(ledger: Ledger, due: Due, answer: Reply | Lost = YES, *, rcpt: Seq
     assert await settle(ledger, due, Stage.DOT, answer, rcpt=rcpt, now=now)
 
 
-async def let_go(ledger: Ledger, due: Due, state: State = State.QUEUED, who: Who = Who.WORKER, why: str = "") -> bool:
-    return await ledger.let_go(due, state, who, why, "detail", NOW)
+async def let_go(
+    ledger: Ledger, due: Due, state: State = State.QUEUED, who: Who = Who.WORKER, why: str = "", *, now: int = NOW
+) -> bool:
+    return await ledger.let_go(due, state, who, why, "detail", now)
 
 
 # -- looking

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -213,6 +214,34 @@ def beside(scene: Scene) -> Iterator[apsw.Connection]:
         yield db
     finally:
         db.close()
+
+
+@asynccontextmanager
+async def at(server: ScriptedServer, verb: str, do: Any) -> AsyncIterator[list[BaseException]]:
+    """Have another program act the first time that the server meets a verb, before it answers."""
+    problems: list[BaseException] = []
+    done = False
+
+    def act() -> None:
+        nonlocal done
+        if done or not server.seen[verb]:
+            return
+        done = True
+
+        def run() -> None:
+            try:
+                do()
+            except BaseException as problem:  # noqa: BLE001  told where the test waits
+                problems.append(problem)
+
+        # A thread with connections of its own, and the loop stands still meanwhile: the order of events is fixed.
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+
+    server.listen(act)
+    yield problems
+    assert done and problems == []
 
 
 def break_ledger(scene: Scene, column: str) -> None:

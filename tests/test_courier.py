@@ -13,9 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
-import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +33,7 @@ from tests.offices import (
     ONE_TARGET,
     SUBJECT,
     Scene,
+    at,
     at_work,
     beside,
     break_ledger,
@@ -351,34 +350,6 @@ async def test_the_mark_says_for_whom_the_dot_is_and_what_is_fixed(scene: Scene)
     assert standing(scene) == "in_doubt refused in_doubt"
 
 
-@asynccontextmanager
-async def at(server: ScriptedServer, verb: str, do: Any) -> AsyncIterator[list[BaseException]]:
-    """Have another program act the first time that the server meets a verb, before it answers."""
-    problems: list[BaseException] = []
-    done = False
-
-    def act() -> None:
-        nonlocal done
-        if done or not server.seen[verb]:
-            return
-        done = True
-
-        def run() -> None:
-            try:
-                do()
-            except BaseException as problem:  # noqa: BLE001  told where the test waits
-                problems.append(problem)
-
-        # A thread with connections of its own, and the loop stands still meanwhile: the order of events is fixed.
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-
-    server.listen(act)
-    yield problems
-    assert done and problems == []
-
-
 def recovered_by_another(path: Path) -> None:
     """What another worker does that takes this one for dead."""
 
@@ -451,14 +422,15 @@ async def test_an_answer_is_written_down_once_a_ledger_that_was_held_is_free(sce
 
 
 async def test_a_closed_ledger_lets_no_dot_leave(tmp_path: Path) -> None:
-    async with working(tmp_path) as scene, ScriptedServer() as server:
-        (due,) = await scene.claimed()
-        carrying = asyncio.create_task(carried(scene, settings_for(server), due))
-        await server.until(lambda: server.seen["data"] == 1)
-        scene.ledger.close()
-        with pytest.raises(MailerError, match="closed"):
-            await carrying
-        assert server.dots == {}
+    with pytest.raises(MailerError, match="closed"):  # so it ends, too
+        async with working(tmp_path) as scene, ScriptedServer() as server:
+            (due,) = await scene.claimed()
+            carrying = asyncio.create_task(carried(scene, settings_for(server), due))
+            await server.until(lambda: server.seen["data"] == 1)
+            scene.ledger.close()
+            with pytest.raises(MailerError, match="closed"):
+                await carrying
+            assert server.dots == {}
 
 
 # -- cancellation

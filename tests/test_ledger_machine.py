@@ -173,7 +173,7 @@ class Lives(RuleBasedStateMachine):
     def mark_at_once(self, which: tuple[bool, int]) -> None:
         """Both programs believe that an attempt is theirs; one dot may leave."""
         due = self.due(which)
-        is_ours = self.is_held_by(due) and due.letter not in self.marked
+        is_ours = self.is_held_by(due) and due.letter not in self.marked and not self.paused
         asked = (mark(ledger, due, now=self.now) for ledger in (self.ledger, self.other))
         assert sum(self.do(together(*asked))) == is_ours
         if is_ours:
@@ -186,7 +186,7 @@ class Lives(RuleBasedStateMachine):
         rcpt = [YES if recipient.role is Role.TO else others.pop() for recipient in asked]
         if YES not in rcpt:
             return  # there would be no dot
-        is_ours = self.is_held_by(due) and due.letter not in self.marked
+        is_ours = self.is_held_by(due) and due.letter not in self.marked and not self.paused
         assert self.do(mark(self.ledger, due, rcpt=rcpt, now=self.now)) == is_ours
         if is_ours:
             assert due.letter not in self.unanswered
@@ -283,7 +283,13 @@ class Lives(RuleBasedStateMachine):
         if name == "deadline":
             self.do(self.ledger.expire(CAMPAIGN, None, "too late", self.now, limit))
         else:
-            self.do(self.ledger.order(Selection(target=lane.target), ORDERS[name], "why", self.now, 0, limit))
+            obeyed = self.do(self.ledger.order(Selection(target=lane.target), ORDERS[name], "why", self.now, 0, limit))
+            assert name in {"hold", "cancel"} or not obeyed.in_hand
+            stands = states(self.ledger)
+            for letter in [letter for letter in self.in_hand if stands[letter] != State.SENDING]:
+                assert name in {"hold", "cancel"} and letter not in self.marked
+                self.stood[letter] = State.QUEUED  # it was taken back, and stood there for a moment
+                del self.in_hand[letter]
 
     @rule(scope=SCOPES, is_lifted=st.booleans())
     def pause(self, scope: str, is_lifted: bool) -> None:

@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from mailer.cli.ground import STATES, campaign_of, configuration, hint, say
+from mailer.cli.ground import STATES, campaign_of, configuration, counted, hint, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
 from mailer.errors import UsageProblem
-from mailer.ledger import Selection
+from mailer.ledger import Obeyed, Selection
 
 _AT_ONCE = 1_000  # letters a transaction: a worker beside it never waits long
 _MEANT = {
     "hold": "Stop letters that wait, until a person releases them.",
     "release": "Let held letters go, whoever held them.",
     "retry": "Send letters again. Those that were refused, bounced, expired or cancelled; deferred ones at once.",
-    "cancel": "Never send these letters. One that is being sent just now is left alone.",
+    "cancel": "Never send these letters. One whose final dot is out is left alone, and told.",
 }
 
 
@@ -49,12 +49,14 @@ def _command(order: Order) -> click.Command:
         loaded = configuration(context)
         if chosen["campaign"]:
             campaign_of(loaded, chosen["campaign"])
-        moved = asyncio.run(_give(loaded, Selection(**chosen), order, why))
-        say(f"{moved} {'letter' if moved == 1 else 'letters'}: {order.state.replace('_', ' ')}.")
-        if not moved:
+        obeyed = asyncio.run(_give(loaded, Selection(**chosen), order, why))
+        say(f"{counted(obeyed.moved, 'letter')}: {order.state.replace('_', ' ')}.")
+        if obeyed.in_hand:
+            hint(f"{counted(obeyed.in_hand, 'letter')} being sent just now, left alone: give the order again in a moment.")
+        elif not obeyed.moved:
             states = ", ".join(sorted(state.replace("_", " ") for state in order.of))
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
-        elif order.state is State.QUEUED:
+        if obeyed.moved and order.state is State.QUEUED:
             hint("They go out with the next: mailer run")
 
     return command
@@ -80,16 +82,15 @@ def resolve(context: click.Context, letter: int, verdict: str | None, why: str) 
     say(f"Letter {letter}: {'accepted' if verdict == 'accepted' else 'queued'}.")
 
 
-async def _give(loaded: Configuration, selection: Selection, order: Order, why: str) -> int:
+async def _give(loaded: Configuration, selection: Selection, order: Order, why: str) -> Obeyed:
     from mailer.app import CLOCK, opened
 
     async with opened(loaded) as office:
-        moved, behind = 0, 0
+        obeyed = Obeyed()
         while True:
-            some, behind = await office.ledger.order(selection, order, why, CLOCK.seconds, behind, _AT_ONCE)
-            moved += some
-            if not behind:
-                return moved
+            obeyed += await office.ledger.order(selection, order, why, CLOCK.seconds, obeyed.behind, _AT_ONCE)
+            if not obeyed.behind:
+                return obeyed
 
 
 async def _resolve(loaded: Configuration, letter: int, accepted: bool, why: str) -> str:

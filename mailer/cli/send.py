@@ -149,9 +149,9 @@ async def _blocked(office: Office) -> list[str]:
         if refused := reasons.get((id, State.HELD, Reason.ADDRESS_REFUSED), 0):
             waits = f"{id}: {counted(refused, 'letter')} held, their address was refused"
             found.append(f"{waits}: {again(loaded, 'health')} names it; correct it, or release them")
-    lanes = {waiting.lane.campaign for waiting in await ledger.waiting()}
+    waiting_in = {waiting.lane.campaign for waiting in await ledger.waiting()}
     for pause in await ledger.pauses():
-        if lanes and (pause.scope == "all" or pause.scope.removeprefix("campaign:") in lanes):
+        if any(map(pause.stops, waiting_in)):
             found.append(told_pause(pause, loaded))
     return found
 

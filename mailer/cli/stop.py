@@ -20,7 +20,7 @@ _STOPS = ("relay", "ledger", "clock")  # what stops by itself, by the names that
 @click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def pause(context: click.Context, campaign: str | None, why: str) -> None:
-    """Stop sending at once: one campaign, or all. What is in hand is finished."""
+    """Stop sending at once: one campaign, or all. What is in hand goes back unsent, unless its last byte is on its way."""
     loaded = configuration(context)
     scope = f"campaign:{campaign_of(loaded, campaign)}" if campaign else "all"
     if asyncio.run(_pause(loaded, scope, why)):

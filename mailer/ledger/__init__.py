@@ -120,12 +120,16 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """One reason why sending stands: its scope, who ordered it and why."""
+    """One reason why sending stands: its scope ('all', 'campaign:ID', 'ledger', 'clock'), who ordered it and why."""
 
     scope: str
     who: str
     why: str
     at: int
+
+    def stops(self, campaign: str) -> bool:
+        """Whether letters of this campaign stand still because of it."""
+        return self.scope in {"all", "ledger", "clock", f"campaign:{campaign}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,21 @@ class Selection:
     file: int | None = None
     limit: int | None = None
     newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Obeyed:
+    """
+    What an order came to: letters moved, letters left alone because they were being sent, and the number of a letter to go on
+    behind; 0 when there are no more.
+    """
+
+    moved: int = 0
+    in_hand: int = 0
+    behind: int = 0
+
+    def __add__(self, more: Obeyed) -> Obeyed:
+        return Obeyed(self.moved + more.moved, self.in_hand + more.in_hand, more.behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,14 +262,13 @@ class Ledger(Protocol):
     async def claim(self, lane: Lane, limit: int, worker: str, relay: str, now: int) -> Sequence[Due]: ...
     async def count_due(self, now: int) -> int: ...
     async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]: ...
+    async def may_go(self, due: Due) -> bool: ...
     async def mark(self, due: Due, mark: Mark, now: int) -> bool: ...
     async def settle(self, due: Due, outcome: Outcome, then: Next, fixed: Fixed | None, now: int) -> bool: ...
     async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool: ...
 
     # -- a person's orders
-    async def order(
-        self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int
-    ) -> tuple[int, int]: ...
+    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> Obeyed: ...
     async def resolve(self, letter: int, *, accepted: bool, why: str, now: int, not_before: float) -> str: ...
 
     # -- reading

@@ -10,21 +10,23 @@ import apsw
 
 from mailer.campaign import Reason
 from mailer.delivery import ORDERS, Order, State, Who
-from mailer.ledger import Selection
+from mailer.ledger import Obeyed, Selection
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import move, packed, unpacked
+from mailer.ledger.moves import close_attempt, move, packed, unpacked
 from mailer.outcome import Recipient, Role, Standing
 
-# A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all.
+# A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all. What is
+# being sent was just now in another state, for another reason: whoever would stop those must hear of it.
 _ORDERED = """
 SELECT l.id, l.state, l.attempt, l.recipients FROM letter l JOIN signature s ON s.id = l.signature
 WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter)
     AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target)
-    AND (:state = '' OR l.state = :state) AND (:reason = '' OR l.reason = :reason)
+    AND ((:state IN ('', l.state) AND :reason IN ('', l.reason)) OR (:stops AND l.state = 'sending'))
     AND (:file IS NULL OR s.file = :file) AND (:sends = 0 OR s.sealed IS NOT NULL)
     AND (l.state <> 'cancelled' OR NOT EXISTS (SELECT 1 FROM attempt WHERE letter = l.id AND marked_at IS NOT NULL))
 ORDER BY l.id LIMIT :limit
 """
+_MARKED = "SELECT 1 FROM attempt WHERE letter = ? AND number = ? AND marked_at IS NOT NULL"
 _MARKED_AT = "SELECT max(marked_at) FROM attempt WHERE letter = ?"
 _KEEP = "UPDATE letter SET recipients = ? WHERE id = ?"
 _AFRESH = """
@@ -40,18 +42,18 @@ _SETTLED = frozenset({Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED})
 
 
 class OrderingPart:
-    """A person's orders, each recorded with its reason. A letter that is being sent just now is left alone."""
+    """A person's orders, each recorded with its reason. A letter whose dot mark stands is left alone, and counted."""
 
     _engine: Engine
 
-    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> tuple[int, int]:
+    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> Obeyed:
         """
         Give an order about the letters that are meant and whose state allows it, at most `limit` behind a number.
 
-        Gives how many moved, and the number to go on behind (0 when there are no more).
+        One that is claimed and not yet marked is taken back first: its mark will find no row, and no dot leaves.
         """
 
-        def work(db: apsw.Connection) -> tuple[int, int]:
+        def work(db: apsw.Connection) -> Obeyed:
             values = {
                 "behind": behind,
                 "letter": selection.letter,
@@ -61,16 +63,20 @@ class OrderingPart:
                 "reason": selection.reason,
                 "file": selection.file,
                 "sends": order.state is State.QUEUED,
+                "stops": order.stops,
                 "limit": limit,
             }
             found: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
             if order is ORDERS["release"]:
                 _believe_again(db, selection, [row[0] for row in found])
-            moved = sum(_obey(db, row, order, why, now) for row in found)
-            return moved, int(found[-1][0]) if len(found) == limit else 0
+            is_any = not selection.reason and selection.state in {"", State.SENDING}
+            sent = [row for row in found if order.stops and row[1] == State.SENDING]
+            in_hand = {row[0] for row in sent if not (is_any and _take_back(db, row, now))}
+            moved = sum(_obey(db, row, order, why, now) for row in found if row[0] not in in_hand)
+            return Obeyed(moved, len(in_hand), int(found[-1][0]) if len(found) == limit else 0)
 
-        moved, on = await self._engine.run(work)
-        return moved, on
+        obeyed: Obeyed = await self._engine.run(work)
+        return obeyed
 
     async def resolve(self, letter: int, *, accepted: bool, why: str, now: int, not_before: float) -> str:
         """
@@ -115,8 +121,20 @@ def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[
     db.executemany(_FORGET, [(letter, Reason.ADDRESS_REFUSED) for letter in letters])
 
 
+def _take_back(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
+    """Take a claimed letter out of its worker's hands, as if it had been let go; not one whose dot mark stands."""
+    letter, _, attempt, _ = row
+    if rows(db, _MARKED, (letter, attempt)):
+        return False
+    why = "taken back by an order"
+    close_attempt(db, letter, attempt, "unsent", why, now)
+    return move(db, (letter, State.SENDING, attempt), State.QUEUED, Who.PERSON, why, now, at=now, told={"attempt": attempt})
+
+
 def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> bool:
     letter, state, attempt, recipients = row
+    if state == State.SENDING:
+        state = State.QUEUED  # it was taken back
     if State(state) not in order.of:
         return False
     if order.state is State.QUEUED:

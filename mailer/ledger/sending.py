@@ -35,10 +35,12 @@ RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried
     recipients, deaths, signature
 """
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
-_MARK = """
-UPDATE attempt SET marked_at = ?, marked = ? WHERE letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
-    AND EXISTS (SELECT 1 FROM letter WHERE id = attempt.letter AND state = 'sending' AND attempt = attempt.number)
+_MAY_GO = """
+letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
+    AND EXISTS (SELECT 1 FROM letter WHERE id = attempt.letter AND state = 'sending' AND letter.attempt = attempt.number
+        AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign)))
 """
+_MARK = f"UPDATE attempt SET marked_at = ?, marked = ? WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
 _FIX = "UPDATE letter SET date = ?, edition = ?, language = ?, sha256 = ? WHERE id = ? AND sha256 IS NULL"
 _SETTLE = """
 UPDATE attempt SET settled_at = ?, verdict = ?, stage = ?, scope = ?, reason = ?, answer = ?, recipients = ?
@@ -72,11 +74,16 @@ class SendingPart:
         found = await self._engine.run(lambda db: rows(db, sql, (*addresses, since)))
         return [row[0] for row in found]
 
+    async def may_go(self, due: Due) -> bool:
+        """Whether a mark would be given now: no order took the letter back, and nothing is paused."""
+        sql = f"SELECT 1 FROM attempt WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
+        return bool(await self._engine.run(lambda db: rows(db, sql, (due.letter, due.attempt))))
+
     async def mark(self, due: Due, mark: Mark, now: int) -> bool:
         """
         Make durable that the dot may leave from now on, and for whom.
 
-        False means that this attempt is not ours any more: close the connection, send no dot.
+        False means that this attempt is not ours any more, or that sending was paused: close the connection, send no dot.
         """
 
         def work(db: apsw.Connection) -> bool:

@@ -1,0 +1,121 @@
+"""
+What a person orders while letters go out: once it is said to be done, no final dot leaves against it.
+
+One connection and six letters, of which the first is in hand and the next are claimed; the order comes from another program at
+a given step of the first letter, while the server has not answered yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mailer.delivery import ORDERS, Who
+from mailer.ledger import Obeyed, Selection
+from mailer.ledger.sqlite import SqliteLedger
+from tests.installed import Place, started
+from tests.offices import NOON, Scene, at, working
+from tests.relays import TO, settings_for
+from tests.servers.rules import Drip, Rule
+from tests.servers.scripted import Reply as Say
+from tests.servers.scripted import ScriptedServer
+from tests.servers.spawned import SpawnedServer
+
+
+@pytest.fixture
+async def scene(tmp_path):
+    async with working(tmp_path, 6) as made:
+        yield made
+
+
+def by_another_program(scene: Scene, order: str, selection: Selection | None = None) -> list[Obeyed]:
+    """Give an order, or pause everything, over a ledger of one's own."""
+    heard: list[Obeyed] = []
+
+    async def give() -> None:
+        ledger = SqliteLedger(Path(scene.office.configuration.ledger))
+        try:
+            if order == "pause":
+                await ledger.pause("all", Who.PERSON, "stop", NOON)
+            else:
+                heard.append(await ledger.order(selection or Selection(campaign="c"), ORDERS[order], "why", NOON, 0, 100))
+        finally:
+            ledger.close()
+
+    asyncio.run(give())
+    return heard
+
+
+@pytest.mark.parametrize(
+    ("order", "verb", "taken", "left"),
+    [
+        ("cancel", "data", 0, {"cancelled": 6}),
+        ("cancel", "dot", 1, {"accepted": 1, "cancelled": 5}),
+        ("hold", "data", 0, {"held": 6}),
+        ("hold", "dot", 1, {"accepted": 1, "held": 5}),
+        ("pause", "data", 0, {"queued": 6}),
+        ("pause", "dot", 1, {"accepted": 1, "queued": 5}),
+    ],
+)
+async def test_behind_an_order_no_dot_leaves_against_it(scene, order, verb, taken, left) -> None:
+    heard: list[Obeyed] = []
+    async with ScriptedServer() as server:
+        async with at(server, verb, lambda: heard.extend(by_another_program(scene, order))):
+            await scene.send(settings_for(server))
+        assert len(server.taken) == len(server.dotted) == taken
+        # What could not be sent any more costs one body, and not one for each letter that was claimed.
+        assert server.seen["data"] <= taken + 1
+    assert scene.states() == Counter(left)
+    assert heard == ([] if order == "pause" else [Obeyed(6 - taken, taken)])
+    scene.assert_sound()
+
+
+async def test_one_letter_that_is_claimed_can_be_cancelled_alone(scene) -> None:
+    async with ScriptedServer() as server:
+        async with at(server, "dot", lambda: by_another_program(scene, "cancel", Selection(letter=3))):
+            await scene.send(settings_for(server))
+        assert len(server.taken) == 5
+    assert scene.one(3).state == "cancelled"
+    assert scene.states() == Counter({"accepted": 5, "cancelled": 1})
+    scene.assert_sound()
+
+
+async def test_an_answer_about_what_was_taken_back_counts_for_nothing(scene) -> None:
+    unknown = Rule("rcpt", Say("550 5.1.1 no such user"), recipient=TO)
+    async with ScriptedServer([unknown]) as server, at(server, "rcpt", lambda: by_another_program(scene, "cancel")):
+        sent = await scene.send(settings_for(server))
+    assert not sent.states
+    assert scene.states() == Counter({"cancelled": 6})
+    assert await scene.ledger.streaks() == []
+    scene.assert_sound()
+
+
+async def test_what_was_paused_goes_out_once_it_is_resumed(scene) -> None:
+    async with ScriptedServer() as server:
+        async with at(server, "data", lambda: by_another_program(scene, "pause")):
+            await scene.send(settings_for(server))
+        await scene.ledger.resume("all", "go", NOON)
+        await scene.send(settings_for(server))
+        assert len(server.taken) == len(server.dotted) == 6
+    assert scene.states() == Counter({"accepted": 6})
+
+
+def test_an_order_beside_a_run_says_what_it_could_not_reach(tmp_path) -> None:
+    place = Place(tmp_path / "here", "pace: none\napproval: none\n")
+    slowly = Rule("dot", Drip("250 2.0.0 taken\r\n", seconds=0.5), nth=1)
+    with SpawnedServer(tmp_path / "far-side", [slowly]) as server:
+        place.relay(server.port)
+        place.drop(6)
+        with started(place.root, "run") as run:
+            server.wait_for("dot", 1)
+            said = place.mailer("cancel", "--campaign", "c", "--why", "wrong text")
+            assert (said.code, said.out) == (0, "5 letters: cancelled.\n")
+            assert said.err == "1 letter being sent just now, left alone: give the order again in a moment.\n"
+            run.process.communicate(timeout=60)
+        assert len(server.taken()) == 1
+    assert place.letters("accepted") == 1
+    assert place.letters("cancelled") == 5
+    assert place.mailer("verify").code == 0
