@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from mailer import chain, recovery
 from mailer.blotter import Blotter
-from mailer.delivery import RESTORED, Who
+from mailer.delivery import RESTORED, Retry, Who
 from mailer.errors import CannotSend
 from mailer.highwater import HighWater
 from mailer.journal import Journal
@@ -109,10 +109,14 @@ async def trust_ledger(
     return sum(count for (_, _, reason), count in ledger.reasons().items() if reason == RESTORED)
 
 
-async def trust_clock(ledger: Ledger, why: str, now: int) -> bool:
+async def trust_clock(ledger: Ledger, retry: Retry, why: str, now: int) -> bool:
     """
     A person says that the clock is right now; True if it had stopped anything.
 
-    The journal tells so at the time as it is now, from which on it counts.
+    The journal tells so at the time as it is now, from which on it counts. What was put off by a clock that was ahead is put
+    off no longer than it ever may be.
     """
+    if not any(pause.scope == CLOCK for pause in await ledger.pauses()):
+        return False
+    await ledger.bring_back(now, int(now + retry.max * (1 + retry.jitter)))
     return await ledger.resume(CLOCK, why, now)

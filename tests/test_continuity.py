@@ -30,7 +30,24 @@ from mailer.ledger import Ledger
 from mailer.pace import Breaker
 from tests import ledgers
 from tests.installed import TIMEOUT, Place
-from tests.ledgers import CAMPAIGN, DAY, LANE, LATER, LEDGERS, NOW, assert_sound, claim, dot, mark, one, put, states
+from tests.ledgers import (
+    CAMPAIGN,
+    DAY,
+    HEAD,
+    LANE,
+    LATER,
+    LEDGERS,
+    NOW,
+    RELAY,
+    RETRY,
+    assert_sound,
+    claim,
+    dot,
+    mark,
+    one,
+    put,
+    states,
+)
 from tests.servers.spawned import SpawnedServer
 
 
@@ -229,6 +246,27 @@ async def test_a_line_that_goes_back_stops_the_clock_once_and_a_person_s_word_is
     assert await ledger.resume("clock", "set by hand", NOW)
     await ledger.resume("all", "supper is over", NOW)
     assert await ledger.pauses() == []
+
+
+async def test_times_of_a_clock_that_was_ahead_do_not_keep_letters_back_once_it_is_right(ledger: Ledger):
+    """It stood a year ahead: what was deferred, handed over, stopped and failed then is no matter of next year."""
+    ahead, most = NOW + 365 * DAY, RETRY.max
+    (letter, soon) = await put(ledger, 2)
+    (due, other) = await claim(ledger, now=ahead)
+    await dot(ledger, due, LATER, now=ahead)
+    await ledger.let_go(other, State.QUEUED, Who.WORKER, "", "", ahead)
+    await ledger.keep_breaker(RELAY, Breaker().failed(ahead, "down").failed(ahead, "down").failed(ahead, "down"), ahead)
+    await ledger.pause("campaign:another", Who.PERSON, "stop", ahead)
+    assert await continuity.trust_clock(ledger, RETRY, "it was a year ahead", NOW) is False
+    await ledger.pause("clock", Who.RULE, "ahead", NOW)
+    assert await continuity.trust_clock(ledger, RETRY, "it was a year ahead", NOW)
+    assert [pause.at for pause in await ledger.pauses()] == [NOW]
+    assert {w.due_at <= NOW + most * (1 + RETRY.jitter) for w in await ledger.waiting()} == {True}
+    claimed = await claim(ledger, now=int(NOW + most * (1 + RETRY.jitter)))
+    assert {due.letter: due.first_tried_at for due in claimed} == {letter: NOW, soon: None}
+    assert (await ledger.breaker(RELAY)).not_before <= NOW + DAY
+    assert await ledger.sent_to([HEAD], NOW - 3_600) == [NOW]
+    assert_sound(ledger, dict.fromkeys([letter, soon], State.QUEUED))
 
 
 def test_a_clock_that_is_set_in_mid_run_ends_it_behind_the_letters_in_hand(tmp_path):

@@ -76,7 +76,7 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
             case continuity.LEDGER:
                 lifted = await _trust_ledger(office, why)
             case continuity.CLOCK:
-                lifted = await continuity.trust_clock(ledger, why, now)
+                lifted = await continuity.trust_clock(ledger, loaded.retry, why, now)
             case _:
                 lifted = await ledger.resume(scope, why, now)
         return lifted, [told_pause(pause, loaded) for pause in await ledger.pauses()]

@@ -17,7 +17,9 @@ from mailer.ledger import Approval, Lane, Pause
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import write_journal
 from mailer.outcome import Sign
-from mailer.pace import Breaker, Streak
+from mailer.pace import HOUR, Breaker, Streak
+
+DAY = 24 * HOUR
 
 # Other addresses than those that were refused begin a new streak.
 _LENGTHEN = """
@@ -28,6 +30,14 @@ RETURNING length, passes
 """
 
 _INSTALL = "INSERT INTO install (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_AHEAD = (
+    "UPDATE letter SET next_attempt_at = :latest WHERE state IN ('queued', 'deferred') AND next_attempt_at > :latest",
+    "UPDATE letter SET first_tried_at = :now WHERE state IN ('queued', 'deferred', 'held') AND first_tried_at > :now",
+    "UPDATE sent SET at = :now WHERE at > :now",
+    "UPDATE pause SET at = min(at, :now), since = min(since, :now)",
+    # A limit of the relay's may last a day, no outage does.
+    "UPDATE relay SET not_before = min(not_before, :tomorrow), down_since = min(down_since, :now)",
+)
 _STOPPED = "SELECT scope FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || ?)"
 _NOT_COUNTED = """
 UPDATE letter SET first_tried_at = first_tried_at + :now - max(first_tried_at, :since)
@@ -112,6 +122,18 @@ class StandingPart:
             return True
 
         return bool(await self._engine.run(work))
+
+    async def bring_back(self, now: int, latest: int) -> None:
+        """
+        Bring back the times of a clock that was ahead: nothing has happened behind `now`, and no letter is due behind `latest`
+        (both in seconds since 1970).
+        """
+
+        def work(db: apsw.Connection) -> None:
+            for sql in _AHEAD:
+                db.execute(sql, {"now": now, "latest": latest, "tomorrow": now + DAY})
+
+        await self._engine.run(work)
 
     async def begin_sending(self, relay: str, worker: str, now: int) -> None:
         """Letters go out from here on: told before the first does, so that no older copy of the ledger looks like this one."""
