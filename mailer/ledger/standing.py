@@ -32,7 +32,6 @@ RETURNING length, passes
 _INSTALL = "INSERT INTO install (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _AHEAD = (
     "UPDATE letter SET next_attempt_at = :latest WHERE state IN ('queued', 'deferred') AND next_attempt_at > :latest",
-    "UPDATE letter SET first_tried_at = :now WHERE state IN ('queued', 'deferred', 'held') AND first_tried_at > :now",
     "UPDATE sent SET at = :now WHERE at > :now",
     "UPDATE pause SET at = min(at, :now), since = min(since, :now)",
     # A limit of the relay's may last a day, no outage does.
