@@ -71,13 +71,21 @@ async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
     return found
 
 
-def disagreements(ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, was_at_work: bool) -> Iterator[str]:
-    """Where ledger, journal, high-water mark and queue folders do not agree; nothing if they do."""
+def disagreements(
+    ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, was_at_work: bool, is_at_work: bool
+) -> Iterator[str]:
+    """
+    Where ledger, journal, high-water mark and queue folders do not agree; nothing if they do.
+
+    `was_at_work`: a worker has begun here before; `is_at_work`: one is here just now, and what it has in hand is no difference.
+    """
     yield from ledger.disagreements()
     if problem := high_water.disagreement(was_at_work=was_at_work):
         yield problem
     if problem := journal.disagreement():
         yield problem
+    if is_at_work:
+        return
     claims = {claimed.id for claimed in spool.claimed()}
     for claim in sorted(claims):
         yield f"claimed/{claim}…: a file was left in the middle of being taken in; mailer run finishes it"

@@ -94,27 +94,36 @@ class Journal:
         return aside
 
     def disagreement(self) -> str:
-        """Follow the file and the table side by side from their first lines; where they part, or an empty text."""
+        """
+        Follow the file and the table side by side from their first lines; where they part, or an empty text.
+
+        Beside a worker too: what it commits and appends meanwhile is no difference.
+        """
         last: Link | None = None
+        is_behind = False  # it is appended after the commits: from a line on that it has not, it says nothing
         try:
-            with open(self._path, encoding="utf-8", errors="replace") as file:
-                for link in self._links():
-                    followed = check([link.line], last)
-                    if not isinstance(followed, Link):
-                        return f"the journal's table, line {link.seq}: {followed.why if followed else 'it is empty'}"
-                    last = followed
-                    # The file may be behind: it is appended after the commits, and caught up on every start.
-                    line = file.readline()
-                    if line.endswith("\n") and line.removesuffix("\n") != link.line:
-                        return f"{self._path}:{link.seq}: this line is not what the ledger says"
-                if rest := file.readline():
-                    return f"{self._path}: it goes on behind the ledger's last line: {rest[:80].rstrip()}"
+            with open(self._path, "rb") as file:
+                while True:
+                    for link in self._links(last.seq if last else 0):
+                        followed = check([link.line], last)
+                        if not isinstance(followed, Link):
+                            return f"the journal's table, line {link.seq}: {followed.why if followed else 'it is empty'}"
+                        last = followed
+                        line = b"" if is_behind else file.readline()
+                        is_behind = not line.endswith(b"\n")
+                        if not is_behind and line != link.line.encode() + b"\n":
+                            return f"{self._path}:{link.seq}: this line is not what the ledger says"
+                    start = file.tell()
+                    if is_behind or not (rest := file.readline()):
+                        return ""
+                    if not self._read(last.seq if last else 0, 1):
+                        shown = rest[:80].decode("utf-8", "replace").rstrip()
+                        return f"{self._path}: it goes on behind the ledger's last line: {shown}"
+                    file.seek(start)  # the table has grown since our last look
         except OSError as problem:
             return f"{self._path}: the journal's file cannot be read ({problem.strerror})"
-        return ""
 
-    def _links(self) -> Iterator[Link]:
-        behind = 0
+    def _links(self, behind: int) -> Iterator[Link]:
         while links := self._read(behind, _CHUNK):
             yield from links
             behind = links[-1].seq

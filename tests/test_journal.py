@@ -65,6 +65,44 @@ def follow(path: Path, table: Table) -> int:
     return journal.catch_up()
 
 
+def test_beside_a_worker_the_file_and_the_table_agree(path: Path, table: Table) -> None:
+    """It goes on at the worst moments: its commit comes behind our look at the table, its line before our look at the file."""
+    follow(path, table)
+    more = forged("four", "five", "six", behind=table.lines[-1])
+
+    def read(behind: int, limit: int) -> Sequence[Link]:
+        found = table.read(behind, limit)
+        if not found and more:
+            table.lines.append(more.pop(0))
+            path.write_text(table.text())
+        return found
+
+    assert Journal(path, read).disagreement() == ""
+    assert not more
+
+
+@pytest.mark.parametrize("written", [0, 1, 20])
+def test_beside_a_worker_the_file_may_be_behind_and_be_appended_meanwhile(path: Path, table: Table, written: int) -> None:
+    """A part of its next line stands there at our look, and all of it a moment later."""
+    follow(path, table)
+    whole = path.read_text()
+    table.lines += forged("four", "five", behind=table.lines[-1])
+    path.write_text(whole + table.lines[3].line[:written])
+
+    def read(behind: int, limit: int) -> Sequence[Link]:
+        if behind == 4:
+            path.write_text(table.text())
+        return table.read(behind, 1)
+
+    assert Journal(path, read).disagreement() == ""
+
+
+def test_a_line_that_no_table_has_is_told_though_its_length_fits(path: Path, table: Table) -> None:
+    follow(path, table)
+    lay(path, table.text() + forged("four", behind=table.lines[-1])[0].line[:10])
+    assert "goes on behind" in Journal(path, table.read).disagreement()
+
+
 def lay(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -73,12 +111,12 @@ def lay(path: Path, content: str | bytes) -> None:
 # -- the file follows the table
 
 
-def test_a_new_file_gets_all_that_the_table_has(path, table):
+def test_a_new_file_gets_all_that_the_table_has(path: Path, table: Table) -> None:
     assert follow(path, table) == 3
     assert path.read_text() == table.text()
 
 
-def test_a_file_gets_what_is_new_and_nothing_twice(path, table):
+def test_a_file_gets_what_is_new_and_nothing_twice(path: Path, table: Table) -> None:
     journal = Journal(path, table.read)
     journal.open()
     assert [journal.catch_up(), journal.catch_up()] == [3, 0]
@@ -95,7 +133,7 @@ def test_more_than_one_portion_is_written_whole(path):
     assert path.read_text() == table.text()
 
 
-def test_its_file_is_for_its_owner_to_write(path, table):
+def test_its_file_is_for_its_owner_to_write(path: Path, table: Table) -> None:
     before = os.umask(0)
     try:
         follow(path, table)
@@ -189,7 +227,7 @@ def test_a_file_ahead_of_the_table_means_a_restored_ledger(path, table, kept):
     assert "ahead of the ledger" in str(refused(path, Table(table.lines[:kept])))
 
 
-def test_a_file_that_differs_from_the_table_means_another_ledger(path, table):
+def test_a_file_that_differs_from_the_table_means_another_ledger(path: Path, table: Table) -> None:
     follow(path, table)
     assert "different stories" in str(refused(path, Table(forged("one", "two", "drei"))))
     assert "different stories" in str(refused(path, Table(forged("one", "two", "drei", "four"))))
@@ -205,7 +243,7 @@ def test_a_last_line_that_is_none_of_ours_is_said_and_nothing_is_sent(path, tabl
     assert "the file was changed" in str(refused(path, table))
 
 
-def test_bytes_that_are_no_text_are_none_of_our_lines(path, table):
+def test_bytes_that_are_no_text_are_none_of_our_lines(path: Path, table: Table) -> None:
     lay(path, b'{"seq":1,"event":"\xff"}\n')
     refused(path, table)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from mailer.instance import Lock
 from tests.installed import Place
 
 
@@ -60,6 +61,18 @@ DIFFERENCES: dict[str, tuple[Callable[[Path], None], str]] = {
         sql("UPDATE file SET state = 'reading' WHERE id = 1"),
         "file 1 was being taken in, and is not in claimed/ any more",
     ),
+    "a signature without a letter": (
+        sql("DELETE FROM attempt WHERE letter = 2", "DELETE FROM letter WHERE id = 2"),
+        "signature 2 has no letter",
+    ),
+    "a signature that is gone": (
+        sql("DELETE FROM attempt WHERE letter = 2", "DELETE FROM letter WHERE id = 2", "DELETE FROM signature WHERE id = 2"),
+        "file 1: 3 signatures were taken in, 2 are there",
+    ),
+    "a letter that is gone": (
+        sql("DELETE FROM attempt WHERE letter = 2", "DELETE FROM letter WHERE id = 2"),
+        "letter 2 is not there, but the journal says accepted",
+    ),
     "a row that names nobody": (sql("PRAGMA foreign_keys = OFF", "DELETE FROM signature WHERE id = 1"), "table letter, row 1"),
 }
 
@@ -78,6 +91,14 @@ def test_each_difference_is_told_and_nothing_is_changed(place, difference):
     assert said.code == 1
     assert sentence in said.out, said.out
     assert (place.root / "var/journal.jsonl").read_bytes() == before
+
+
+def test_beside_a_worker_a_file_that_it_is_taking_in_is_no_difference(place):
+    claimed(place.root / "var")
+    with Lock(place.root / "var/lock") as lock:
+        assert lock.acquire()
+        assert place.mailer("verify").code == 0
+    assert place.mailer("verify").code == 1
 
 
 def test_a_claimed_file_is_finished_by_the_next_run(place):

@@ -50,10 +50,12 @@ async def _health(loaded: Configuration) -> list[str]:
 async def _verify(loaded: Configuration) -> list[str]:
     from mailer import health
     from mailer.app import opened, spool_of
+    from mailer.instance import Lock
     from mailer.journal import Journal
 
     async with opened(loaded) as office:
         journal = Journal(loaded.journal, office.ledger.journal)
         marks = journal, office.high_water, spool_of(loaded)
         was_at_work = "place" in await office.ledger.installed()
-        return list(health.disagreements(office.ledger, *marks, was_at_work=was_at_work))
+        is_at_work = Lock(loaded.keys.parent / "lock").is_held()
+        return list(health.disagreements(office.ledger, *marks, was_at_work=was_at_work, is_at_work=is_at_work))

@@ -36,6 +36,17 @@ _UNTOLD = f"""{_TOLD}
 SELECT id, state, 'nothing of it' FROM letter WHERE state NOT IN ('queued', 'held', 'by_hand', 'sending')
     AND id NOT IN (SELECT letter FROM told) LIMIT 20
 """  # noqa: S608  both parts are ours
+# What a reading had brought and a later one did not is forgotten, and told as `dropped` by the line of its file.
+_GONE = f"""{_TOLD}
+SELECT letter, 'not there', state FROM told WHERE letter NOT IN (SELECT id FROM letter)
+    AND NOT EXISTS (SELECT 1 FROM journal WHERE json_extract(line, '$.dropped') IS NOT NULL) LIMIT 20
+"""  # noqa: S608  both parts are ours
+_UNWRITTEN = "SELECT id FROM signature s WHERE NOT EXISTS (SELECT 1 FROM letter WHERE signature = s.id) LIMIT 20"
+_UNCOUNTED = """
+SELECT id, taken, coalesce(there, 0)
+    FROM file LEFT JOIN (SELECT file AS of, count(*) AS there FROM signature GROUP BY file) ON of = file.id
+    WHERE state = 'done' AND taken <> coalesce(there, 0) LIMIT 20
+"""
 _UNBACKED = """
 SELECT l.id FROM letter l WHERE l.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.letter = l.id
     AND a.marked_at IS NOT NULL AND a.verdict IN ('accepted', 'in_doubt', 'deferred')) LIMIT 20
@@ -134,9 +145,13 @@ class ReadingPart:
                 yield f"the ledger's file: {problem}"
         for table, row, *_ in self._query("PRAGMA foreign_key_check"):
             yield f"table {table}, row {row}: it names a row that is not there"
-        for sql in (_OTHERWISE, _UNTOLD):
+        for sql in (_OTHERWISE, _UNTOLD, _GONE):
             for letter, state, told in self._query(sql):
                 yield f"letter {letter} is {state}, but the journal says {told}"
+        for (signature,) in self._query(_UNWRITTEN):
+            yield f"signature {signature} has no letter"
+        for file, taken, there in self._query(_UNCOUNTED):
+            yield f"file {file}: {taken} signatures were taken in, {there} are there"
         for (letter,) in self._query(_UNBACKED):
             yield f"letter {letter} is accepted, but no attempt of it reached the dot"
 

@@ -115,7 +115,7 @@ def _take(db: apsw.Connection, place: tuple[int, int], campaign: str, domain: st
 
 
 def _write_letters(db: apsw.Connection, signature: int, campaign: str, domain: str, entry: Entry, now: int) -> None:
-    first = (rows(db, "SELECT max(id) FROM letter")[0][0] or 0) + 1
+    first = 1 + sum(seq for (seq,) in rows(db, "SELECT seq FROM sqlite_sequence WHERE name = 'letter'"))
     for number, new in enumerate(entry.letters, first):
         values = {
             "id": number,

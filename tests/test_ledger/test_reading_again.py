@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.delivery import State
+from mailer.delivery import ORDERS, State
 from mailer.ledger import Count, Entry, Ledger, Selection
 from tests.ledgers import CAMPAIGN, DOMAIN, NOW, assert_sound, begin, claim, dot, entry, new, one, states, told
 
@@ -30,6 +30,19 @@ async def test_a_row_that_the_last_reading_does_not_bring_is_forgotten(ledger):
     assert told(ledger, "file")[-1]["dropped"] == 1
     assert await read(ledger, await begin(ledger, claim="02"), half_written) == [True]  # it is nobody that is known
     assert_sound(ledger, dict.fromkeys(states(ledger), State.QUEUED))
+
+
+async def test_a_number_that_a_person_may_have_written_down_is_no_other_letter_s(ledger):
+    """A letter was held while its file was being read, and is not in it any more; the next file's letter is another one."""
+    file = await begin(ledger)
+    await read(ledger, file, entry(1), entry(2))
+    (_, gone) = sorted(states(ledger))
+    await ledger.order(Selection(letter=gone), ORDERS["hold"], "he asked", NOW, 0, 10)
+    assert await read(ledger, file, entry(1)) == [True]
+    await ledger.end_file(file, "done", Count(1, 1, 0, 0), "", NOW)
+    await read(ledger, await begin(ledger, claim="02"), entry(3))
+    assert gone not in states(ledger)
+    assert list(ledger.disagreements()) == []
 
 
 async def test_a_row_that_moved_within_its_file_is_the_same_row(ledger):

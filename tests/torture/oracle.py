@@ -329,7 +329,7 @@ def _books(
     journal = Journal(loaded.journal, ledger.journal)
     if is_quiet or loaded.journal.exists():
         high_water = HighWater(Path(loaded.ledger).parent / "high-water", ledger.link)
-        for sentence in health.disagreements(ledger, journal, high_water, spool, was_at_work=is_quiet):
+        for sentence in health.disagreements(ledger, journal, high_water, spool, was_at_work=is_quiet, is_at_work=False):
             if is_quiet or not sentence.startswith("claimed/"):
                 yield Violation(BOOKS, sentence)
     try:

@@ -98,7 +98,7 @@ CREATE TABLE signature (
 
 -- One row a letter; a notice (receipt, digest, alarm) is carried by the same attempts and is never counted as a letter.
 CREATE TABLE letter (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: people write it down, and the journal knows it
     kind            TEXT NOT NULL DEFAULT 'letter' CHECK (kind IN ('letter', 'notice')),
     campaign        TEXT NOT NULL REFERENCES campaign (id),
     signature       INTEGER REFERENCES signature (id),
