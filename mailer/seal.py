@@ -18,7 +18,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -148,8 +147,3 @@ def _make(folder: Path, path: Path) -> None:
         sync_folder(folder)
     except OSError as problem:
         raise CannotWrite(f"{path}: a key cannot be written ({problem.strerror})") from problem
-
-
-def load_all(folder: Path, campaigns: Mapping[str, object], fingerprints: Mapping[str, str]) -> dict[str, Seal]:
-    """The seals of all configured campaigns; see `load`."""
-    return {campaign: load(folder, campaign, fingerprints.get(campaign)) for campaign in campaigns}

@@ -213,14 +213,6 @@ def test_a_key_that_another_program_has_made_meanwhile_is_kept(folder):
     assert os.listdir(folder) == ["kazakhstan.key"]
 
 
-def test_the_seals_of_all_campaigns_are_opened_or_none(folder):
-    first = seal.load(folder, "one", None)
-    opened = seal.load_all(folder, {"one": object(), "two": object()}, {"one": first.fingerprint})
-    assert set(opened) == {"one", "two"}
-    with pytest.raises(KeyProblem, match="three"):
-        seal.load_all(folder, {"one": object(), "three": object()}, {"three": "fingerprint"})
-
-
 # -- nothing shows a key
 
 

@@ -21,9 +21,11 @@ from mailer.log import counted
 
 STATES = tuple(str(state) for state in State)
 _INDENT = "  "
+_LONGEST = 200
 
 __all__ = [
     "STATES",
+    "Why",
     "again",
     "campaign_of",
     "configuration",
@@ -84,6 +86,23 @@ def told_pause(pause: Pause, loaded: Configuration) -> str:
     campaign = pause.scope.removeprefix("campaign:") if pause.scope != "all" else ""
     what = f"resume {campaign} --why TEXT" if campaign else "resume --why TEXT"
     return f"paused: {campaign or 'all sending'} ({pause.why}): {again(loaded, what)}"
+
+
+class Why(click.ParamType[str]):
+    """
+    A person's reason for an order: one line, kept in the journal for good and shown to everybody who looks; so it names nobody.
+    """
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The line as it is kept."""
+        text = value.strip()
+        if not text or not text.isprintable() or len(text) > _LONGEST:
+            self.fail(f"say it in one line of 1 to {_LONGEST} characters", param, ctx)
+        if "@" in text:
+            self.fail("it stays in the journal for good, where no person is named: leave the address out", param, ctx)
+        return text
 
 
 def say(text: str = "") -> None:

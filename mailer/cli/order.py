@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mailer.cli.ground import STATES, campaign_of, configuration, counted, hint, say
+from mailer.cli.ground import STATES, Why, campaign_of, configuration, counted, hint, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
 from mailer.errors import UsageProblem
@@ -26,7 +26,7 @@ _MEANT = {
 def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     """The ways to say which letters are meant."""
     for option in (
-        click.option("--why", required=True, metavar="TEXT", help="Written down with each letter."),
+        click.option("--why", required=True, type=Why(), metavar="TEXT", help="Written down with each letter."),
         click.option("--file", type=int, metavar="N", help="Letters of the signatures of this file (its number in the log)."),
         click.option("--reason", default="", help="Letters with this reason."),
         click.option("--state", type=click.Choice(STATES), metavar="STATE", help="Letters in this state."),
@@ -69,7 +69,7 @@ hold, release, retry, cancel = (_command(ORDERS[name]) for name in ("hold", "rel
 @click.argument("letter", type=int, metavar="ID")
 @click.option("--accepted", "verdict", flag_value="accepted", help="There is evidence that the relay took it.")
 @click.option("--resend", "verdict", flag_value="resend", help="Send it again, with the same bytes and Message-ID.")
-@click.option("--why", required=True, metavar="TEXT", help="The evidence, or who decided; written down.")
+@click.option("--why", required=True, type=Why(), metavar="TEXT", help="The evidence, or who decided; written down.")
 @click.pass_context
 def resolve(context: click.Context, letter: int, verdict: str | None, why: str) -> None:
     """End one letter's doubt by your word. Possible once the server can no longer answer."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mailer.app import Office
-from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, say, told_pause
 from mailer.config import Configuration
 from mailer.errors import UsageProblem
 
@@ -17,7 +17,7 @@ _STOPS = ("relay", "ledger", "clock")  # what stops by itself, by the names that
 
 @click.command()
 @click.argument("campaign", required=False)
-@click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
+@click.option("--why", required=True, type=Why(), metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def pause(context: click.Context, campaign: str | None, why: str) -> None:
     """Stop sending at once: one campaign, or all. What is in hand goes back unsent, unless its last byte is on its way."""
@@ -32,7 +32,7 @@ def pause(context: click.Context, campaign: str | None, why: str) -> None:
 
 @click.command()
 @click.argument("what", required=False, metavar="[CAMPAIGN | relay | ledger | clock]")
-@click.option("--why", required=True, metavar="TEXT", help="Told to everybody who looks.")
+@click.option("--why", required=True, type=Why(), metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def resume(context: click.Context, what: str | None, why: str) -> None:
     """
