@@ -22,11 +22,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
-from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
+from mailer.outcome.reply import BEFORE_MAIL, LEGIBLE, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
     "ACCOUNT_REFUSED",
     "BEFORE_MAIL",
+    "LEGIBLE",
     "MALFORMED",
     "TABLE",
     "Handover",
@@ -285,13 +286,16 @@ def _told_by_the_recipients(
 
 def without(text: str, private: Sequence[str]) -> str:
     """
-    What a server said, free of words that are personal: servers echo what letters say. Only for what has been judged.
+    What a server said, free of words that are personal (servers echo what letters say), and no longer than LEGIBLE.
+
+    Only for what has been judged. It is cut last: half a word would not be known as personal any more.
 
     >>> without("550 spam by jane DOE", ["Jane Doe"])
     '550 spam by …'
     """
     words = "|".join(re.escape(word) for word in sorted(private, key=len, reverse=True))
-    return re.sub(words, "…", text, flags=re.IGNORECASE) if words else text
+    free = re.sub(words, "…", text, flags=re.IGNORECASE) if words else text
+    return free if len(free) <= LEGIBLE else f"{free[: LEGIBLE - 1]}…"
 
 
 def scrubbed(recipients: Sequence[Recipient], private: Sequence[str]) -> tuple[Recipient, ...]:
