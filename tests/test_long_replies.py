@@ -21,6 +21,7 @@ from mailer.outcome import (
     TABLE,
     Handover,
     Lost,
+    Private,
     Recipient,
     Reply,
     Role,
@@ -30,6 +31,7 @@ from mailer.outcome import (
     Verdict,
     decide,
     judge,
+    private,
     without,
 )
 from mailer.outcome.judging import window
@@ -151,16 +153,26 @@ def test_a_limit_is_looked_for_in_the_beginning_of_a_reply() -> None:
 
 @pytest.mark.parametrize("stage, answer", [(Stage.DOT, Reply(554, "5.7.1", "a b " * 8_000)), (Stage.MAIL, Lost("?" * LONG))])
 def test_what_is_kept_of_a_reply_is_its_beginning(stage: Stage, answer: Reply | Lost) -> None:
-    kept = without(decide([Recipient("head@court.example", Role.TO)], Handover(stage, answer)).answer, ())
+    kept = without(decide([Recipient("head@court.example", Role.TO)], Handover(stage, answer)).answer, Private())
     assert str(answer).startswith(kept.removesuffix("…")) and kept.endswith("…")
     assert LEGIBLE - 10 < len(kept) <= LEGIBLE
 
 
 def test_a_reply_of_usual_length_is_kept_whole() -> None:
     said = f"550 {'a' * (LEGIBLE - 4)}"
-    assert without(said, ()) == said
+    assert without(said, Private()) == said
 
 
 async def test_what_is_no_reply_is_shown_as_far_as_a_reply_is() -> None:
     answer = await read(b"HTTP/1.1 400 Bad Request " + b"x" * LONG + b"\r\n")
-    assert isinstance(answer, Lost) and len(without(str(answer), ())) <= LEGIBLE < LONGEST_REPLY
+    assert isinstance(answer, Lost) and len(without(str(answer), Private())) <= LEGIBLE < LONGEST_REPLY
+
+
+@pytest.mark.parametrize("word", [*WORDS, "jane ", "=?", "=C3", "aB", "Jane\u0301 Doe said so "], ids=repr)
+def test_taking_out_what_is_personal_costs_no_more_than_the_reply_is_long(word: str) -> None:
+    known = private(["Jane Doe", "a a a"], (), "so said Jane so ")
+    assert growth(lambda length: without(f"550 {filled(word, length)}", known)) < EVEN
+
+
+def test_what_is_personal_of_a_letter_costs_no_more_than_its_message_is_long() -> None:
+    assert growth(lambda length: private(["Jane Doe"], (), filled("so said Jane, 王小明 ", length))) < EVEN

@@ -9,19 +9,18 @@ fits it: stage, code, enhanced code, pattern → class and scope. The scope says
 letter's, the campaign's or the relay's. What is the relay's never refuses a letter.
 
 *Accepted* is the relay's promise, not the target's inbox: a letter can still come back as a DSN.
-
-This module only judges. It opens no connection and reads no clock; when to try again is for `delivery` to decide.
+It only judges: it opens no connection and reads no clock; when to try again is for `delivery` to decide.
 RFC 5321 4.2 (replies), RFC 3463 (enhanced codes).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
+from mailer.outcome.private import Private, private, without
 from mailer.outcome.reply import BEFORE_MAIL, LEGIBLE, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
@@ -35,6 +34,7 @@ __all__ = [
     "Lost",
     "MaySend",
     "Outcome",
+    "Private",
     "Recipient",
     "Reply",
     "Role",
@@ -46,9 +46,11 @@ __all__ = [
     "Verdict",
     "answered",
     "decide",
+    "discreet",
     "judge",
     "may_send",
     "own",
+    "private",
     "scrubbed",
     "without",
 ]
@@ -284,20 +286,15 @@ def _told_by_the_recipients(
     )
 
 
-def without(text: str, private: Sequence[str]) -> str:
-    """
-    What a server said, free of words that are personal (servers echo what letters say), and no longer than LEGIBLE.
-
-    Only for what has been judged. It is cut last: half a word would not be known as personal any more.
-
-    >>> without("550 spam by jane DOE", ["Jane Doe"])
-    '550 spam by …'
-    """
-    words = "|".join(re.escape(word) for word in sorted(private, key=len, reverse=True))
-    free = re.sub(words, "…", text, flags=re.IGNORECASE) if words else text
-    return free if len(free) <= LEGIBLE else f"{free[: LEGIBLE - 1]}…"
+def discreet(result: Outcome, handover: Handover, private: Private) -> Outcome:
+    """An outcome free of what is personal; our own words stay in its reason, for it is compared with and selected by."""
+    reason = result.reason
+    for answer in sorted(map(str, (handover.answer, *handover.rcpt)), key=len, reverse=True):  # one may begin as another does
+        reason = reason.replace(answer, without(answer, private))
+    told = scrubbed(result.recipients, private)
+    return replace(result, reason=reason, answer=without(result.answer, private), recipients=told)
 
 
-def scrubbed(recipients: Sequence[Recipient], private: Sequence[str]) -> tuple[Recipient, ...]:
-    """Recipients whose replies are free of words that are personal."""
+def scrubbed(recipients: Sequence[Recipient], private: Private) -> tuple[Recipient, ...]:
+    """Recipients whose replies are free of what is personal."""
     return tuple(replace(recipient, reply=without(recipient.reply, private)) for recipient in recipients)
