@@ -26,10 +26,9 @@ from mailer.delivery import Due, Fixed, Retry, State, Who
 from mailer.desk import Desk, Stamp
 from mailer.errors import KeyProblem, RenderProblem, WireProblem
 from mailer.ledger import Ledger, Mark
-from mailer.outcome import TABLE, Handover, Outcome, Recipient, Role, Rule, Standing
+from mailer.outcome import TABLE, Handover, Outcome, Private, Recipient, Role, Rule, Standing
 from mailer.pace import Clock
 from mailer.relay import Connection, Relay
-from mailer.signature import Signature
 
 T = TypeVar("T")
 CHANGED = "the letter differs from its first attempt"
@@ -39,15 +38,15 @@ UNRENDERED = "render error"
 @dataclass(frozen=True, slots=True)
 class Draft:
     """
-    One letter's bytes and envelope; `fixed` is what no later attempt may change, `private` the words that no answer of a
-    server may bring into the ledger.
+    One letter's bytes and envelope; `fixed` is what no later attempt may change, `private` what no answer of a server may
+    bring into the ledger.
     """
 
     wire: bytes = field(repr=False)
     sender: str
     recipients: tuple[Recipient, ...]
     fixed: Fixed
-    private: tuple[str, ...] = field(repr=False)
+    private: Private = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +128,8 @@ class Courier:
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
 
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome | None:
-        judged = outcome.decide(draft.recipients, handover, self._table)
-        answer = outcome.without(judged.answer, draft.private)
-        decided = replace(
-            judged,
-            # Only what the server said in it: our own words are compared with (`ACCOUNT_REFUSED`) and selected by.
-            reason=judged.reason.replace(judged.answer, answer),
-            answer=answer,
-            recipients=outcome.scrubbed(judged.recipients, draft.private),
-        )
+        # Judged as it was said; what is told from here on, to whomever, is free of what is personal.
+        decided = outcome.discreet(outcome.decide(draft.recipients, handover, self._table), handover, draft.private)
         now = self._clock.seconds
         then = delivery.after(due, decided, self._retry, now, self._clock.chance())
         is_ours = await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
@@ -187,13 +179,7 @@ class Courier:
         recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
         if not any(recipient.is_asked for recipient in recipients):
             return Refrained("nobody is left to ask", "whoever had not accepted it is not configured any more")
-        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, _private(signed))
-
-
-def _private(signed: Signature) -> tuple[str, ...]:
-    """What a server might echo of a signatory; a name of two letters is in every sentence and tells nobody."""
-    words = (signed.name, signed.organisation, str(signed.email), signed.email.local)
-    return tuple(word for word in words if len(word) > 3)
+        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, desk.private(signed))
 
 
 def _still_named(named: Sequence[Recipient], known: Sequence[Recipient]) -> tuple[Recipient, ...]:

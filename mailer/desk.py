@@ -20,7 +20,7 @@ from mailer.blotter import Blotter
 from mailer.campaign import Campaign, Route, Target, worded
 from mailer.delivery import Fixed
 from mailer.letter import Letter, Mailbox
-from mailer.outcome import Recipient, Role
+from mailer.outcome import Private, Recipient, Role
 from mailer.render import Renderer, written_date
 from mailer.seal import Seal
 from mailer.signature import Kind, Signature
@@ -114,6 +114,12 @@ def recipients(campaign: Campaign, route: Route) -> tuple[Recipient, ...]:
         for address in addresses:
             found.setdefault(address.key, Recipient(str(address), role))
     return tuple(found.values())
+
+
+def private(signed: Signature) -> Private:
+    """What is personal in a letter, wherever it may be quoted: by a server, or by whoever gives an order."""
+    fields = (signed.name, signed.organisation, signed.role, signed.city, signed.postal_address, signed.email.local)
+    return Private(fields, (str(signed.email), signed.email.domain), signed.message)
 
 
 def return_path(desk: Desk, number: int, now: int) -> str:

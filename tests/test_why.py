@@ -37,3 +37,8 @@ def test_every_command_that_asks_for_a_reason_refuses_one_that_names_an_address(
 )
 def test_a_reason_is_one_line_that_can_be_shown(place, why):
     assert_refused(place, ("hold", "1"), why)
+
+
+@pytest.mark.parametrize("words", ORDERS)
+def test_a_reason_about_a_letter_does_not_say_whose_it_is(place, words):
+    assert_refused(place, words, "Mr PERSON called us")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from mailer.app import Office
 from mailer.cli.ground import STATES, Why, campaign_of, configuration, counted, hint, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
@@ -82,10 +83,26 @@ def resolve(context: click.Context, letter: int, verdict: str | None, why: str) 
     say(f"Letter {letter}: {'accepted' if verdict == 'accepted' else 'queued'}.")
 
 
+def _see_that_it_names_nobody(office: Office, letter: int | None, why: str) -> None:
+    """A reason about one letter must not say whose it is: the journal is kept for good, and free of names."""
+    from mailer import desk, outcome, signature
+
+    for record in office.ledger.records(Selection(letter=letter)) if letter else ():
+        at = office.desks.get(record.campaign)
+        if at is None or record.sealed is None:
+            continue
+        signed, _ = signature.unpack(at.seal.open(record.sealed))
+        if outcome.without(why, desk.private(signed)) != why:
+            raise UsageProblem(
+                "--why says who signed this letter, and stays in the journal for good: say it without; nothing done"
+            )
+
+
 async def _give(loaded: Configuration, selection: Selection, order: Order, why: str) -> Obeyed:
     from mailer.app import CLOCK, opened
 
     async with opened(loaded) as office:
+        _see_that_it_names_nobody(office, selection.letter, why)
         obeyed = Obeyed()
         while True:
             obeyed += await office.ledger.order(selection, order, why, CLOCK.seconds, obeyed.behind, _AT_ONCE)
@@ -97,5 +114,6 @@ async def _resolve(loaded: Configuration, letter: int, accepted: bool, why: str)
     from mailer.app import CLOCK, opened
 
     async with opened(loaded) as office:
+        _see_that_it_names_nobody(office, letter, why)
         wait = loaded.relay.dot_timeout
         return await office.ledger.resolve(letter, accepted=accepted, why=why, now=CLOCK.seconds, not_before=wait)

@@ -9,24 +9,24 @@ fits it: stage, code, enhanced code, pattern → class and scope. The scope says
 letter's, the campaign's or the relay's. What is the relay's never refuses a letter.
 
 *Accepted* is the relay's promise, not the target's inbox: a letter can still come back as a DSN.
-
-This module only judges. It opens no connection and reads no clock; when to try again is for `delivery` to decide.
+It only judges: it opens no connection and reads no clock; when to try again is for `delivery` to decide.
 RFC 5321 4.2 (replies), RFC 3463 (enhanced codes).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
-from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
+from mailer.outcome.private import Private, without
+from mailer.outcome.reply import BEFORE_MAIL, LEGIBLE, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
     "ACCOUNT_REFUSED",
     "BEFORE_MAIL",
+    "LEGIBLE",
     "MALFORMED",
     "TABLE",
     "Handover",
@@ -34,6 +34,7 @@ __all__ = [
     "Lost",
     "MaySend",
     "Outcome",
+    "Private",
     "Recipient",
     "Reply",
     "Role",
@@ -45,6 +46,7 @@ __all__ = [
     "Verdict",
     "answered",
     "decide",
+    "discreet",
     "judge",
     "may_send",
     "own",
@@ -283,17 +285,15 @@ def _told_by_the_recipients(
     )
 
 
-def without(text: str, private: Sequence[str]) -> str:
-    """
-    What a server said, free of words that are personal: servers echo what letters say. Only for what has been judged.
-
-    >>> without("550 spam by jane DOE", ["Jane Doe"])
-    '550 spam by …'
-    """
-    words = "|".join(re.escape(word) for word in sorted(private, key=len, reverse=True))
-    return re.sub(words, "…", text, flags=re.IGNORECASE) if words else text
+def discreet(result: Outcome, handover: Handover, private: Private) -> Outcome:
+    """An outcome free of what is personal; our own words stay in its reason, for it is compared with and selected by."""
+    reason = result.reason
+    for answer in sorted(map(str, (handover.answer, *handover.rcpt)), key=len, reverse=True):  # one may begin as another does
+        reason = reason.replace(answer, without(answer, private))
+    told = scrubbed(result.recipients, private)
+    return replace(result, reason=reason, answer=without(result.answer, private), recipients=told)
 
 
-def scrubbed(recipients: Sequence[Recipient], private: Sequence[str]) -> tuple[Recipient, ...]:
-    """Recipients whose replies are free of words that are personal."""
+def scrubbed(recipients: Sequence[Recipient], private: Private) -> tuple[Recipient, ...]:
+    """Recipients whose replies are free of what is personal."""
     return tuple(replace(recipient, reply=without(recipient.reply, private)) for recipient in recipients)

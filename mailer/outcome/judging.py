@@ -2,8 +2,8 @@
 The table of replies: stage, code, enhanced code, pattern → class and scope. Part of `outcome`.
 
 Each reply is judged by the first row that fits it, from specific to general; an operator corrects a judgement by a row (the
-key `replies` of mailer.yaml, before the shipped ones), not by code. What is the relay's or the campaign's matter never refuses
-a letter, only a 2xx accepts one, and no row makes or lifts a doubt.
+key `replies` of mailer.yaml, before the shipped ones), not by code. Patterns see the first LEGIBLE characters of a reply. What
+is the relay's or the campaign's matter never refuses a letter, only a 2xx accepts one, and no row makes or lifts a doubt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
+from mailer.outcome.reply import BEFORE_MAIL, LEGIBLE, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 HOUR, DAY = 3600, 86_400
 
@@ -37,7 +37,7 @@ class Rule:
             stage in self.stages
             and (not self.codes or str(reply.code).startswith(self.codes))
             and (not self.enhanced or f"{reply.enhanced}.".startswith(tuple(f"{begin}." for begin in self.enhanced)))
-            and (self.pattern is None or self.pattern.search(reply.text) is not None)
+            and (self.pattern is None or self.pattern.search(reply.text[:LEGIBLE]) is not None)
         )
 
 
@@ -194,11 +194,13 @@ def judge(stage: Stage, answer: Reply | Lost, table: Sequence[Rule] = TABLE) -> 
     if _is_positive(stage, answer.code):
         return Judgement(Verdict.ACCEPTED, Scope.LETTER, "")
     row = next(rule for rule in table if rule.fits(stage, answer))
-    pause = window(answer.text) if row.sign is Sign.RATE else 0
+    pause = window(answer.text[:LEGIBLE]) if row.sign is Sign.RATE else 0
     return Judgement(row.verdict, row.scope, row.reason, row.sign, row.at_most, pause)
 
 
-_SPAN = re.compile(r"(?:\b(?:per|in|within|for|every|after|an?)|/)\s*(\d{1,5})?\s*(second|minute|hour|day)s?\b", re.IGNORECASE)
+_SPAN = re.compile(
+    r"(?:\b(?:per|in|within|for|every|after|an?)|/)\s*(?:(\d{1,5})\s*)?(second|minute|hour|day)s?\b", re.IGNORECASE
+)
 _UNITS = {"second": 1, "minute": 60, "hour": HOUR, "day": DAY}
 
 

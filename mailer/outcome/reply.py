@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+# Characters of a reply that are judged and kept, though one may be 32 KB: what a server has to say fits into two of the longest
+# lines of RFC 5321 4.5.3.1.5, and a pattern that costs the square of what it is given (an operator's may) costs little.
+LEGIBLE = 1_000
+
 
 class Stage(StrEnum):
     """How far an attempt came; each name is the step whose reply was awaited."""

@@ -23,7 +23,7 @@ from mailer.outcome import Lost, Reply
 LONGEST_REPLY = 32_768
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+_BETWEEN = re.compile(r"[^\s<>()\[\],;:\"']+")  # what stands between the characters that end an address
 
 
 class ReplyReader(asyncio.Protocol):
@@ -35,6 +35,9 @@ class ReplyReader(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._begun: tuple[bytes, list[str]] = (b"", [])  # the code and the texts of a reply's lines that have come
+        self._read = 0  # bytes of the buffer that these lines were
+        self._searched = 0  # bytes of the buffer behind which the next line end will come
         self._lost: Lost | None = None
         self._is_full = False
         self._wake: asyncio.Future[None] | None = None
@@ -140,28 +143,33 @@ class ReplyReader(asyncio.Protocol):
                 return self._parsed() or self._lose(f"no answer within {seconds:g} s")
 
     def _parsed(self) -> Reply | Lost | None:
-        """Take one reply off the buffer; None while it is not whole yet."""
-        texts: list[str] = []
-        offset = 0
-        first = b""
-        while (end := self._buffer.find(b"\n", offset)) >= 0:
-            line = bytes(self._buffer[offset:end]).rstrip(b"\r")
-            offset = end + 1
+        """Take one reply off the buffer; None while it is not whole yet. A line that was read is not read again."""
+        code, texts = self._begun
+        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+            line = bytes(self._buffer[self._read : end]).rstrip(b"\r")
             match = _LINE.fullmatch(line)
-            if match is None or (first and match[1] != first):
+            if match is None or (code and match[1] != code):
                 self._lose("the server's answer is not SMTP", garbled=True)
-                return Lost(f"the server's answer is not SMTP: {self._shown(line)[:80]}", garbled=True)
-            first = match[1]
+                return Lost(f"the server's answer is not SMTP: {self._shown(line)}", garbled=True)
+            code = match[1]
             texts.append(self._shown(match[3] or b""))
+            self._begun = code, texts
+            self._read = self._searched = end + 1
             if match[2] != b"-":
-                del self._buffer[:offset]
-                return read(int(first), texts)
+                del self._buffer[: self._read]
+                self._begun, self._read, self._searched = (b"", []), 0, 0
+                return read(int(code), texts)
+        self._searched = len(self._buffer)
         return None
 
     def _shown(self, text: bytes) -> str:
         """A server's text without control and bidi characters, and without addresses that are not this letter's."""
         plain = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text.decode("utf-8", "replace"))
-        return _ADDRESS.sub(lambda found: found[0] if found[0].casefold() in self.keep else "…@…", plain).strip()
+        return _BETWEEN.sub(lambda found: self._known(found[0]), plain).strip()
+
+    def _known(self, word: str) -> str:
+        """A word of a server's as it is shown: an address is one that has an @ in the middle."""
+        return word if "@" not in word[1:-1] or word.casefold() in self.keep else "…@…"
 
     async def close(self) -> None:
         """Close without waiting for anybody."""
