@@ -178,7 +178,8 @@ class Next:
     recipients: tuple[Recipient, ...] = field(default=())
 
 
-_STATES = {
+# Where a letter goes that came to this.
+STATE_OF: Mapping[Verdict, State] = {
     Verdict.ACCEPTED: State.ACCEPTED,
     Verdict.REFUSED: State.REFUSED,
     Verdict.IN_DOUBT: State.IN_DOUBT,
@@ -199,7 +200,7 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     # What the relay stopped is no try, so the time in which the letter may be given up has not begun with it.
     is_tried = outcome.verdict is not Verdict.DEFERRED or outcome.scope is not Scope.RELAY
     first = due.first_tried_at or (now if is_tried else None)
-    state = _STATES[outcome.verdict]
+    state = STATE_OF[outcome.verdict]
     if state is State.DEFERRED and first is not None and now - first >= retry.give_up_after and has_reached(outcome.recipients):
         return Next(State.ACCEPTED, f"given up for cc: {outcome.reason}", None, due.tries + 1, first, outcome.recipients)
     if state is not State.DEFERRED:

@@ -9,11 +9,11 @@ from typing import Any
 import apsw
 
 from mailer.campaign import Reason
-from mailer.delivery import ORDERS, Order, State, Who
+from mailer.delivery import DUE, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Selection
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, packed, unpacked
-from mailer.outcome import Recipient, Role, Standing
+from mailer.outcome import Recipient, Standing, dropped, of_the_letter
 
 # A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all.
 _ORDERED = """
@@ -88,18 +88,19 @@ class OrderingPart:
                 return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
             now_is = Standing.ACCEPTED if accepted else Standing.WAITING
             after = [replace(r, state=now_is) if r.state is Standing.IN_DOUBT else r for r in unpacked(found[0][2])]
-            # A resend is tried from now on; a letter whose cc still misses it goes on to that cc alone.
-            db.execute(_AGAIN if not accepted else _KEEP, (packed(after), letter))
-            is_whole = accepted and not any(r.role is Role.CC and r.is_asked for r in after)
-            new, at = (State.ACCEPTED, None) if is_whole else (State.DEFERRED if accepted else State.QUEUED, now)
+            # A resend is tried from now on; a letter that somebody still misses goes on to them alone.
+            new = STATE_OF[of_the_letter(after)] if accepted else State.QUEUED
+            if new is State.REFUSED:
+                after = [dropped(recipient) for recipient in after]
+            db.execute(_KEEP if accepted else _AGAIN, (packed(after), letter))
             move(
                 db,
                 (letter, State.IN_DOUBT, found[0][1]),
                 new,
                 Who.PERSON,
-                "",
+                "no `to` has accepted it" if new is State.REFUSED else "",
                 now,
-                at=at,
+                at=now if new in DUE else None,
                 told={"order": "resolve", "said": why},
             )
             return ""

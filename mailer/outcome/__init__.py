@@ -19,9 +19,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
+from mailer.outcome.recipient import Recipient, Role, Standing, dropped, of_the_letter
 from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
@@ -45,57 +45,14 @@ __all__ = [
     "Verdict",
     "answered",
     "decide",
+    "dropped",
     "judge",
     "may_send",
+    "of_the_letter",
     "own",
     "scrubbed",
     "without",
 ]
-
-
-class Role(StrEnum):
-    """Why an address is a recipient of a letter."""
-
-    TO = "to"
-    CC = "cc"
-    COPY = "copy"
-
-
-class Standing(StrEnum):
-    """Where one recipient of a letter stands."""
-
-    WAITING = "waiting"
-    ACCEPTED = "accepted"
-    DEFERRED = "deferred"
-    REFUSED = "refused"
-    IN_DOUBT = "in_doubt"
-    BOUNCED = "bounced"
-    DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """
-    One address of a letter's envelope, why it is there, and what became of it so far.
-
-    `times` is how often it was deferred for a reason, `why`, that is believed only so many times.
-    """
-
-    address: str
-    role: Role
-    state: Standing = Standing.WAITING
-    reply: str = ""
-    why: str = ""
-    times: int = 0
-
-    @property
-    def is_asked(self) -> bool:
-        """
-        Whether the next attempt addresses it: never again once accepted or refused, a copy only until its first answer.
-        """
-        if self.role is Role.COPY:
-            return self.state in {Standing.WAITING, Standing.IN_DOUBT}
-        return self.state in {Standing.WAITING, Standing.DEFERRED, Standing.IN_DOUBT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +158,9 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     ended = judge(handover.stage, handover.answer, table)
     answers = iter(handover.rcpt)
     after = [_after(r, next(answers, None), handover, ended, table) if r.is_asked else r for r in recipients]
-    verdict = _of_the_letter(after)
+    verdict = of_the_letter(after)
     if verdict is Verdict.REFUSED:
-        after = [_dropped(recipient) for recipient in after]
+        after = [dropped(recipient) for recipient in after]
     if verdict is Verdict.ACCEPTED:
         return Outcome(verdict, ended.scope, "", tuple(after), handover.stage, str(handover.answer))
     if handover.stage is Stage.RCPT or (verdict is Verdict.DEFERRED and ended.verdict is not verdict):
@@ -240,21 +197,6 @@ def _told(recipient: Recipient, said: Judgement, answer: Reply | Lost | None) ->
     times = recipient.times + 1 if recipient.why == said.reason else 1
     state = Standing.REFUSED if times > said.at_most else Standing.DEFERRED
     return replace(recipient, state=state, reply=str(answer), why=said.reason, times=times)
-
-
-def _of_the_letter(recipients: Sequence[Recipient]) -> Verdict:
-    if any(recipient.state is Standing.IN_DOUBT for recipient in recipients):
-        return Verdict.IN_DOUBT
-    reached = any(r.role is Role.TO and r.state is Standing.ACCEPTED for r in recipients)
-    may_reach = any(r.role is Role.TO and r.is_asked for r in recipients)
-    cc_waits = any(r.role is Role.CC and r.is_asked for r in recipients)
-    if may_reach or (reached and cc_waits):
-        return Verdict.DEFERRED
-    return Verdict.ACCEPTED if reached else Verdict.REFUSED
-
-
-def _dropped(recipient: Recipient) -> Recipient:
-    return replace(recipient, state=Standing.DROPPED) if recipient.state in {Standing.WAITING, Standing.DEFERRED} else recipient
 
 
 def _told_by_the_recipients(

@@ -1,10 +1,13 @@
 """What a crash left, and what a person then says of it."""
 
 from collections import Counter
+from dataclasses import replace
+
+import pytest
 
 from mailer.delivery import ORDERS, State
 from mailer.ledger import Ledger, Recovered, Selection
-from mailer.outcome import Stage
+from mailer.outcome import Recipient, Role, Stage, Standing
 from tests.ledgers import (
     CAMPAIGN,
     COPY,
@@ -16,6 +19,7 @@ from tests.ledgers import (
     NEVER,
     NOW,
     PRESS,
+    RECIPIENTS,
     YES,
     assert_sound,
     claim,
@@ -157,6 +161,34 @@ async def test_a_doubt_resolved_as_accepted_goes_on_to_the_cc_that_misses_it_alo
     (again,) = await claim(ledger, now=NOW + 600)
     assert [(r.address, r.is_asked) for r in again.recipients] == [(HEAD, False), (PRESS, True), (COPY, False)]
     assert again.fixed == FIXED
+    assert_sound(ledger, {due.letter: State.QUEUED})
+
+
+TWO = (Recipient(HEAD, Role.TO), Recipient("clerk@court.example", Role.TO))
+UNREACHED = (Recipient(HEAD, Role.TO, Standing.REFUSED), Recipient(PRESS, Role.CC), Recipient(COPY, Role.COPY))
+
+
+@pytest.mark.parametrize(
+    ("known", "rcpt", "state", "after"),
+    [
+        (TWO, [YES, YES], "accepted", "accepted accepted"),
+        (TWO, [YES, LATER], "deferred", "accepted deferred"),
+        (TWO, [LATER, YES], "deferred", "deferred accepted"),
+        (TWO, [YES, NEVER], "accepted", "accepted refused"),
+        (RECIPIENTS, [YES, LATER, LATER], "deferred", "accepted deferred deferred"),
+        (RECIPIENTS, [YES, NEVER, LATER], "accepted", "accepted refused deferred"),
+        (RECIPIENTS, [YES, YES, LATER], "accepted", "accepted accepted deferred"),  # a copy is not asked twice
+        (UNREACHED, [YES, LATER], "refused", "refused accepted dropped"),  # no office has it, whoever else has
+    ],
+)
+async def test_a_doubt_resolved_as_accepted_ends_as_its_recipients_say(ledger, known, rcpt, state, after):
+    due = replace(await claim_one(ledger), recipients=known)
+    await mark(ledger, due, rcpt=rcpt)
+    await ledger.recover(NOW)
+    assert await ledger.resolve(due.letter, accepted=True, why="the copy came", now=NOW + 600, not_before=600) == ""
+    record = one(ledger, due.letter)
+    assert (record.state, " ".join(state for _, _, state, _ in record.recipients)) == (state, after)
+    assert record.next_attempt_at == (NOW + 600 if state == "deferred" else None)
     assert_sound(ledger, {due.letter: State.QUEUED})
 
 
