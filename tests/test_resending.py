@@ -6,22 +6,14 @@ Without the policy nothing but evidence or a person ends a doubt, however long i
 
 from __future__ import annotations
 
-from mailer import rules
 from mailer.rules import Ruled
-from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, working
-from tests.relays import CC, COPY, TO, settings_for
+from tests.offices import NOON, ONE_TARGET, at_work, working
+from tests.passes import passed
+from tests.relays import CC, COPY, TO
 from tests.servers.scripted import Reply, Rule, ScriptedServer, StoreThenDrop
 
 HOUR = 3600
 POLICY = ONE_TARGET + "in_doubt: {resend_after: 24}\n"
-
-
-async def passed(scene: Scene, server: ScriptedServer) -> Ruled:
-    """One pass: rules, then what is due."""
-    relay = settings_for(server)
-    ruled = await rules.redecide(scene.ledger, await scene.office.ruling(), RETRY, relay.name, int(scene.time.now))
-    await scene.send(relay)
-    return ruled
 
 
 async def test_without_a_policy_a_doubt_stays_one(tmp_path):
