@@ -93,7 +93,8 @@ class Consequences:
             await self._ledger.keep_breaker(relay, self.breaker, self._clock.seconds)
 
     async def _of_the_address(self, lane: Lane, addresses: tuple[str, ...], result: Outcome) -> None:
-        if result.verdict is Verdict.REFUSED and result.sign is Sign.ADDRESS:
+        # A resend that is refused leaves its letter in doubt, and says the same of the address.
+        if result.verdict in {Verdict.REFUSED, Verdict.IN_DOUBT} and result.sign is Sign.ADDRESS:
             streak = await self._ledger.lengthen(Sign.ADDRESS, lane, addresses, self._pass)
             self._known.add((Sign.ADDRESS, lane))
             self._in_this_pass[lane] += 1
@@ -111,7 +112,7 @@ class Consequences:
     async def _of_policy(self, lane: Lane, result: Outcome) -> None:
         if result.verdict is Verdict.ACCEPTED and result.stage is Stage.DOT:
             await self._end(Sign.POLICY, lane)
-        elif result.verdict is Verdict.REFUSED and result.sign is Sign.POLICY:
+        elif result.verdict in {Verdict.REFUSED, Verdict.IN_DOUBT} and result.sign is Sign.POLICY:
             streak = await self._ledger.lengthen(Sign.POLICY, lane, (), self._pass)
             self._known.add((Sign.POLICY, lane))
             if streak.is_long:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mailer.outcome import Outcome, Recipient, Role, Scope, Sign, Stage, Standing, Verdict, dropped
+from mailer.outcome import EARLIER, Outcome, Recipient, Role, Scope, Sign, Stage, Standing, Verdict, dropped
 
 
 class State(StrEnum):
@@ -213,19 +213,22 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
 
 def ended(recipients: Sequence[Recipient], state: State, why: str) -> Next:
     """
-    How a letter ends of which no more is sent: in `state`, unless a `to` has accepted it.
+    How a letter ends of which no more is sent: in `state`, unless somebody has it or may have it.
 
-    Then it ends accepted, and who is missing is dropped.
+    Who is missing is dropped. If a `to` has accepted it, the letter is accepted; a doubt that a resend was to end is one again.
 
     >>> half = [Recipient("a", Role.TO, Standing.ACCEPTED), Recipient("b", Role.CC, Standing.DEFERRED)]
     >>> ended(half, State.EXPIRED, "too late").state.value, ended(half[1:], State.EXPIRED, "too late").state.value
     ('accepted', 'expired')
     """
+    after = tuple(dropped(recipient) for recipient in recipients)
+    if any(recipient.state is Standing.IN_DOUBT for recipient in after):
+        return Next(State.IN_DOUBT, f"{why}; {EARLIER}", recipients=after)
     if not has_reached(recipients):
         return Next(state, why, recipients=tuple(recipients))
     missing = [role for role in (Role.TO, Role.CC) if any(r.role is role and r.is_asked for r in recipients)]
     reason = f"given up for {' and '.join(missing)}: {why}" if missing else why
-    return Next(State.ACCEPTED, reason, recipients=tuple(dropped(recipient) for recipient in recipients))
+    return Next(State.ACCEPTED, reason, recipients=after)
 
 
 def has_reached(recipients: Sequence[Recipient]) -> bool:

@@ -6,18 +6,50 @@ What the relay has taken stays taken, and what it may have taken stays in doubt;
 
 from __future__ import annotations
 
+import pytest
+
+from mailer.delivery import ORDERS
+from mailer.ledger import Selection
 from tests.offices import NOON, ONE_TARGET, Scene, working
 from tests.passes import passed
 from tests.relays import CC, COPY, TO, settings_for
-from tests.servers.scripted import Reply, Rule, ScriptedServer
+from tests.servers.scripted import Reply, Rule, ScriptedServer, StoreThenDrop
 
-DAY = 86_400
+DAY, HOUR = 86_400, 3_600
 OVER = ONE_TARGET + "deadline: 2011-09-20\n"  # the day of NOON
 LATER = Reply("450 4.2.0 later")
 
 
 def standings(scene: Scene) -> list[str]:
     return [state for _, _, state, _ in scene.one().recipients]
+
+
+@pytest.mark.parametrize("how", ["deadline", "deadline, held", "given up", "cancelled"])
+async def test_however_a_resend_is_ended_the_first_one_may_have_arrived(how, tmp_path):
+    """So the letter is in doubt again, and no rule sends it once more."""
+    policy = ONE_TARGET + "in_doubt: {resend_after: 24}\n" + ("deadline: 2011-09-22\n" if "deadline" in how else "")
+    lost, later = Rule("dot", StoreThenDrop(), nth=1), Rule("rcpt", LATER, recipient=TO)
+    async with ScriptedServer([lost]) as server, working(tmp_path, campaign=policy) as scene:
+        await passed(scene, server)
+        scene.time.now += HOUR
+        now = int(scene.time.now)
+        assert await scene.ledger.resolve(1, accepted=False, why="again", now=now, not_before=600) == ""
+        async with ScriptedServer([later]) as second:
+            await passed(scene, second)
+            assert scene.one().state == "deferred"
+            if how == "cancelled":
+                assert (await scene.ledger.order(Selection(), ORDERS["cancel"], "no", now, 0, 10))[0] == 1
+            elif how == "deadline, held":
+                assert (await scene.ledger.order(Selection(), ORDERS["hold"], "wait", now, 0, 10))[0] == 1
+            for _ in range(7):
+                scene.time.now += DAY
+                await passed(scene, second)
+            assert not second.dotted
+        assert scene.one().state == "in_doubt"
+        assert scene.one().reason.endswith("; an earlier one may have arrived")
+        assert standings(scene) == ["in_doubt", "in_doubt", "dropped"]
+        assert list(scene.ledger.disagreements()) == []
+        scene.assert_sound()
 
 
 async def test_at_the_deadline_a_letter_that_its_office_has_ends_without_its_cc(tmp_path):

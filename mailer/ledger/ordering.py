@@ -11,9 +11,10 @@ import apsw
 from mailer.campaign import Reason
 from mailer.delivery import DUE, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Selection
+from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, packed, unpacked
-from mailer.outcome import Recipient, Standing, dropped, of_the_letter
+from mailer.outcome import Recipient, Standing, accepted, asked_again, dropped, of_the_letter
 
 # A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all.
 _ORDERED = """
@@ -86,8 +87,7 @@ class OrderingPart:
             marked_at = rows(db, _MARKED_AT, (letter,))[0][0]
             if marked_at is not None and now < marked_at + not_before:
                 return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
-            now_is = Standing.ACCEPTED if accepted else Standing.WAITING
-            after = [replace(r, state=now_is) if r.state is Standing.IN_DOUBT else r for r in unpacked(found[0][2])]
+            after = [_resolved(recipient, accepted) for recipient in unpacked(found[0][2])]
             # A resend is tried from now on; a letter that somebody still misses goes on to them alone.
             new = STATE_OF[of_the_letter(after)] if accepted else State.QUEUED
             if new is State.REFUSED:
@@ -108,6 +108,12 @@ class OrderingPart:
         return str(await self._engine.run(work))
 
 
+def _resolved(recipient: Recipient, is_accepted: bool) -> Recipient:
+    if is_accepted and recipient.state is Standing.IN_DOUBT:
+        return accepted(recipient, recipient.reply)
+    return asked_again(recipient)
+
+
 def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[int]) -> None:
     """Who releases what waits for a refused address says that it is right, else the rule would hold it again at once."""
     if selection.campaign and selection.target:
@@ -120,6 +126,8 @@ def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now
     letter, state, attempt, recipients = row
     if State(state) not in order.of:
         return False
+    if order.state is State.CANCELLED:
+        return end(db, row, State.CANCELLED, Who.PERSON, "", now, said=why) is not None
     if order.state is State.QUEUED:
         _prepare_again(db, letter, unpacked(recipients))
     at = now if order.state is State.QUEUED else None
@@ -129,10 +137,10 @@ def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now
 
 def _prepare_again(db: apsw.Connection, letter: int, recipients: tuple[Recipient, ...]) -> None:
     """
-    A letter that nobody has taken yet starts afresh, with the addresses and words of today; else only who is missing is
-    asked again, with the same bytes.
+    A letter that certainly nobody has taken yet starts afresh, with the addresses and words of today; else only who is missing
+    is asked again, with the same bytes.
     """
-    if not any(recipient.state in _SETTLED for recipient in recipients):
+    if not any(recipient.state in _SETTLED or recipient.may_have_it for recipient in recipients):
         db.execute(_AFRESH, (letter,))
         return
     again = [r if r.state in _SETTLED else replace(r, state=Standing.WAITING, reply="", why="", times=0) for r in recipients]

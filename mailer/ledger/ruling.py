@@ -7,7 +7,6 @@ A lane is found by one index step, however many letters wait in it, and moved in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import apsw
@@ -17,7 +16,7 @@ from mailer.ledger import Held, Lane, Waiting
 from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, move_each, packed, unpacked
-from mailer.outcome import Standing
+from mailer.outcome import asked_again
 
 # Each names the term that its index stands by: without it, word for word, a query would read the whole table. A step to the
 # next lane goes behind the last entry that the lane could have (x'' sorts behind every text), else SQLite would walk through
@@ -166,7 +165,7 @@ class RulingPart:
 
 def _resend(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
     letter, attempt, recipients = row
-    after = [replace(r, state=Standing.WAITING) if r.state is Standing.IN_DOUBT else r for r in unpacked(recipients)]
+    after = [asked_again(recipient) for recipient in unpacked(recipients)]
     db.execute(
         "UPDATE letter SET recipients = ?, resent = 1, tries = 0, first_tried_at = NULL WHERE id = ?", (packed(after), letter)
     )

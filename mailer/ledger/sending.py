@@ -169,10 +169,12 @@ class SendingPart:
 def _verdict_of_the_attempt(outcome: Outcome) -> str:
     """
     What this attempt came to, which is not always what the letter came to: a letter that its `to` accepted before is accepted
-    once its cc has refused, and that attempt ended without a dot.
+    once its cc has refused, and that attempt ended without a dot; one that was in doubt is in doubt still.
     """
     if not outcome.reached_mail:
         return "unsent"
+    if outcome.attempt is not None:
+        return str(outcome.attempt)
     if outcome.verdict is Verdict.ACCEPTED and outcome.stage is not Stage.DOT:
         return "refused"
     return str(outcome.verdict)

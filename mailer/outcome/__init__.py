@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
-from mailer.outcome.recipient import Recipient, Role, Standing, dropped, of_the_letter
+from mailer.outcome.recipient import EARLIER, Recipient, Role, Standing, accepted, asked_again, dropped, of_the_letter, refused
 from mailer.outcome.reply import BEFORE_MAIL, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
     "ACCOUNT_REFUSED",
     "BEFORE_MAIL",
+    "EARLIER",
     "MALFORMED",
     "TABLE",
     "Handover",
@@ -43,7 +44,9 @@ __all__ = [
     "Stage",
     "Standing",
     "Verdict",
+    "accepted",
     "answered",
+    "asked_again",
     "decide",
     "dropped",
     "judge",
@@ -82,7 +85,8 @@ class Outcome:
     """
     What an attempt came to, for the letter and for each of its recipients.
 
-    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`).
+    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`). `attempt` is what the attempt itself came
+    to, where the letter is in doubt from before.
     """
 
     verdict: Verdict
@@ -93,6 +97,7 @@ class Outcome:
     answer: str
     sign: Sign = Sign.NONE
     pause: int = 0
+    attempt: Verdict | None = None
 
     @property
     def reached_mail(self) -> bool:
@@ -161,13 +166,27 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     verdict = of_the_letter(after)
     if verdict is Verdict.REFUSED:
         after = [dropped(recipient) for recipient in after]
+        verdict = of_the_letter(after)
     if verdict is Verdict.ACCEPTED:
         return Outcome(verdict, ended.scope, "", tuple(after), handover.stage, str(handover.answer))
+    if verdict is Verdict.IN_DOUBT and ended.verdict is not verdict:
+        return _in_doubt_still(recipients, after, handover, ended, table)
     if handover.stage is Stage.RCPT or (verdict is Verdict.DEFERRED and ended.verdict is not verdict):
         ended = _told_by_the_recipients(recipients, handover, verdict, table) or ended
     return Outcome(
         verdict, ended.scope, ended.reason, tuple(after), handover.stage, str(handover.answer), ended.sign, ended.pause
     )
+
+
+def _in_doubt_still(
+    before: Sequence[Recipient], after: Sequence[Recipient], handover: Handover, ended: Judgement, table: Sequence[Rule]
+) -> Outcome:
+    """A resend was refused, which says nothing of the dot that went before it: the reason tells both."""
+    is_by_recipients = handover.stage is Stage.RCPT or ended.verdict is not Verdict.REFUSED
+    told = _told_by_the_recipients(before, handover, Verdict.REFUSED, table) if is_by_recipients else None
+    said, came_to = told or ended, Verdict.REFUSED if handover.stage is Stage.RCPT else ended.verdict
+    reason, answer = f"{said.reason}; {EARLIER}", str(handover.answer)
+    return Outcome(Verdict.IN_DOUBT, ended.scope, reason, tuple(after), handover.stage, answer, said.sign, ended.pause, came_to)
 
 
 def _after(
@@ -179,11 +198,11 @@ def _after(
     if said and not is_meant and said.scope is not Scope.RELAY:
         return _told(recipient, said, own)
     if handover.stage is Stage.DOT and is_meant and ended.verdict is Verdict.ACCEPTED:
-        return replace(recipient, state=Standing.ACCEPTED, reply=str(own), why="", times=0)
+        return accepted(recipient, str(own))
     if ended.at_most is not None and is_meant and recipient.role is not Role.COPY:
         return _told(recipient, ended, handover.answer)
     if ended.verdict is Verdict.REFUSED and handover.stage is not Stage.RCPT:
-        return replace(recipient, state=Standing.REFUSED, reply=str(handover.answer))
+        return refused(recipient, str(handover.answer))
     if ended.verdict is Verdict.IN_DOUBT and is_meant:
         return replace(recipient, state=Standing.IN_DOUBT, reply=str(handover.answer))
     # Nothing was taken. A copy that never had an answer of its own is asked again with the next attempt.
@@ -192,11 +211,13 @@ def _after(
 
 def _told(recipient: Recipient, said: Judgement, answer: Reply | Lost | None) -> Recipient:
     """A recipient with an answer that is not yes; one that was believed `at_most` so many times is taken for a refusal."""
-    if said.at_most is None:
-        return replace(recipient, state=Standing(said.verdict.value), reply=str(answer))
-    times = recipient.times + 1 if recipient.why == said.reason else 1
-    state = Standing.REFUSED if times > said.at_most else Standing.DEFERRED
-    return replace(recipient, state=state, reply=str(answer), why=said.reason, times=times)
+    if said.at_most is not None:
+        times = recipient.times + 1 if recipient.why == said.reason else 1
+        recipient = replace(recipient, why=said.reason, times=times)
+    if said.verdict is Verdict.REFUSED if said.at_most is None else recipient.times > said.at_most:
+        return refused(recipient, str(answer))
+    state = Standing(said.verdict.value) if said.at_most is None else Standing.DEFERRED
+    return replace(recipient, state=state, reply=str(answer))
 
 
 def _told_by_the_recipients(

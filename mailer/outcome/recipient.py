@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from mailer.outcome.reply import Verdict
 
+# Said of a letter whose resend came to nothing.
+EARLIER = "an earlier one may have arrived"
+
 
 class Role(StrEnum):
     """Why an address is a recipient of a letter."""
@@ -36,7 +39,8 @@ class Recipient:
     """
     One address of a letter's envelope, why it is there, and what became of it so far.
 
-    `times` is how often it was deferred for a reason, `why`, that is believed only so many times.
+    `times` is how often it was deferred for a reason, `why`, that is believed only so many times. `may_have_it` remembers a dot
+    that nobody answered while a resend asks it again: whatever becomes of the resend, the first one may have arrived.
     """
 
     address: str
@@ -45,6 +49,7 @@ class Recipient:
     reply: str = ""
     why: str = ""
     times: int = 0
+    may_have_it: bool = False
 
     @property
     def is_asked(self) -> bool:
@@ -75,6 +80,25 @@ def of_the_letter(recipients: Sequence[Recipient]) -> Verdict:
     return Verdict.ACCEPTED if reached else Verdict.REFUSED
 
 
+def asked_again(recipient: Recipient) -> Recipient:
+    """A recipient as a resend asks it, if it was in doubt. Where a copy went changes no letter: nothing is remembered of it."""
+    if recipient.state is not Standing.IN_DOUBT:
+        return recipient
+    return replace(recipient, state=Standing.WAITING, may_have_it=recipient.role is not Role.COPY)
+
+
+def accepted(recipient: Recipient, reply: str) -> Recipient:
+    """A recipient that has the letter for certain."""
+    return replace(recipient, state=Standing.ACCEPTED, reply=reply, why="", times=0, may_have_it=False)
+
+
+def refused(recipient: Recipient, reply: str) -> Recipient:
+    """A recipient that said no; in doubt still, if it may have the letter from before."""
+    return replace(recipient, state=Standing.IN_DOUBT if recipient.may_have_it else Standing.REFUSED, reply=reply)
+
+
 def dropped(recipient: Recipient) -> Recipient:
-    """A recipient of a letter of which no more is sent: nobody asks any more who had not answered."""
-    return replace(recipient, state=Standing.DROPPED) if recipient.state in {Standing.WAITING, Standing.DEFERRED} else recipient
+    """A recipient of a letter of which no more is sent; in doubt still, if it may have the letter from before."""
+    if recipient.state not in {Standing.WAITING, Standing.DEFERRED}:
+        return recipient
+    return replace(recipient, state=Standing.IN_DOUBT if recipient.may_have_it else Standing.DROPPED)

@@ -20,6 +20,7 @@ from tests.ledgers import (
     NOW,
     PRESS,
     RECIPIENTS,
+    SILENCE,
     YES,
     assert_sound,
     claim,
@@ -151,6 +152,26 @@ async def test_what_may_have_left_is_not_sent_again_by_way_of_a_cancellation(led
     assert await ledger.order(Selection(), ORDERS["cancel"], "no", NOW, 0, ALL) == (1, 0)
     assert await ledger.order(Selection(), ORDERS["retry"], "yes", NOW, 0, ALL) == (0, 0)
     assert one(ledger, letter).state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["queued", "deferred", "held", "in_doubt"])
+async def test_what_an_office_has_accepted_is_not_cancelled_only_who_is_missing_is_dropped(ledger, state):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    if state == "in_doubt":
+        (again,) = await claim(ledger, now=NOW + 300)
+        await dot(ledger, again, SILENCE, now=NOW + 300)
+    elif state != "deferred":
+        await ledger.order(Selection(), ORDERS["hold" if state == "held" else "retry"], "now", NOW, 0, ALL)
+    assert one(ledger, due.letter).state == state
+    assert await ledger.order(Selection(), ORDERS["cancel"], "enough", NOW + DAY, 0, ALL) == (1, 0)
+    record, earlier = one(ledger, due.letter), "; an earlier one may have arrived" if state == "in_doubt" else ""
+    assert (record.state, record.reason) == ("accepted", f"given up for cc: cancelled{earlier}")
+    assert [standing for _, _, standing, _ in record.recipients] == ["accepted", "dropped", "accepted"]
+    assert (told(ledger)[-1]["who"], told(ledger)[-1]["said"]) == ("person", "enough")
+    assert await claim(ledger, now=NOW + 400 * DAY) == []
+    assert_sound(ledger, {due.letter: State.QUEUED})
+    assert list(ledger.disagreements()) == []
 
 
 async def test_a_doubt_resolved_as_accepted_goes_on_to_the_cc_that_misses_it_alone(ledger):
