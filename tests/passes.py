@@ -12,6 +12,6 @@ from tests.servers.scripted import ScriptedServer
 async def passed(scene: Scene, server: ScriptedServer) -> Ruled:
     """One pass: rules, then what is due."""
     relay = settings_for(server)
-    ruled = await rules.redecide(scene.ledger, await scene.office.ruling(), RETRY, relay.name, int(scene.time.now))
+    ruled = await rules.redecide(scene.ledger, await scene.office.ruling(), RETRY, int(scene.time.now))
     await scene.send(relay)
     return ruled

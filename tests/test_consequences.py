@@ -19,6 +19,7 @@ from mailer.pace import Breaker
 from mailer.relay import Relay
 from mailer.rules import Ruled, redecide
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, drop, instance, on_a_slow_disk, working
+from tests.passes import passed
 from tests.relays import TO, impatient, settings_for
 from tests.servers.rules import Action
 from tests.servers.scripted import Drip, Drop, Garbage, Hang, Reset, Rule, ScriptedServer, Split
@@ -35,7 +36,7 @@ async def ailing(scene: Scene) -> list[str]:
 
 async def ruled(scene: Scene) -> Ruled:
     """What a pass does before it sends."""
-    return await redecide(scene.ledger, await scene.office.ruling(), RETRY, "relay", int(scene.time.now))
+    return await redecide(scene.ledger, await scene.office.ruling(), RETRY, int(scene.time.now))
 
 
 async def released(scene: Scene, selection: Selection) -> int:
@@ -78,6 +79,26 @@ async def test_the_first_connection_fails_and_the_next_one_carries_on(
 
 
 # -- the breaker
+
+
+async def test_an_outage_ends_with_the_first_letter_that_another_relay_takes(tmp_path: Path) -> None:
+    """Whoever gives the configuration another relay while the old one is down loses no letter to the time in between."""
+    async with working(tmp_path, 2) as scene:
+        async with ScriptedServer([Rule("dot", Say("451 4.3.0 later"))]) as old:
+            await passed(scene, old)
+        assert scene.states() == {"deferred": 2}
+        for _ in range(5):
+            scene.time.now += 3600
+            await passed(scene, old)
+        assert await scene.ledger.is_down()
+        scene.time.now += 6 * 86_400
+        async with ScriptedServer([Rule("ehlo", Drop(), nth=1), Rule("rcpt", Say("450 4.2.0 later"), nth=4)]) as new:
+            await passed(scene, new)
+            assert scene.states() == {"accepted": 1, "deferred": 1} and not await scene.ledger.is_down()
+            scene.time.now += 3600
+            await passed(scene, new)
+        assert scene.states() == {"accepted": 2}
+        scene.assert_sound()
 
 
 @pytest.mark.parametrize("step", ["rcpt", "data", "body"])
