@@ -41,7 +41,7 @@ async def ruled(scene: Scene) -> Ruled:
 
 async def released(scene: Scene, selection: Selection) -> int:
     moved, _ = await scene.ledger.order(selection, ORDERS["release"], "it is right", NOON, 0, 100)
-    return moved
+    return moved.total()
 
 
 # -- a connection that fails, and the next one that does not

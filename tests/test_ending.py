@@ -38,9 +38,9 @@ async def test_however_a_resend_is_ended_the_first_one_may_have_arrived(how, tmp
             await passed(scene, second)
             assert scene.one().state == "deferred"
             if how == "cancelled":
-                assert (await scene.ledger.order(Selection(), ORDERS["cancel"], "no", now, 0, 10))[0] == 1
+                assert (await scene.ledger.order(Selection(), ORDERS["cancel"], "no", now, 0, 10)).moved == {"in_doubt": 1}
             elif how == "deadline, held":
-                assert (await scene.ledger.order(Selection(), ORDERS["hold"], "wait", now, 0, 10))[0] == 1
+                assert (await scene.ledger.order(Selection(), ORDERS["hold"], "wait", now, 0, 10)).moved == {"held": 1}
             for _ in range(7):
                 scene.time.now += DAY
                 await passed(scene, second)

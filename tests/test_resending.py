@@ -107,7 +107,7 @@ async def test_a_resend_that_is_refused_says_nothing_of_the_first_one(step, stag
         assert scene.one().recipients[0][2] == "in_doubt"
         scene.assert_sound()
         now = int(scene.time.now)
-        assert await scene.ledger.order(Selection(), ORDERS["retry"], "again", now, 0, 10) == (0, 0)
+        assert await scene.ledger.order(Selection(), ORDERS["retry"], "again", now, 0, 10) == ({}, 0)
         assert await scene.ledger.resolve(1, accepted=False, why="again", now=now, not_before=0) == ""
         await passed(scene, server)
         assert scene.one().state == "accepted"
@@ -147,8 +147,8 @@ async def test_a_resend_that_is_held_and_released_keeps_its_bytes(tmp_path):
         await passed(scene, server)
         now = int(scene.time.now) + HOUR
         assert await scene.ledger.resolve(1, accepted=False, why="again", now=now, not_before=600) == ""
-        assert await scene.ledger.order(Selection(), ORDERS["hold"], "wait", now, 0, 10) == (1, 0)
-        assert await scene.ledger.order(Selection(), ORDERS["release"], "go", now, 0, 10) == (1, 0)
+        assert await scene.ledger.order(Selection(), ORDERS["hold"], "wait", now, 0, 10) == ({"held": 1}, 0)
+        assert await scene.ledger.order(Selection(), ORDERS["release"], "go", now, 0, 10) == ({"queued": 1}, 0)
         scene.made.write("templates/c/en/letter.txt.j2", "Other words.\n")
         async with at_work(scene.made, scene.time) as again:
             again.time.now = now

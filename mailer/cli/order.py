@@ -87,7 +87,7 @@ async def _give(loaded: Configuration, selection: Selection, order: Order, why: 
         moved, behind = 0, 0
         while True:
             some, behind = await office.ledger.order(selection, order, why, CLOCK.seconds, behind, _AT_ONCE)
-            moved += some
+            moved += some.total()
             if not behind:
                 return moved
 

@@ -12,9 +12,10 @@ A ledger judges nothing, renders nothing and reads no clock: `now` is always a p
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailer.chain import Link
 from mailer.delivery import Due, Fixed, Next, Order, State, Who
@@ -199,6 +200,13 @@ class FileRecord:
     claim: str
 
 
+class Obeyed(NamedTuple):
+    """How many letters an order moved, and the number to go on behind (0 when there are no more)."""
+
+    moved: Counter[State]  # by the state that they have now; a cancellation leaves accepted what was, and in doubt what may be
+    behind: int
+
+
 class Ledger(Protocol):
     """What the flow asks of a ledger. Every method that changes something is one transaction."""
 
@@ -248,9 +256,7 @@ class Ledger(Protocol):
     async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool: ...
 
     # -- a person's orders
-    async def order(
-        self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int
-    ) -> tuple[int, int]: ...
+    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> Obeyed: ...
     async def resolve(self, letter: int, *, accepted: bool, why: str, now: int, not_before: float) -> str: ...
 
     # -- reading

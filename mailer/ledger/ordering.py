@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import apsw
 
 from mailer.campaign import Reason
 from mailer.delivery import DUE, ORDERS, STATE_OF, Order, State, Who
-from mailer.ledger import Selection
+from mailer.ledger import Obeyed, Selection
 from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, packed, unpacked
@@ -45,14 +46,10 @@ class OrderingPart:
 
     _engine: Engine
 
-    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> tuple[int, int]:
-        """
-        Give an order about the letters that are meant and whose state allows it, at most `limit` behind a number.
+    async def order(self, selection: Selection, order: Order, why: str, now: int, behind: int, limit: int) -> Obeyed:
+        """Give an order about the letters that are meant and whose state allows it, at most `limit` behind a number."""
 
-        Gives how many moved, and the number to go on behind (0 when there are no more).
-        """
-
-        def work(db: apsw.Connection) -> tuple[int, int]:
+        def work(db: apsw.Connection) -> Obeyed:
             values = {
                 "behind": behind,
                 "letter": selection.letter,
@@ -67,11 +64,11 @@ class OrderingPart:
             found: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
             if order is ORDERS["release"]:
                 _believe_again(db, selection, [row[0] for row in found])
-            moved = sum(_obey(db, row, order, why, now) for row in found)
-            return moved, int(found[-1][0]) if len(found) == limit else 0
+            moved = Counter(new for row in found if (new := _obey(db, row, order, why, now)) is not None)
+            return Obeyed(moved, int(found[-1][0]) if len(found) == limit else 0)
 
-        moved, on = await self._engine.run(work)
-        return moved, on
+        obeyed: Obeyed = await self._engine.run(work)
+        return obeyed
 
     async def resolve(self, letter: int, *, accepted: bool, why: str, now: int, not_before: float) -> str:
         """
@@ -122,17 +119,19 @@ def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[
     db.executemany(_FORGET, [(letter, Reason.ADDRESS_REFUSED) for letter in letters])
 
 
-def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> bool:
+def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> State | None:
+    """Give one letter an order; gives the state in which it is then, None if it stays where it was."""
     letter, state, attempt, recipients = row
     if State(state) not in order.of:
-        return False
+        return None
     if order.state is State.CANCELLED:
-        return end(db, row, State.CANCELLED, Who.PERSON, "", now, said=why) is not None
+        return end(db, row, State.CANCELLED, Who.PERSON, "", now, said=why)
     if order.state is State.QUEUED:
         _prepare_again(db, letter, unpacked(recipients))
     at = now if order.state is State.QUEUED else None
     reason = "organiser" if order.state is State.HELD else ""
-    return move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, at=at, told={"said": why})
+    is_moved = move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, at=at, told={"said": why})
+    return order.state if is_moved else None
 
 
 def _prepare_again(db: apsw.Connection, letter: int, recipients: tuple[Recipient, ...]) -> None:

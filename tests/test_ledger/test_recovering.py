@@ -132,7 +132,7 @@ async def test_a_retry_asks_only_who_is_missing_and_with_the_same_bytes(ledger):
     assert one(ledger, due.letter).state == "accepted"
     partly = await claim_one(ledger, first=10)
     await dot(ledger, partly, rcpt=[YES, LATER, YES])
-    assert await ledger.order(Selection(), ORDERS["retry"], "now", NOW + 1, 0, ALL) == (1, 0)
+    assert await ledger.order(Selection(), ORDERS["retry"], "now", NOW + 1, 0, ALL) == ({"queued": 1}, 0)
     (again,) = await claim(ledger, now=NOW + 1)
     assert (again.letter, again.fixed, again.tries, again.first_tried_at) == (partly.letter, FIXED, 0, None)
     assert [(r.address, r.is_asked) for r in again.recipients] == [(HEAD, False), (PRESS, True), (COPY, False)]
@@ -141,7 +141,7 @@ async def test_a_retry_asks_only_who_is_missing_and_with_the_same_bytes(ledger):
 async def test_a_retry_of_what_nobody_has_taken_begins_afresh(ledger):
     due = await claim_one(ledger)
     await dot(ledger, due, NEVER)
-    assert await ledger.order(Selection(), ORDERS["retry"], "address found", NOW + 1, 0, ALL) == (1, 0)
+    assert await ledger.order(Selection(), ORDERS["retry"], "address found", NOW + 1, 0, ALL) == ({"queued": 1}, 0)
     (again,) = await claim(ledger, now=NOW + 1)
     assert (again.attempt, again.fixed, again.recipients, again.tries) == (2, None, (), 0)
     assert_sound(ledger, {due.letter: State.QUEUED})
@@ -149,8 +149,8 @@ async def test_a_retry_of_what_nobody_has_taken_begins_afresh(ledger):
 
 async def test_what_may_have_left_is_not_sent_again_by_way_of_a_cancellation(ledger):
     letter = await in_doubt(ledger)
-    assert await ledger.order(Selection(), ORDERS["cancel"], "no", NOW, 0, ALL) == (1, 0)
-    assert await ledger.order(Selection(), ORDERS["retry"], "yes", NOW, 0, ALL) == (0, 0)
+    assert await ledger.order(Selection(), ORDERS["cancel"], "no", NOW, 0, ALL) == ({"cancelled": 1}, 0)
+    assert await ledger.order(Selection(), ORDERS["retry"], "yes", NOW, 0, ALL) == ({}, 0)
     assert one(ledger, letter).state == "cancelled"
 
 
@@ -164,7 +164,7 @@ async def test_what_an_office_has_accepted_is_not_cancelled_only_who_is_missing_
     elif state != "deferred":
         await ledger.order(Selection(), ORDERS["hold" if state == "held" else "retry"], "now", NOW, 0, ALL)
     assert one(ledger, due.letter).state == state
-    assert await ledger.order(Selection(), ORDERS["cancel"], "enough", NOW + DAY, 0, ALL) == (1, 0)
+    assert await ledger.order(Selection(), ORDERS["cancel"], "enough", NOW + DAY, 0, ALL) == ({"accepted": 1}, 0)
     record, earlier = one(ledger, due.letter), "; an earlier one may have arrived" if state == "in_doubt" else ""
     assert (record.state, record.reason) == ("accepted", f"given up for cc: cancelled{earlier}")
     assert [standing for _, _, standing, _ in record.recipients] == ["accepted", "dropped", "accepted"]
@@ -217,8 +217,8 @@ async def test_an_order_moves_what_its_states_allow_in_bounded_steps(ledger):
     await put(ledger, 5)
     sending, _ = await claim(ledger, 2)
     moved, behind = await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, 0, 4)
-    assert (moved, behind > 0) == (2, True)
-    assert await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, behind, 4) == (1, 0)
+    assert (moved, behind > 0) == ({"held": 2}, True)
+    assert await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, behind, 4) == ({"held": 1}, 0)
     assert Counter(states(ledger).values()) == {"sending": 2, "held": 3}
     assert (one(ledger, sending.letter + 2).reason, one(ledger, sending.letter + 2).held_by) == ("organiser", "person")
-    assert (await ledger.order(Selection(state="held"), ORDERS["release"], "go", NOW, 0, ALL))[0] == 3
+    assert (await ledger.order(Selection(state="held"), ORDERS["release"], "go", NOW, 0, ALL)).moved == {"queued": 3}
