@@ -7,12 +7,13 @@ Three in a row is counted in the ledger, so passes are sent apart here, as cron 
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailer import health, log
+from mailer import app, health, log
 from mailer.delivery import ORDERS
 from mailer.ledger import Selection
 from mailer.pace import Breaker
@@ -30,8 +31,9 @@ SPAM = Rule("dot", Say("554 5.7.1 spam"))
 NEW = "chair@court.example"
 
 
-async def ailing(scene: Scene) -> list[str]:
-    return await health.ailments(scene.ledger, "relay", scene.time.clock)
+async def ailing(scene: Scene, relay: str = "relay") -> list[str]:
+    spool = app.spool_of(scene.office.configuration)
+    return await health.ailments(scene.ledger, relay, scene.time.clock, spool)
 
 
 async def ruled(scene: Scene) -> Ruled:
@@ -79,6 +81,46 @@ async def test_the_first_connection_fails_and_the_next_one_carries_on(
 
 
 # -- the breaker
+
+
+async def test_health_speaks_of_a_relay_that_is_down_between_two_probes_too(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene, ScriptedServer([Rule("ehlo", Drop())]) as server:
+        for _ in range(3):
+            await passed(scene, server)
+        scene.time.now += 60
+        name = settings_for(server).name
+        assert not (await scene.ledger.breaker(name)).is_open(scene.time.now)
+        (told,) = await ailing(scene, name)
+        assert told.startswith("the relay cannot be used: ehlo")
+        server.follow([])
+        await passed(scene, server)
+        assert await ailing(scene, name) == []
+        # Where nothing is due nobody asks it, and a limit that is over would be told for ever.
+        await scene.ledger.keep_breaker(name, Breaker(3, NOON, "452 too many"), int(scene.time.now))
+        assert await ailing(scene, name) == []
+
+
+async def test_health_speaks_of_a_letter_that_is_deferred_again_and_again(tmp_path: Path) -> None:
+    """Stopped by the relay at every dot it counts no try, so nothing gives it up."""
+    async with working(tmp_path) as scene, ScriptedServer([Rule("dot", Say("421 4.3.2 closing"))]) as server:
+        for _ in range(19):
+            await passed(scene, server)
+            assert await ailing(scene) == []
+            scene.time.now += 4 * 3600
+        await passed(scene, server)
+        assert await ailing(scene) == ["1 letter of c deferred 20 times and more: mailer log --campaign c --state deferred"]
+
+
+async def test_health_speaks_of_a_file_that_no_run_takes(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene, ScriptedServer() as server:
+        await passed(scene, server)
+        drop(scene.made, 1, first=2)  # with an old date, as an export has that is moved there
+        scene.time.now = time.time() + 3590
+        assert await ailing(scene) == []
+        scene.time.now += 20
+        assert await ailing(scene) == ["1 file in incoming/ for more than an hour: is mailer run still started?"]
+        await scene.take_in()
+        assert not any("file" in told for told in await ailing(scene))
 
 
 async def test_an_outage_ends_with_the_first_letter_that_another_relay_takes(tmp_path: Path) -> None:
