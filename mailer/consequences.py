@@ -36,6 +36,7 @@ class Consequences:
         self._clock = clock
         self._rest = rest
         self.breaker = Breaker()
+        self._is_down = False
         self._pass, self._ends = "", 0.0
         self._known: set[tuple[Sign, Lane]] = set()
         self._in_this_pass: Counter[Lane] = Counter()
@@ -48,6 +49,7 @@ class Consequences:
         Sending begins: read what was left. What a worker sends within one rest counts as one pass, however often it begins.
         """
         self.breaker = await self._ledger.breaker(relay)
+        self._is_down = await self._ledger.is_down()
         self._known = {(s.sign, Lane(s.campaign, s.target, s.country)) for s in await self._ledger.streaks()}
         if (now := self._clock.now()) >= self._ends:
             self._pass, self._ends = secrets.token_hex(4), now + self._rest
@@ -91,11 +93,14 @@ class Consequences:
             limited = self.breaker.limited(now, why, result.pause)
             self.breaker = limited if result.sign is Sign.RATE else self.breaker.failed(now, why, account=account)
             log.relay_failed(relay, why, max(0.0, self.breaker.not_before - now))
-        if self.breaker != before:
+        is_end = self._is_down and result.answered_mail and not self.breaker.failures  # of an outage, be it of another relay
+        if self.breaker != before or is_end:
+            self._is_down = self._is_down and not is_end
             await self._ledger.keep_breaker(relay, self.breaker, self._clock.seconds)
 
     async def _of_the_address(self, lane: Lane, addresses: tuple[str, ...], result: Outcome) -> None:
-        if result.verdict is Verdict.REFUSED and result.sign is Sign.ADDRESS:
+        # A resend that is refused leaves its letter in doubt, and says the same of the address.
+        if result.verdict in {Verdict.REFUSED, Verdict.IN_DOUBT} and result.sign is Sign.ADDRESS:
             streak = await self._ledger.lengthen(Sign.ADDRESS, lane, addresses, self._pass)
             self._known.add((Sign.ADDRESS, lane))
             self._in_this_pass[lane] += 1
@@ -113,7 +118,7 @@ class Consequences:
     async def _of_policy(self, lane: Lane, result: Outcome) -> None:
         if result.verdict is Verdict.ACCEPTED and result.stage is Stage.DOT:
             await self._end(Sign.POLICY, lane)
-        elif result.verdict is Verdict.REFUSED and result.sign is Sign.POLICY:
+        elif result.verdict in {Verdict.REFUSED, Verdict.IN_DOUBT} and result.sign is Sign.POLICY:
             streak = await self._ledger.lengthen(Sign.POLICY, lane, (), self._pass)
             self._known.add((Sign.POLICY, lane))
             if streak.is_long:

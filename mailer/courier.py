@@ -175,11 +175,18 @@ class Courier:
             # The key is the right one (its fingerprint was compared), so it is this record that is damaged.
             return Refrained("damaged record", str(problem))
         if due.fixed is not None and due.fixed.sha256 != fixed.sha256:
-            return Refrained(CHANGED, "its template, its target or its sender was changed since; retry it as a new letter")
+            return Refrained(CHANGED, f"its template, its target or its sender was changed since; {_advice(due.recipients)}")
         recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
         if not any(recipient.is_asked for recipient in recipients):
             return Refrained("nobody is left to ask", "whoever had not accepted it is not configured any more")
         return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, desk.private(signed))
+
+
+def _advice(known: Sequence[Recipient]) -> str:
+    """What a person can do with a letter that differs from its first attempt: who has that one, or may, gets no other words."""
+    if any(recipient.state is Standing.ACCEPTED or recipient.may_have_it for recipient in known):
+        return "who has or may have the first one gets no other: put the change back and release it, or cancel it"
+    return "release it to send it as it is now, or put the change back before"
 
 
 def _still_named(named: Sequence[Recipient], known: Sequence[Recipient]) -> tuple[Recipient, ...]:

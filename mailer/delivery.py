@@ -16,10 +16,10 @@ This module decides; it has no clock, no randomness of its own and no database.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from mailer.outcome import Outcome, Recipient, Role, Scope, Sign, Stage, Standing, Verdict
+from mailer.outcome import EARLIER, Outcome, Recipient, Role, Scope, Sign, Stage, Standing, Verdict, dropped
 
 
 class State(StrEnum):
@@ -183,7 +183,8 @@ class Next:
     recipients: tuple[Recipient, ...] = field(default=())
 
 
-_STATES = {
+# Where a letter goes that came to this.
+STATE_OF: Mapping[Verdict, State] = {
     Verdict.ACCEPTED: State.ACCEPTED,
     Verdict.REFUSED: State.REFUSED,
     Verdict.IN_DOUBT: State.IN_DOUBT,
@@ -196,17 +197,16 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     Turn the outcome of an attempt into the letter's next state and time; `now` in seconds since 1970.
 
     What failed before MAIL is the relay's matter: the letter is let go unsent and stays due, no try is counted; nor is one
-    where the relay stopped it later, but then it waits. A letter that its `to` has accepted is never given up as expired: at
-    the end it is accepted without the missing cc.
+    where the relay stopped it later, but then it waits. What a `to` has accepted is never given up as expired (see `ended`).
     """
     if not outcome.reached_mail:
         return Next(State.QUEUED, outcome.reason, now, due.tries, due.first_tried_at, due.recipients)
     # What the relay stopped is no try, so the time in which the letter may be given up has not begun with it.
     is_tried = outcome.verdict is not Verdict.DEFERRED or outcome.scope is not Scope.RELAY
     first = due.first_tried_at or (now if is_tried else None)
-    state = _STATES[outcome.verdict]
+    state = STATE_OF[outcome.verdict]
     if state is State.DEFERRED and first is not None and now - first >= retry.give_up_after and has_reached(outcome.recipients):
-        return Next(State.ACCEPTED, f"given up for cc: {outcome.reason}", None, due.tries + 1, first, outcome.recipients)
+        return replace(ended(outcome.recipients, State.EXPIRED, outcome.reason), tries=due.tries + 1, first_tried_at=first)
     if state is not State.DEFERRED:
         return Next(state, outcome.reason, None, due.tries + 1, first, outcome.recipients)
     if _is_only_split(outcome):
@@ -214,6 +214,26 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     tries = due.tries if outcome.scope is Scope.RELAY else due.tries + 1
     wait = retry.longest(chance) if outcome.sign is Sign.FULL else retry.wait(tries, chance)
     return Next(state, outcome.reason, int(now + wait), tries, first, outcome.recipients)
+
+
+def ended(recipients: Sequence[Recipient], state: State, why: str) -> Next:
+    """
+    How a letter ends of which no more is sent: in `state`, unless somebody has it or may have it.
+
+    Who is missing is dropped. If a `to` has accepted it, the letter is accepted; a doubt that a resend was to end is one again.
+
+    >>> half = [Recipient("a", Role.TO, Standing.ACCEPTED), Recipient("b", Role.CC, Standing.DEFERRED)]
+    >>> ended(half, State.EXPIRED, "too late").state.value, ended(half[1:], State.EXPIRED, "too late").state.value
+    ('accepted', 'expired')
+    """
+    after = tuple(dropped(recipient) for recipient in recipients)
+    if any(recipient.state is Standing.IN_DOUBT for recipient in after):
+        return Next(State.IN_DOUBT, f"{why}; {EARLIER}", recipients=after)
+    if not has_reached(recipients):
+        return Next(state, why, recipients=tuple(recipients))
+    missing = [role for role in (Role.TO, Role.CC) if any(r.role is role and r.is_asked for r in recipients)]
+    reason = f"given up for {' and '.join(missing)}: {why}" if missing else why
+    return Next(State.ACCEPTED, reason, recipients=after)
 
 
 def has_reached(recipients: Sequence[Recipient]) -> bool:

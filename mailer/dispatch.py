@@ -121,7 +121,8 @@ class Dispatch:
         pauses = await self._ledger.pauses()
         moments = []
         for waiting in await self._ledger.waiting():
-            if any(pause.stops(waiting.lane.campaign) for pause in pauses) or ruling.hold(waiting.lane) is not None:
+            is_stopped = any(pause.stops(waiting.lane.campaign) for pause in pauses)
+            if is_stopped or ruling.hold(waiting.lane) is not None or self._is_over(waiting.lane, now):
                 continue
             free_at = await self._free_at(ruling, waiting.lane, now)
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
@@ -184,14 +185,17 @@ class Dispatch:
         for waiting in await self._ledger.waiting():
             if max(waiting.due_at, self._consequences.goes_at(waiting.lane)) > now or ruling.hold(waiting.lane) is not None:
                 continue
-            campaign = self._desks[waiting.lane.campaign].campaign
-            if is_over(campaign, now):
+            if self._is_over(waiting.lane, now):
                 continue
+            campaign = self._desks[waiting.lane.campaign].campaign
             target = campaign.targets[waiting.lane.target]
             if pace.opens_at(campaign.window, target.timezone, now) > now:
                 continue
             found.append(_Open(waiting.lane, campaign, ruling.addresses(waiting.lane)))
         return found
+
+    def _is_over(self, lane: Lane, now: float) -> bool:
+        return is_over(self._desks[lane.campaign].campaign, now)
 
     async def _free_at(self, ruling: Ruling, lane: Lane, now: float) -> float:
         campaign = self._desks[lane.campaign].campaign

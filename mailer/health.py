@@ -22,17 +22,19 @@ from mailer.pace import Clock
 from mailer.spool import Spool
 
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
-STUCK_AFTER = 3600  # seconds for which a letter may be due before somebody should look
+STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
+OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
 
-async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
+async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool) -> list[str]:
     """What needs a person, the weightiest first; empty if all is well."""
     found = []
     in_doubt = sum(count for (_, _, state), count in ledger.tally().items() if state == State.IN_DOUBT)
     if in_doubt:
         found.append(f"{counted(in_doubt, 'letter')} in doubt: mailer log --state in_doubt, then mailer resolve ID")
-    breaker = await ledger.breaker(relay)
-    if breaker.is_open(clock.now()):
+    breaker, oldest = await ledger.breaker(relay), ledger.oldest_due(clock.seconds)
+    # Between two probes nothing says that it works; where nothing is due there is no next probe either.
+    if breaker.is_open(clock.now()) or (breaker.is_probing and oldest is not None):
         found.append(f"the relay cannot be used: {breaker.why}: mailer check --relay, then mailer resume relay --why TEXT")
     for pause in await ledger.pauses():
         campaign = pause.scope.removeprefix("campaign:").removeprefix("all")
@@ -46,7 +48,11 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock) -> list[str]:
             found.append(f"{counted(count, 'letter')} of {campaign} waiting for its approval: mailer approve {campaign}")
         elif state == State.HELD and reason not in _CALM:
             found.append(f"{counted(count, 'letter')} of {campaign} held ({reason}): mailer log --state held")
-    oldest = ledger.oldest_due(clock.seconds)
+    for campaign, count in ledger.deferred_often(OFTEN).items():
+        what = f"{counted(count, 'letter')} of {campaign} deferred {OFTEN} times and more"
+        found.append(f"{what}: mailer log --campaign {campaign} --state deferred")
+    if files := spool.lying(clock.now() - STUCK_AFTER):
+        found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
     if oldest is not None and clock.now() - oldest > STUCK_AFTER and not found:
         found.append(f"letters have been due for {(clock.now() - oldest) / 3600:.0f} h: is mailer run still started?")
     return found

@@ -96,9 +96,9 @@ class Ruled:
 _BY_LANE = frozenset(Reason)
 
 
-async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, relay: str, now: int) -> Ruled:
-    """Ask every rule about everything that waits; gives what was moved. `relay` is the one that letters go to, by its name."""
-    expired = await _expire(ledger, ruling, retry, (await ledger.breaker(relay)).is_probing, now)
+async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ruled:
+    """Ask every rule about everything that waits; gives what was moved."""
+    expired = await _expire(ledger, ruling, retry, await ledger.is_down(), now)
     held = released = 0
     for waiting in await ledger.waiting():
         reason = ruling.hold(waiting.lane)

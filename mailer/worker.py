@@ -129,7 +129,7 @@ class Worker:
         if job.intake:
             summary.files += await parts.intake.take_ready()
         now = parts.clock.seconds
-        ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, parts.relay.name, now)
+        ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, now)
         log.ruled(ruled.held, ruled.released, ruled.expired, ruled.resent)
         summary.ruled += ruled
         if job.send:

@@ -7,18 +7,20 @@ Three in a row is counted in the ledger, so passes are sent apart here, as cron 
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailer import health, log
+from mailer import app, health, log
 from mailer.delivery import ORDERS
 from mailer.ledger import Selection
 from mailer.pace import Breaker
 from mailer.relay import Relay
 from mailer.rules import Ruled, redecide
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, drop, instance, on_a_slow_disk, working
+from tests.passes import passed
 from tests.relays import TO, impatient, settings_for
 from tests.servers.rules import Action
 from tests.servers.scripted import Drip, Drop, Garbage, Hang, Reset, Rule, ScriptedServer, Split
@@ -29,17 +31,18 @@ SPAM = Rule("dot", Say("554 5.7.1 spam"))
 NEW = "chair@court.example"
 
 
-async def ailing(scene: Scene) -> list[str]:
-    return await health.ailments(scene.ledger, "relay", scene.time.clock)
+async def ailing(scene: Scene, relay: str = "relay") -> list[str]:
+    spool = app.spool_of(scene.office.configuration)
+    return await health.ailments(scene.ledger, relay, scene.time.clock, spool)
 
 
 async def ruled(scene: Scene) -> Ruled:
     """What a pass does before it sends."""
-    return await redecide(scene.ledger, await scene.office.ruling(), RETRY, "relay", int(scene.time.now))
+    return await redecide(scene.ledger, await scene.office.ruling(), RETRY, int(scene.time.now))
 
 
 async def released(scene: Scene, selection: Selection) -> int:
-    return (await scene.ledger.order(selection, ORDERS["release"], "it is right", NOON, 0, 100)).moved
+    return (await scene.ledger.order(selection, ORDERS["release"], "it is right", NOON, 0, 100)).moved.total()
 
 
 # -- a connection that fails, and the next one that does not
@@ -77,6 +80,66 @@ async def test_the_first_connection_fails_and_the_next_one_carries_on(
 
 
 # -- the breaker
+
+
+async def test_health_speaks_of_a_relay_that_is_down_between_two_probes_too(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene, ScriptedServer([Rule("ehlo", Drop())]) as server:
+        for _ in range(3):
+            await passed(scene, server)
+        scene.time.now += 60
+        name = settings_for(server).name
+        assert not (await scene.ledger.breaker(name)).is_open(scene.time.now)
+        (told,) = await ailing(scene, name)
+        assert told.startswith("the relay cannot be used: ehlo")
+        server.follow([])
+        await passed(scene, server)
+        assert await ailing(scene, name) == []
+        # Where nothing is due nobody asks it, and a limit that is over would be told for ever.
+        await scene.ledger.keep_breaker(name, Breaker(3, NOON, "452 too many"), int(scene.time.now))
+        assert await ailing(scene, name) == []
+
+
+async def test_health_speaks_of_a_letter_that_is_deferred_again_and_again(tmp_path: Path) -> None:
+    """Stopped by the relay at every dot it counts no try, so nothing gives it up."""
+    async with working(tmp_path) as scene, ScriptedServer([Rule("dot", Say("421 4.3.2 closing"))]) as server:
+        for _ in range(19):
+            await passed(scene, server)
+            assert await ailing(scene) == []
+            scene.time.now += 4 * 3600
+        await passed(scene, server)
+        assert await ailing(scene) == ["1 letter of c deferred 20 times and more: mailer log --campaign c --state deferred"]
+
+
+async def test_health_speaks_of_a_file_that_no_run_takes(tmp_path: Path) -> None:
+    async with working(tmp_path) as scene, ScriptedServer() as server:
+        await passed(scene, server)
+        drop(scene.made, 1, first=2)  # with an old date, as an export has that is moved there
+        scene.time.now = time.time() + 3590
+        assert await ailing(scene) == []
+        scene.time.now += 20
+        assert await ailing(scene) == ["1 file in incoming/ for more than an hour: is mailer run still started?"]
+        await scene.take_in()
+        assert not any("file" in told for told in await ailing(scene))
+
+
+async def test_an_outage_ends_with_the_first_letter_that_another_relay_takes(tmp_path: Path) -> None:
+    """Whoever gives the configuration another relay while the old one is down loses no letter to the time in between."""
+    async with working(tmp_path, 2) as scene:
+        async with ScriptedServer([Rule("dot", Say("451 4.3.0 later"))]) as old:
+            await passed(scene, old)
+        assert scene.states() == {"deferred": 2}
+        for _ in range(5):
+            scene.time.now += 3600
+            await passed(scene, old)
+        assert await scene.ledger.is_down()
+        scene.time.now += 6 * 86_400
+        async with ScriptedServer([Rule("ehlo", Drop(), nth=1), Rule("rcpt", Say("450 4.2.0 later"), nth=4)]) as new:
+            await passed(scene, new)
+            assert scene.states() == {"accepted": 1, "deferred": 1} and not await scene.ledger.is_down()
+            scene.time.now += 3600
+            await passed(scene, new)
+        assert scene.states() == {"accepted": 2}
+        scene.assert_sound()
 
 
 @pytest.mark.parametrize("step", ["rcpt", "data", "body"])

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from mailer.courier import CHANGED, UNRENDERED, Refrained, uncancelled
-from mailer.delivery import Due
+from mailer.delivery import ORDERS, Due
 from mailer.errors import MailerError
 from mailer.ledger import Recovered, Selection
 from mailer.ledger.reading import ReadingPart
@@ -591,6 +591,32 @@ async def test_a_letter_that_would_differ_from_its_first_attempt_is_held(what: s
             result = await carried(scene, settings_for(server))
             assert isinstance(result, Refrained) and result.reason == CHANGED
             assert (scene.one().state, scene.one().reason, scene.one().held_by) == ("held", CHANGED, "rule")
+            assert result.detail.endswith("release it to send it as it is now, or put the change back before")
+            assert len(server.dotted) == 1
+            await scene.ledger.order(Selection(), ORDERS["release"], "as it is now", int(scene.time.now), 0, 10)
+            await carried(scene, settings_for(server))
+            assert scene.one().state == "accepted"
+            scene.assert_sound()
+
+
+async def test_a_letter_that_differs_from_one_that_an_office_has_can_only_be_put_back_or_cancelled(tmp_path: Path) -> None:
+    made = instance(tmp_path)
+    drop(made, 1)
+    async with ScriptedServer([Rule("rcpt", Say("450 4.2.1 busy"), recipient=CC)]) as server:
+        async with at_work(made) as scene:
+            await scene.take_in()
+            await carried(scene, settings_for(server))
+        made.write("templates/c/en/subject.txt.j2", SUBJECT.replace("Letter", "A letter"))
+        async with at_work(made) as scene:
+            for _ in range(2):
+                scene.time.now += 300
+                result = await carried(scene, settings_for(server))
+                assert isinstance(result, Refrained) and result.detail.endswith(
+                    "put the change back and release it, or cancel it"
+                )
+                await scene.ledger.order(Selection(), ORDERS["release"], "go", int(scene.time.now), 0, 10)
+            await scene.ledger.order(Selection(), ORDERS["cancel"], "enough", int(scene.time.now), 0, 10)
+            assert scene.one().state == "accepted"
             scene.assert_sound()
     assert len(server.dotted) == 1
 

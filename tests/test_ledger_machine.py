@@ -6,10 +6,13 @@ order, by two programs that have the ledger open, one after the other and both a
 has long taken over. Beside the ledger it keeps what a witness of the wire would know: which attempt is in whose hand, and for
 which letter a dot may have left without an answer. Then, whatever was done:
 
-- no letter leaves the table of moves, and none moves twice in one step;
+- no letter leaves the table of moves, and none moves twice in one step, but those that end as somebody has them or may;
 - at most one attempt of a letter is open, and only its holder marks or settles it, once;
 - what is paused is not claimed;
-- a letter whose dot may have left unanswered is being sent, in doubt or cancelled, and never gets a second dot by itself;
+- a letter whose dot may have left unanswered is being sent, in doubt or cancelled, or accepted by its office and tells of it,
+  and never gets a second dot by itself;
+- one that was in doubt keeps its bytes for ever; while no resend of it is taken nothing calls it refused or expired, and only
+  who sees the doubt cancels it;
 - the journal is one chain, and its lines lead to the states in the table.
 
 With MAILER_TORTURE=1 in the environment many more lives are led.
@@ -37,10 +40,10 @@ from hypothesis.stateful import (
 )
 
 from mailer.campaign import Reason
-from mailer.delivery import ORDERS, Due, State, Who, may_move
+from mailer.delivery import DUE, ORDERS, Due, State, Who, may_move
 from mailer.errors import MailerError
 from mailer.ledger import Held, Lane, Ledger, Recovered, Selection
-from mailer.outcome import Lost, Reply, Role, Stage
+from mailer.outcome import EARLIER, Lost, Reply, Role, Stage
 from tests import ledgers
 from tests.ledgers import (
     CAMPAIGN,
@@ -68,6 +71,8 @@ BOTH = [Lane(CAMPAIGN, target, "") for target in TARGETS]
 LANES = st.sampled_from(BOTH)
 SCOPES = st.sampled_from(["all", f"campaign:{CAMPAIGN}"])
 REASONS = st.sampled_from([Reason.APPROVAL, "render error", "organiser"])
+HIDING = {State.REFUSED, State.EXPIRED, State.CANCELLED}  # a letter's ends that speak of no doubt
+ENDED_IN = (State.HELD, *DUE)  # where a letter is that a deadline or a cancellation ends, by way of an attempt without a dot
 BEFORE_THE_BODY = (Stage.CONNECT, Stage.AUTH, Stage.MAIL, Stage.RCPT, Stage.DATA)
 WHICH = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 4))  # of those in hand or of all; from the newest
 RCPT = st.lists(st.sampled_from([YES, YES, LATER, NEVER]), min_size=2, max_size=2)  # of cc and copy
@@ -93,6 +98,8 @@ class Lives(RuleBasedStateMachine):
         self.marked: dict[int, Sequence[Reply]] = {}  # of those in hand: what was answered to RCPT
         self.paused: set[str] = set()
         self.unanswered: set[int] = set()  # the witness: a dot may have left, and nobody has told
+        self.resent: set[int] = set()  # the same, but another one was allowed since
+        self.by_policy: set[int] = set()
 
     def teardown(self) -> None:
         self.ledger.close()
@@ -160,6 +167,8 @@ class Lives(RuleBasedStateMachine):
         for due in dues:
             assert due.letter not in self.in_hand
             assert due.letter not in self.unanswered
+            doubts = [attempt for attempt in self.ledger.attempts(due.letter) if attempt.verdict == "in_doubt"]
+            assert due.fixed is not None or not doubts, "another letter under the same Message-ID"
             self.dues.append(due)
             self.in_hand[due.letter] = due
 
@@ -217,6 +226,8 @@ class Lives(RuleBasedStateMachine):
             self.ended(due)
             if isinstance(answer, Reply) or stage is Stage.BODY:
                 self.unanswered.discard(due.letter)
+            if answer is YES:
+                self.resent.discard(due.letter)
 
     @precondition(lambda self: self.dues)
     @rule(which=WHICH, stage=st.sampled_from([*BEFORE_THE_BODY, Stage.BODY]), answer=st.sampled_from([LATER, NEVER, SILENCE]))
@@ -306,16 +317,27 @@ class Lives(RuleBasedStateMachine):
         assert self.do(self.ledger.resume(scope, "go", self.now)) == (scope in self.paused)
         self.paused.discard(scope)
 
-    @precondition(lambda self: self.unanswered)
+    @rule(limit=st.integers(1, 3))
+    def resend_by_policy(self, limit: int) -> None:
+        moved = self.do(self.ledger.resend_doubts(CAMPAIGN, self.now, self.now, limit))
+        again = {letter for letter, state in states(self.ledger).items() if self.stood[letter] == "in_doubt" != state}
+        assert len(again) == moved
+        assert not again & self.by_policy, "once in the life of a letter"
+        self.by_policy |= again
+        self.resent |= again
+        self.unanswered -= again
+
+    @precondition(lambda self: self.unanswered or self.resent)
     @rule(accepted=st.booleans(), is_early=st.booleans())
     def resolve(self, accepted: bool, is_early: bool) -> None:
-        letter = min(self.unanswered)
+        letter = min(self.unanswered | self.resent)
         was_in_doubt = self.stood[letter] == State.IN_DOUBT
         wait = 100 * DAY if is_early else 0
         refused = self.do(self.ledger.resolve(letter, accepted=accepted, why="why", now=self.now, not_before=wait))
         assert bool(refused) == (is_early or not was_in_doubt)
         if not refused:
             self.unanswered.discard(letter)
+            (self.resent.discard if accepted else self.resent.add)(letter)
 
     # -- a crash
 
@@ -340,7 +362,10 @@ class Lives(RuleBasedStateMachine):
         stands = states(self.ledger)
         assert set(stands) == set(self.began)
         moved = {letter: (self.stood[letter], state) for letter, state in stands.items() if state != self.stood[letter]}
-        assert [move for move in moved.values() if not may_move(State(move[0]), State(move[1]))] == []
+        left = [move for move in moved.values() if not may_move(State(move[0]), State(move[1]))]
+        assert set(left) <= {(State(old), State(new)) for old in ENDED_IN for new in (State.ACCEPTED, State.IN_DOUBT)}
+        ended = {move for letter, move in moved.items() if letter in self.resent and move[1] in HIDING}
+        assert ended <= {("in_doubt", "cancelled")}
         self.stood = stands
 
     @invariant()
@@ -350,9 +375,11 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def what_may_have_been_sent_is_shown_and_goes_nowhere(self) -> None:
-        stands = states(self.ledger)
         allowed = {State.SENDING, State.IN_DOUBT, State.CANCELLED}
-        assert {stands[letter] for letter in self.unanswered} <= allowed
+        for record in self.ledger.records(Selection()):
+            # Accepted by its office, of whose cc a person cancelled the doubt: the letter tells.
+            is_told = record.state == State.ACCEPTED and record.reason.endswith(EARLIER)
+            assert record.letter not in self.unanswered or record.state in allowed or is_told
 
     @invariant()
     def the_ledger_is_sound(self) -> None:

@@ -80,7 +80,7 @@ class Office:
         return Ruling({CAMPAIGN: self.campaign}, {CAMPAIGN: self.edition}, approvals, self.is_live)
 
     async def redecide(self, ledger: Ledger, now: int = NOW) -> Ruled:
-        return await rules.redecide(ledger, self.ruling, RETRY, RELAY, now)
+        return await rules.redecide(ledger, self.ruling, RETRY, now)
 
 
 OPEN = Office(campaign(COURT))
@@ -329,12 +329,29 @@ async def test_rules_move_any_number_of_letters_in_portions(ledger):
     assert await over.redecide(ledger) == Ruled(expired=most + 1)
 
 
+async def test_a_cc_is_not_given_up_by_the_letter_that_ends_an_outage(ledger):
+    (letter,) = await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    down = Breaker(3, NOW + 60, "down")
+    await ledger.keep_breaker(RELAY, down, NOW + DAY)
+    late = NOW + 6 * DAY
+    (again,) = await claim(ledger, now=late)
+    assert again.first_tried_at == NOW + 5 * DAY
+    await settle(ledger, again, Stage.RCPT, LATER, rcpt=[LATER], now=late)
+    await ledger.keep_breaker(RELAY, down.worked(), late)
+    assert await OPEN.redecide(ledger, late) == Ruled()
+    assert one(ledger, letter).state == "deferred"
+
+
 async def test_nothing_is_given_up_while_the_relay_is_down(ledger):
     await put(ledger, 1)
     (due,) = await claim(ledger)
     await settle(ledger, due, Stage.MAIL, LATER)
     down = Breaker(3, NOW + 60, "down")
     await ledger.keep_breaker(RELAY, down, NOW + 6 * DAY)
+    assert await OPEN.redecide(ledger, NOW + 6 * DAY) == Ruled()
+    await ledger.keep_breaker("another:25", Breaker(1, 0, "down"), NOW + 6 * DAY)  # the configuration names it since
     assert await OPEN.redecide(ledger, NOW + 6 * DAY) == Ruled()
     await ledger.keep_breaker(RELAY, down.worked(), NOW + 6 * DAY)
     assert await OPEN.redecide(ledger, NOW + 6 * DAY) == Ruled(expired=1)

@@ -41,10 +41,10 @@ def verify(context: click.Context) -> int:
 
 async def _health(loaded: Configuration) -> list[str]:
     from mailer import health
-    from mailer.app import CLOCK, opened
+    from mailer.app import CLOCK, opened, spool_of
 
     async with opened(loaded) as office:
-        return await health.ailments(office.ledger, loaded.relay.name, CLOCK)
+        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded))
 
 
 async def _verify(loaded: Configuration) -> list[str]:

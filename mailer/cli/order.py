@@ -16,6 +16,10 @@ from mailer.errors import UsageProblem
 from mailer.ledger import Obeyed, Selection
 
 _AT_ONCE = 1_000  # letters a transaction: a worker beside it never waits long
+_KEPT: dict[str, str] = {
+    State.ACCEPTED: "accepted, for a target had them already",
+    State.IN_DOUBT: "in doubt, for a target may have them",
+}
 _MEANT = {
     "hold": "Stop letters that wait, until a person releases them.",
     "release": "Let held letters go, whoever held them.",
@@ -51,13 +55,16 @@ def _command(order: Order) -> click.Command:
         if chosen["campaign"]:
             campaign_of(loaded, chosen["campaign"])
         obeyed = asyncio.run(_give(loaded, Selection(**chosen), order, why))
-        say(f"{counted(obeyed.moved, 'letter')}: {order.state.replace('_', ' ')}.")
+        moved = obeyed.moved
+        say(f"{counted(moved[order.state], 'letter')}: {order.state.replace('_', ' ')}.")
+        for state in sorted(moved.keys() - {order.state}):
+            hint(f"{counted(moved[state], 'letter')}: {_KEPT[state]}; only who was missing is dropped.")
         if obeyed.in_hand:
             hint(f"{counted(obeyed.in_hand, 'letter')} being sent just now, left alone: give the order again in a moment.")
-        elif not obeyed.moved:
+        elif not moved:
             states = ", ".join(sorted(state.replace("_", " ") for state in order.of))
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
-        if obeyed.moved and order.state is State.QUEUED:
+        if moved and order.state is State.QUEUED:
             hint("They go out with the next: mailer run")
 
     return command
@@ -77,10 +84,12 @@ def resolve(context: click.Context, letter: int, verdict: str | None, why: str) 
     if verdict is None:
         raise click.UsageError("say --accepted or --resend")
     loaded = configuration(context)
-    problem = asyncio.run(_resolve(loaded, letter, verdict == "accepted", why))
-    if problem:
-        raise UsageProblem(f"letter {letter}: {problem}")
-    say(f"Letter {letter}: {'accepted' if verdict == 'accepted' else 'queued'}.")
+    state = asyncio.run(_resolve(loaded, letter, verdict == "accepted", why))
+    say(f"Letter {letter}: {state}.")
+    if state == State.DEFERRED:
+        hint("Somebody whom it names has not had it: to them alone it goes again, with the next: mailer run")
+    elif state == State.QUEUED:
+        hint("It goes out with the next: mailer run")
 
 
 def _see_that_it_names_nobody(office: Office, letter: int | None, why: str) -> None:
@@ -111,9 +120,12 @@ async def _give(loaded: Configuration, selection: Selection, order: Order, why: 
 
 
 async def _resolve(loaded: Configuration, letter: int, accepted: bool, why: str) -> str:
+    """End a doubt; gives the state in which the letter is then."""
     from mailer.app import CLOCK, opened
 
     async with opened(loaded) as office:
+        ledger, wait = office.ledger, loaded.relay.dot_timeout
         _see_that_it_names_nobody(office, letter, why)
-        wait = loaded.relay.dot_timeout
-        return await office.ledger.resolve(letter, accepted=accepted, why=why, now=CLOCK.seconds, not_before=wait)
+        if problem := await ledger.resolve(letter, accepted=accepted, why=why, now=CLOCK.seconds, not_before=wait):
+            raise UsageProblem(f"letter {letter}: {problem}")
+        return next(ledger.records(Selection(letter=letter))).state

@@ -103,9 +103,12 @@ def write_journal(
 
 
 def packed(recipients: Iterable[Recipient]) -> str:
-    """Recipients as the ledger keeps them: [[address, role, state, reply], ...]; why and times follow where they count."""
-    rows = [[r.address, r.role, r.state, r.reply, *([r.why, r.times] if r.times else [])] for r in recipients]
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    """Recipients as the ledger keeps them: [[address, role, state, reply], ...]; what they remember follows where they do."""
+    told = [
+        [r.address, r.role, r.state, r.reply, *([r.why, r.times] if r.times or r.may_have_it else []), *[True] * r.may_have_it]
+        for r in recipients
+    ]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def unpacked(text: str) -> tuple[Recipient, ...]:

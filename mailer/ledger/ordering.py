@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import apsw
 
 from mailer.campaign import Reason
-from mailer.delivery import ORDERS, Order, State, Who
+from mailer.delivery import DUE, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Obeyed, Selection
+from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import close_attempt, move, packed, unpacked
-from mailer.outcome import Recipient, Role, Standing
+from mailer.outcome import Recipient, Standing, accepted, asked_again, dropped, of_the_letter
 
 # A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all. What is
 # being sent was just now in another state, for another reason: whoever would stop those must hear of it.
@@ -72,7 +74,8 @@ class OrderingPart:
             is_any = not selection.reason and selection.state in {"", State.SENDING}
             sent = [row for row in found if order.stops and row[1] == State.SENDING]
             in_hand = {row[0] for row in sent if not (is_any and _take_back(db, row, now))}
-            moved = sum(_obey(db, row, order, why, now) for row in found if row[0] not in in_hand)
+            rest = (row for row in found if row[0] not in in_hand)
+            moved: Counter[str] = Counter(new for row in rest if (new := _obey(db, row, order, why, now)) is not None)
             return Obeyed(moved, len(in_hand), int(found[-1][0]) if len(found) == limit else 0)
 
         obeyed: Obeyed = await self._engine.run(work)
@@ -92,25 +95,31 @@ class OrderingPart:
             marked_at = rows(db, _MARKED_AT, (letter,))[0][0]
             if marked_at is not None and now < marked_at + not_before:
                 return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
-            now_is = Standing.ACCEPTED if accepted else Standing.WAITING
-            after = [replace(r, state=now_is) if r.state is Standing.IN_DOUBT else r for r in unpacked(found[0][2])]
-            # A resend is tried from now on; a letter whose cc still misses it goes on to that cc alone.
-            db.execute(_AGAIN if not accepted else _KEEP, (packed(after), letter))
-            is_whole = accepted and not any(r.role is Role.CC and r.is_asked for r in after)
-            new, at = (State.ACCEPTED, None) if is_whole else (State.DEFERRED if accepted else State.QUEUED, now)
+            after = [_resolved(recipient, accepted) for recipient in unpacked(found[0][2])]
+            # A resend is tried from now on; a letter that somebody still misses goes on to them alone.
+            new = STATE_OF[of_the_letter(after)] if accepted else State.QUEUED
+            if new is State.REFUSED:
+                after = [dropped(recipient) for recipient in after]
+            db.execute(_KEEP if accepted else _AGAIN, (packed(after), letter))
             move(
                 db,
                 (letter, State.IN_DOUBT, found[0][1]),
                 new,
                 Who.PERSON,
-                "",
+                "no `to` has accepted it" if new is State.REFUSED else "",
                 now,
-                at=at,
+                at=now if new in DUE else None,
                 told={"order": "resolve", "said": why},
             )
             return ""
 
         return str(await self._engine.run(work))
+
+
+def _resolved(recipient: Recipient, is_accepted: bool) -> Recipient:
+    if is_accepted and recipient.state is Standing.IN_DOUBT:
+        return accepted(recipient, recipient.reply)
+    return asked_again(recipient)
 
 
 def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[int]) -> None:
@@ -131,25 +140,29 @@ def _take_back(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
     return move(db, (letter, State.SENDING, attempt), State.QUEUED, Who.PERSON, why, now, at=now, told={"attempt": attempt})
 
 
-def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> bool:
+def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> State | None:
+    """Give one letter an order; gives the state in which it is then, None if it stays where it was."""
     letter, state, attempt, recipients = row
-    if state == State.SENDING:
-        state = State.QUEUED  # it was taken back
+    if state == State.SENDING:  # it was taken back
+        state = State.QUEUED
     if State(state) not in order.of:
-        return False
+        return None
+    if order.state is State.CANCELLED:
+        return end(db, (letter, state, attempt, recipients), State.CANCELLED, Who.PERSON, "", now, said=why)
     if order.state is State.QUEUED:
         _prepare_again(db, letter, unpacked(recipients))
     at = now if order.state is State.QUEUED else None
     reason = "organiser" if order.state is State.HELD else ""
-    return move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, at=at, told={"said": why})
+    is_moved = move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, at=at, told={"said": why})
+    return order.state if is_moved else None
 
 
 def _prepare_again(db: apsw.Connection, letter: int, recipients: tuple[Recipient, ...]) -> None:
     """
-    A letter that nobody has taken yet starts afresh, with the addresses and words of today; else only who is missing is
-    asked again, with the same bytes.
+    A letter that certainly nobody has taken yet starts afresh, with the addresses and words of today; else only who is missing
+    is asked again, with the same bytes.
     """
-    if not any(recipient.state in _SETTLED for recipient in recipients):
+    if not any(recipient.state in _SETTLED or recipient.may_have_it for recipient in recipients):
         db.execute(_AFRESH, (letter,))
         return
     again = [r if r.state in _SETTLED else replace(r, state=Standing.WAITING, reply="", why="", times=0) for r in recipients]

@@ -138,6 +138,14 @@ class ReadingPart:
         )
         return dict(self._query(sql, (reason, since)))
 
+    def deferred_often(self, times: int) -> Mapping[str, int]:
+        """How many letters are deferred that were so many times and more, by campaign."""
+        sql = (
+            "SELECT campaign, count(*) FROM letter l WHERE state = 'deferred' AND attempt >= ?1"
+            " AND (SELECT count(*) FROM attempt WHERE letter = l.id AND verdict = 'deferred') >= ?1 GROUP BY campaign"
+        )
+        return dict(self._query(sql, (times,)))
+
     def disagreements(self) -> Iterator[str]:
         """Where the ledger does not agree with itself; nothing if all is well. Reads every page: minutes for millions."""
         for (problem,) in self._query("PRAGMA integrity_check(20)"):

@@ -7,16 +7,16 @@ A lane is found by one index step, however many letters wait in it, and moved in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import apsw
 
 from mailer.delivery import RESTORED, State, Who
 from mailer.ledger import Held, Lane, Waiting
+from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, move_each, packed, unpacked
-from mailer.outcome import Standing
+from mailer.outcome import asked_again
 
 # Each names the term that its index stands by: without it, word for word, a query would read the whole table. A step to the
 # next lane goes behind the last entry that the lane could have (x'' sorts behind every text), else SQLite would walk through
@@ -49,14 +49,13 @@ SELECT id, state, attempt FROM letter INDEXED BY letter_held
 """
 # A letter that its `to` has accepted and only misses a cc is not expired: its next attempt ends it.
 _GIVEN_UP = """
-SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?
+SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?
     AND first_tried_at <= ? AND recipients NOT LIKE '%"to","accepted"%' LIMIT ?
 """
 _OVERDUE = """
-SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
-    AND recipients NOT LIKE '%"to","accepted"%'
-UNION ALL SELECT id, state, attempt FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1
-    AND recipients NOT LIKE '%"to","accepted"%' LIMIT ?2
+SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
+UNION ALL SELECT id, state, attempt, recipients FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1
+LIMIT ?2
 """
 _ALL_WAITING = "SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') LIMIT ?"
 _DOUBTED = """
@@ -121,10 +120,17 @@ class RulingPart:
         return int(await self._engine.run(work))
 
     async def expire(self, campaign: str, before: int | None, reason: str, now: int, limit: int) -> int:
-        """Expire what was tried first before a time, or (None) all of a campaign that still waits or is held."""
-        if before is None:
-            return await self._move_all(_OVERDUE, (campaign, limit), State.EXPIRED, reason, now)
-        return await self._move_all(_GIVEN_UP, (campaign, before, limit), State.EXPIRED, reason, now)
+        """
+        Expire what was tried first before a time, or (None) all of a campaign that still waits or is held.
+
+        What a `to` has accepted ends as that.
+        """
+        sql, values = (_OVERDUE, (campaign, limit)) if before is None else (_GIVEN_UP, (campaign, before, limit))
+
+        def work(db: apsw.Connection) -> int:
+            return sum(end(db, row, State.EXPIRED, Who.RULE, reason, now) is not None for row in rows(db, sql, values))
+
+        return int(await self._engine.run(work))
 
     async def hold_restored(self, now: int, limit: int) -> int:
         """
@@ -159,7 +165,7 @@ class RulingPart:
 
 def _resend(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
     letter, attempt, recipients = row
-    after = [replace(r, state=Standing.WAITING) if r.state is Standing.IN_DOUBT else r for r in unpacked(recipients)]
+    after = [asked_again(recipient) for recipient in unpacked(recipients)]
     db.execute(
         "UPDATE letter SET recipients = ?, resent = 1, tries = 0, first_tried_at = NULL WHERE id = ?", (packed(after), letter)
     )

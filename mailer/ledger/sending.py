@@ -35,6 +35,7 @@ RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried
     recipients, deaths, signature
 """
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
+_DOWN_SINCE = "SELECT min(down_since) FROM relay"
 _MAY_GO = """
 letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
     AND EXISTS (SELECT 1 FROM letter WHERE id = attempt.letter AND state = 'sending' AND letter.attempt = attempt.number
@@ -59,7 +60,8 @@ class SendingPart:
         def work(db: apsw.Connection) -> list[Due]:
             claimed = rows(db, _CLAIM, (lane.campaign, lane.target, lane.country, now, limit))
             db.executemany(_OPEN, [(row[0], row[1], worker, relay, now) for row in claimed])
-            return [_due(row, _sealed(db, row[-1])) for row in sorted(claimed)]
+            down_since = rows(db, _DOWN_SINCE)[0][0]
+            return [_as_old(_due(row, _sealed(db, row[-1])), down_since, now) for row in sorted(claimed)]
 
         return list(await self._engine.run(work))
 
@@ -176,10 +178,12 @@ class SendingPart:
 def _verdict_of_the_attempt(outcome: Outcome) -> str:
     """
     What this attempt came to, which is not always what the letter came to: a letter that its `to` accepted before is accepted
-    once its cc has refused, and that attempt ended without a dot.
+    once its cc has refused, and that attempt ended without a dot; one that was in doubt is in doubt still.
     """
     if not outcome.reached_mail:
         return "unsent"
+    if outcome.attempt is not None:
+        return str(outcome.attempt)
     if outcome.verdict is Verdict.ACCEPTED and outcome.stage is not Stage.DOT:
         return "refused"
     return str(outcome.verdict)
@@ -230,6 +234,13 @@ def _due(row: tuple[Any, ...], sealed: bytes) -> Due:
     fixed = Fixed(date, edition, language, sha256) if sha256 else None
     known = unpacked(recipients)
     return Due(letter, attempt, campaign, target, country, sealed, message_id, tries, first, fixed, known, deaths)
+
+
+def _as_old(due: Due, down_since: int | None, now: int) -> Due:
+    """A letter in hand when an outage ends, or with which it ends, is as old as when the outage began."""
+    if down_since is None or due.first_tried_at is None:
+        return due
+    return replace(due, first_tried_at=due.first_tried_at + max(0, now - max(due.first_tried_at, down_since)))
 
 
 def _sealed(db: apsw.Connection, signature: object) -> bytes:

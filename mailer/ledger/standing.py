@@ -42,6 +42,7 @@ _NOT_COUNTED = """
 UPDATE letter SET first_tried_at = first_tried_at + :now - max(first_tried_at, :since)
 WHERE state IN ('queued', 'deferred') AND campaign = :campaign AND first_tried_at IS NOT NULL
 """
+_DOWN = "SELECT name, down_since FROM relay WHERE down_since IS NOT NULL"
 _KEEP_BREAKER = """
 INSERT INTO relay (name, failures, not_before, why, down_since) VALUES (?1, ?2, ?3, ?4, iif(?5, ?6, NULL))
     ON CONFLICT DO UPDATE SET failures = ?2, not_before = ?3, why = ?4, down_since = iif(?5, coalesce(down_since, ?6), NULL)
@@ -145,16 +146,22 @@ class StandingPart:
         row = await self._engine.run(lambda db: db.execute(sql, (relay,)).fetchone())
         return Breaker(*row) if row else Breaker()
 
+    async def is_down(self) -> bool:
+        """Whether an outage lasts: a relay failed, be it one that is not configured any more, and none has worked since."""
+        return bool(await self._engine.run(lambda db: rows(db, _DOWN)))
+
     async def keep_breaker(self, relay: str, breaker: Breaker, now: int) -> None:
-        """Keep the breaker for the next worker; once the relay works again, its outage is not counted."""
+        """Keep the breaker for the next worker; once this relay works, no outage is counted, nor that of one before it."""
 
         def work(db: apsw.Connection) -> None:
-            before = rows(db, "SELECT down_since FROM relay WHERE name = ?", (relay,))
+            down = dict(rows(db, _DOWN))
             values = (relay, breaker.failures, int(breaker.not_before), breaker.why, breaker.is_probing, now)
             db.execute(_KEEP_BREAKER, values)
-            if before and before[0][0] is not None and not breaker.is_probing:
+            works = not breaker.failures or (relay in down and not breaker.is_probing)
+            if down and works:
+                db.execute("UPDATE relay SET down_since = NULL")
                 for campaign in _campaigns(db):
-                    _end_of_standstill(db, campaign, before[0][0], now)
+                    _end_of_standstill(db, campaign, min(down.values()), now)
             if breaker.is_open(now):
                 write_journal(
                     db, now, [{"event": "relay", "relay": relay, "why": breaker.why, "not_before": breaker.not_before}]

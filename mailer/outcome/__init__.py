@@ -17,15 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
 from mailer.outcome.private import Private, without
+from mailer.outcome.recipient import EARLIER, Recipient, Role, Standing, accepted, asked_again, dropped, of_the_letter, refused
 from mailer.outcome.reply import BEFORE_MAIL, LEGIBLE, Judgement, Lost, Reply, Scope, Sign, Stage, Verdict
 
 __all__ = [
     "ACCOUNT_REFUSED",
     "BEFORE_MAIL",
+    "EARLIER",
     "LEGIBLE",
     "MALFORMED",
     "TABLE",
@@ -44,60 +45,19 @@ __all__ = [
     "Stage",
     "Standing",
     "Verdict",
+    "accepted",
     "answered",
+    "asked_again",
     "decide",
     "discreet",
+    "dropped",
     "judge",
     "may_send",
+    "of_the_letter",
     "own",
     "scrubbed",
     "without",
 ]
-
-
-class Role(StrEnum):
-    """Why an address is a recipient of a letter."""
-
-    TO = "to"
-    CC = "cc"
-    COPY = "copy"
-
-
-class Standing(StrEnum):
-    """Where one recipient of a letter stands."""
-
-    WAITING = "waiting"
-    ACCEPTED = "accepted"
-    DEFERRED = "deferred"
-    REFUSED = "refused"
-    IN_DOUBT = "in_doubt"
-    BOUNCED = "bounced"
-    DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """
-    One address of a letter's envelope, why it is there, and what became of it so far.
-
-    `times` is how often it was deferred for a reason, `why`, that is believed only so many times.
-    """
-
-    address: str
-    role: Role
-    state: Standing = Standing.WAITING
-    reply: str = ""
-    why: str = ""
-    times: int = 0
-
-    @property
-    def is_asked(self) -> bool:
-        """
-        Whether the next attempt addresses it: never again once accepted or refused, a copy only until its first answer.
-        """
-        if self.role is Role.COPY:
-            return self.state in {Standing.WAITING, Standing.IN_DOUBT}
-        return self.state in {Standing.WAITING, Standing.DEFERRED, Standing.IN_DOUBT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +87,8 @@ class Outcome:
     """
     What an attempt came to, for the letter and for each of its recipients.
 
-    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`).
+    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`). `attempt` is what the attempt itself came
+    to, where the letter is in doubt from before.
     """
 
     verdict: Verdict
@@ -138,6 +99,7 @@ class Outcome:
     answer: str
     sign: Sign = Sign.NONE
     pause: int = 0
+    attempt: Verdict | None = None
 
     @property
     def reached_mail(self) -> bool:
@@ -203,16 +165,30 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     ended = judge(handover.stage, handover.answer, table)
     answers = iter(handover.rcpt)
     after = [_after(r, next(answers, None), handover, ended, table) if r.is_asked else r for r in recipients]
-    verdict = _of_the_letter(after)
+    verdict = of_the_letter(after)
     if verdict is Verdict.REFUSED:
-        after = [_dropped(recipient) for recipient in after]
+        after = [dropped(recipient) for recipient in after]
+        verdict = of_the_letter(after)
     if verdict is Verdict.ACCEPTED:
         return Outcome(verdict, ended.scope, "", tuple(after), handover.stage, str(handover.answer))
+    if verdict is Verdict.IN_DOUBT and ended.verdict is not verdict:
+        return _in_doubt_still(recipients, after, handover, ended, table)
     if handover.stage is Stage.RCPT or (verdict is Verdict.DEFERRED and ended.verdict is not verdict):
         ended = _told_by_the_recipients(recipients, handover, verdict, table) or ended
     return Outcome(
         verdict, ended.scope, ended.reason, tuple(after), handover.stage, str(handover.answer), ended.sign, ended.pause
     )
+
+
+def _in_doubt_still(
+    before: Sequence[Recipient], after: Sequence[Recipient], handover: Handover, ended: Judgement, table: Sequence[Rule]
+) -> Outcome:
+    """A resend was refused, which says nothing of the dot that went before it: the reason tells both."""
+    is_by_recipients = handover.stage is Stage.RCPT or ended.verdict is not Verdict.REFUSED
+    told = _told_by_the_recipients(before, handover, Verdict.REFUSED, table) if is_by_recipients else None
+    said, came_to = told or ended, Verdict.REFUSED if handover.stage is Stage.RCPT else ended.verdict
+    reason, answer = f"{said.reason}; {EARLIER}", str(handover.answer)
+    return Outcome(Verdict.IN_DOUBT, ended.scope, reason, tuple(after), handover.stage, answer, said.sign, ended.pause, came_to)
 
 
 def _after(
@@ -224,11 +200,11 @@ def _after(
     if said and not is_meant and said.scope is not Scope.RELAY:
         return _told(recipient, said, own)
     if handover.stage is Stage.DOT and is_meant and ended.verdict is Verdict.ACCEPTED:
-        return replace(recipient, state=Standing.ACCEPTED, reply=str(own), why="", times=0)
+        return accepted(recipient, str(own))
     if ended.at_most is not None and is_meant and recipient.role is not Role.COPY:
         return _told(recipient, ended, handover.answer)
     if ended.verdict is Verdict.REFUSED and handover.stage is not Stage.RCPT:
-        return replace(recipient, state=Standing.REFUSED, reply=str(handover.answer))
+        return refused(recipient, str(handover.answer))
     if ended.verdict is Verdict.IN_DOUBT and is_meant:
         return replace(recipient, state=Standing.IN_DOUBT, reply=str(handover.answer))
     # Nothing was taken. A copy that never had an answer of its own is asked again with the next attempt.
@@ -237,26 +213,13 @@ def _after(
 
 def _told(recipient: Recipient, said: Judgement, answer: Reply | Lost | None) -> Recipient:
     """A recipient with an answer that is not yes; one that was believed `at_most` so many times is taken for a refusal."""
-    if said.at_most is None:
-        return replace(recipient, state=Standing(said.verdict.value), reply=str(answer))
-    times = recipient.times + 1 if recipient.why == said.reason else 1
-    state = Standing.REFUSED if times > said.at_most else Standing.DEFERRED
-    return replace(recipient, state=state, reply=str(answer), why=said.reason, times=times)
-
-
-def _of_the_letter(recipients: Sequence[Recipient]) -> Verdict:
-    if any(recipient.state is Standing.IN_DOUBT for recipient in recipients):
-        return Verdict.IN_DOUBT
-    reached = any(r.role is Role.TO and r.state is Standing.ACCEPTED for r in recipients)
-    may_reach = any(r.role is Role.TO and r.is_asked for r in recipients)
-    cc_waits = any(r.role is Role.CC and r.is_asked for r in recipients)
-    if may_reach or (reached and cc_waits):
-        return Verdict.DEFERRED
-    return Verdict.ACCEPTED if reached else Verdict.REFUSED
-
-
-def _dropped(recipient: Recipient) -> Recipient:
-    return replace(recipient, state=Standing.DROPPED) if recipient.state in {Standing.WAITING, Standing.DEFERRED} else recipient
+    if said.at_most is not None:
+        times = recipient.times + 1 if recipient.why == said.reason else 1
+        recipient = replace(recipient, why=said.reason, times=times)
+    if said.verdict is Verdict.REFUSED if said.at_most is None else recipient.times > said.at_most:
+        return refused(recipient, str(answer))
+    state = Standing(said.verdict.value) if said.at_most is None else Standing.DEFERRED
+    return replace(recipient, state=state, reply=str(answer))
 
 
 def _told_by_the_recipients(

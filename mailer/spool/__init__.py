@@ -83,6 +83,12 @@ class Spool:
         ]
         return sorted(found, key=lambda waiting: (waiting.mtime_ns, waiting.campaign_folder, waiting.name))
 
+    def lying(self, before: float) -> int:
+        """How many files have lain in `incoming/` since before a time; one that is moved there may have an old date."""
+        with explained():
+            entries = self._incoming()
+        return sum(max(status.st_mtime, status.st_ctime) < before for _, _, status, fault in entries if not fault)
+
     def odd(self) -> list[Odd]:
         """What must be set aside unread: links, pipes, devices, folders in folders, and strangers in `claimed/`."""
         with explained():

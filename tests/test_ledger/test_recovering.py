@@ -1,10 +1,13 @@
 """What a crash left, and what a person then says of it."""
 
 from collections import Counter
+from dataclasses import replace
+
+import pytest
 
 from mailer.delivery import ORDERS, State
 from mailer.ledger import Ledger, Obeyed, Recovered, Selection
-from mailer.outcome import Stage
+from mailer.outcome import Recipient, Role, Stage, Standing
 from tests.ledgers import (
     CAMPAIGN,
     COPY,
@@ -16,6 +19,8 @@ from tests.ledgers import (
     NEVER,
     NOW,
     PRESS,
+    RECIPIENTS,
+    SILENCE,
     YES,
     assert_sound,
     claim,
@@ -127,7 +132,7 @@ async def test_a_retry_asks_only_who_is_missing_and_with_the_same_bytes(ledger):
     assert one(ledger, due.letter).state == "accepted"
     partly = await claim_one(ledger, first=10)
     await dot(ledger, partly, rcpt=[YES, LATER, YES])
-    assert await ledger.order(Selection(), ORDERS["retry"], "now", NOW + 1, 0, ALL) == Obeyed(1)
+    assert await ledger.order(Selection(), ORDERS["retry"], "now", NOW + 1, 0, ALL) == Obeyed(Counter({"queued": 1}))
     (again,) = await claim(ledger, now=NOW + 1)
     assert (again.letter, again.fixed, again.tries, again.first_tried_at) == (partly.letter, FIXED, 0, None)
     assert [(r.address, r.is_asked) for r in again.recipients] == [(HEAD, False), (PRESS, True), (COPY, False)]
@@ -136,7 +141,7 @@ async def test_a_retry_asks_only_who_is_missing_and_with_the_same_bytes(ledger):
 async def test_a_retry_of_what_nobody_has_taken_begins_afresh(ledger):
     due = await claim_one(ledger)
     await dot(ledger, due, NEVER)
-    assert await ledger.order(Selection(), ORDERS["retry"], "address found", NOW + 1, 0, ALL) == Obeyed(1)
+    assert await ledger.order(Selection(), ORDERS["retry"], "address found", NOW + 1, 0, ALL) == Obeyed(Counter({"queued": 1}))
     (again,) = await claim(ledger, now=NOW + 1)
     assert (again.attempt, again.fixed, again.recipients, again.tries) == (2, None, (), 0)
     assert_sound(ledger, {due.letter: State.QUEUED})
@@ -144,9 +149,29 @@ async def test_a_retry_of_what_nobody_has_taken_begins_afresh(ledger):
 
 async def test_what_may_have_left_is_not_sent_again_by_way_of_a_cancellation(ledger):
     letter = await in_doubt(ledger)
-    assert await ledger.order(Selection(), ORDERS["cancel"], "no", NOW, 0, ALL) == Obeyed(1)
+    assert await ledger.order(Selection(), ORDERS["cancel"], "no", NOW, 0, ALL) == Obeyed(Counter({"cancelled": 1}))
     assert await ledger.order(Selection(), ORDERS["retry"], "yes", NOW, 0, ALL) == Obeyed()
     assert one(ledger, letter).state == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["queued", "deferred", "held", "in_doubt"])
+async def test_what_an_office_has_accepted_is_not_cancelled_only_who_is_missing_is_dropped(ledger, state):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    if state == "in_doubt":
+        (again,) = await claim(ledger, now=NOW + 300)
+        await dot(ledger, again, SILENCE, now=NOW + 300)
+    elif state != "deferred":
+        await ledger.order(Selection(), ORDERS["hold" if state == "held" else "retry"], "now", NOW, 0, ALL)
+    assert one(ledger, due.letter).state == state
+    assert await ledger.order(Selection(), ORDERS["cancel"], "enough", NOW + DAY, 0, ALL) == Obeyed(Counter({"accepted": 1}))
+    record, earlier = one(ledger, due.letter), "; an earlier one may have arrived" if state == "in_doubt" else ""
+    assert (record.state, record.reason) == ("accepted", f"given up for cc: cancelled{earlier}")
+    assert [standing for _, _, standing, _ in record.recipients] == ["accepted", "dropped", "accepted"]
+    assert (told(ledger)[-1]["who"], told(ledger)[-1]["said"]) == ("person", "enough")
+    assert await claim(ledger, now=NOW + 400 * DAY) == []
+    assert_sound(ledger, {due.letter: State.QUEUED})
+    assert list(ledger.disagreements()) == []
 
 
 async def test_a_doubt_resolved_as_accepted_goes_on_to_the_cc_that_misses_it_alone(ledger):
@@ -160,13 +185,41 @@ async def test_a_doubt_resolved_as_accepted_goes_on_to_the_cc_that_misses_it_alo
     assert_sound(ledger, {due.letter: State.QUEUED})
 
 
+TWO = (Recipient(HEAD, Role.TO), Recipient("clerk@court.example", Role.TO))
+UNREACHED = (Recipient(HEAD, Role.TO, Standing.REFUSED), Recipient(PRESS, Role.CC), Recipient(COPY, Role.COPY))
+
+
+@pytest.mark.parametrize(
+    ("known", "rcpt", "state", "after"),
+    [
+        (TWO, [YES, YES], "accepted", "accepted accepted"),
+        (TWO, [YES, LATER], "deferred", "accepted deferred"),
+        (TWO, [LATER, YES], "deferred", "deferred accepted"),
+        (TWO, [YES, NEVER], "accepted", "accepted refused"),
+        (RECIPIENTS, [YES, LATER, LATER], "deferred", "accepted deferred deferred"),
+        (RECIPIENTS, [YES, NEVER, LATER], "accepted", "accepted refused deferred"),
+        (RECIPIENTS, [YES, YES, LATER], "accepted", "accepted accepted deferred"),  # a copy is not asked twice
+        (UNREACHED, [YES, LATER], "refused", "refused accepted dropped"),  # no office has it, whoever else has
+    ],
+)
+async def test_a_doubt_resolved_as_accepted_ends_as_its_recipients_say(ledger, known, rcpt, state, after):
+    due = replace(await claim_one(ledger), recipients=known)
+    await mark(ledger, due, rcpt=rcpt)
+    await ledger.recover(NOW)
+    assert await ledger.resolve(due.letter, accepted=True, why="the copy came", now=NOW + 600, not_before=600) == ""
+    record = one(ledger, due.letter)
+    assert (record.state, " ".join(state for _, _, state, _ in record.recipients)) == (state, after)
+    assert record.next_attempt_at == (NOW + 600 if state == "deferred" else None)
+    assert_sound(ledger, {due.letter: State.QUEUED})
+
+
 async def test_an_order_moves_what_its_states_allow_in_bounded_steps(ledger):
     await put(ledger, 5)
     sending, other = await claim(ledger, 2)
     assert await mark(ledger, sending) and await mark(ledger, other)
     obeyed = await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, 0, 4)
-    assert (obeyed.moved, obeyed.in_hand, obeyed.behind > 0) == (2, 2, True)
-    assert await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, obeyed.behind, 4) == Obeyed(1)
+    assert (obeyed.moved, obeyed.in_hand, obeyed.behind > 0) == ({"held": 2}, 2, True)
+    assert await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, obeyed.behind, 4) == Obeyed(Counter({"held": 1}))
     assert Counter(states(ledger).values()) == {"sending": 2, "held": 3}
     assert (one(ledger, sending.letter + 2).reason, one(ledger, sending.letter + 2).held_by) == ("organiser", "person")
-    assert (await ledger.order(Selection(state="held"), ORDERS["release"], "go", NOW, 0, ALL)).moved == 3
+    assert (await ledger.order(Selection(state="held"), ORDERS["release"], "go", NOW, 0, ALL)).moved == {"queued": 3}

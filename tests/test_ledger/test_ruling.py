@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from mailer.delivery import State, Who
-from mailer.ledger import Held, Lane, Waiting
+from mailer.delivery import ORDERS, State, Who
+from mailer.ledger import Held, Lane, Selection, Waiting
 from mailer.outcome import Stage
 from tests.ledgers import (
     CAMPAIGN,
@@ -17,6 +17,7 @@ from tests.ledgers import (
     NOW,
     TARGET,
     YES,
+    assert_sound,
     claim,
     claim_one,
     dot,
@@ -141,14 +142,37 @@ async def test_behind_the_deadline_everything_that_waits_or_is_held_expires_in_b
     assert one(ledger, sent.letter).state == "accepted"
 
 
-async def test_a_letter_that_its_to_has_accepted_never_expires(ledger):
+async def test_a_letter_that_its_to_has_accepted_is_not_given_up_before_its_next_attempt(ledger):
     due = await claim_one(ledger)
     await dot(ledger, due, rcpt=[YES, LATER, YES])
     assert one(ledger, due.letter).state == "deferred"
     assert await ledger.expire(CAMPAIGN, NOW + DAY, "given up", NOW + DAY, ALL) == 0
+    assert one(ledger, due.letter).state == "deferred"
+
+
+@pytest.mark.parametrize("place", ["deferred", "queued", "held by a rule", "held by a person"])
+async def test_behind_the_deadline_a_letter_that_its_to_has_accepted_ends_as_that_without_who_is_missing(ledger, place):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    if place == "queued":
+        await ledger.order(Selection(), ORDERS["retry"], "now", NOW, 0, ALL)
+    elif place == "held by a rule":
+        await ledger.hold(LANE, "target closed", NOW, ALL)
+    elif place == "held by a person":
+        await ledger.order(Selection(), ORDERS["hold"], "wait", NOW, 0, ALL)
+    assert one(ledger, due.letter).state == place.split()[0]
+    assert await ledger.expire(CAMPAIGN, None, "too late", NOW + DAY, ALL) == 1
     assert await ledger.expire(CAMPAIGN, None, "too late", NOW + DAY, ALL) == 0
-    assert await ledger.hold(LANE, "target closed", NOW, ALL) == 1
-    assert await ledger.expire(CAMPAIGN, None, "too late", NOW + DAY, ALL) == 0
+    record = one(ledger, due.letter)
+    assert (record.state, record.reason, record.accepted_at) == ("accepted", "given up for cc: too late", NOW + DAY)
+    assert [state for _, _, state, _ in record.recipients] == ["accepted", "dropped", "accepted"]
+    first, last = ledger.attempts(due.letter)
+    assert (first.verdict, last.verdict, last.marked_at, last.reason) == ("deferred", "unsent", None, "too late")
+    assert last.relay == first.relay
+    line = told(ledger)[-1]
+    assert (line["from"], line["to"], line["who"], line["why"]) == ("sending", "accepted", "rule", record.reason)
+    assert_sound(ledger, {due.letter: State.QUEUED})
+    assert list(ledger.disagreements()) == []
 
 
 async def test_a_hostile_reply_cannot_make_a_letter_look_accepted(ledger):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from mailer.delivery import ORDERS, State, Who
@@ -16,7 +18,7 @@ STOPPING = pytest.mark.parametrize(("order", "then"), [("cancel", "cancelled"), 
 async def test_a_letter_that_is_claimed_is_taken_back_and_never_marked(ledger, order, then):
     letters = await put(ledger, 3)
     due, other = await claim(ledger, 2)
-    assert await ledger.order(Selection(), ORDERS[order], "why", NOW, 0, 10) == Obeyed(3)
+    assert await ledger.order(Selection(), ORDERS[order], "why", NOW, 0, 10) == Obeyed(Counter({then: 3}))
     assert not await mark(ledger, due)
     assert not await settle(ledger, other, Stage.DATA, LATER)
     assert not await let_go(ledger, due)
@@ -31,8 +33,8 @@ async def test_a_letter_that_is_marked_is_left_alone_and_counted(ledger, order, 
     letters = await put(ledger, 3)
     due, _ = await claim(ledger, 2)
     assert await mark(ledger, due)
-    assert await ledger.order(Selection(letter=due.letter), ORDERS[order], "why", NOW, 0, 10) == Obeyed(0, 1)
-    assert await ledger.order(Selection(campaign=CAMPAIGN), ORDERS[order], "why", NOW, 0, 10) == Obeyed(2, 1)
+    assert await ledger.order(Selection(letter=due.letter), ORDERS[order], "why", NOW, 0, 10) == Obeyed(in_hand=1)
+    assert await ledger.order(Selection(campaign=CAMPAIGN), ORDERS[order], "why", NOW, 0, 10) == Obeyed(Counter({then: 2}), 1)
     assert states(ledger) == dict(zip(letters, ["sending", then, then], strict=True))
     assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
 
@@ -58,7 +60,7 @@ async def test_a_letter_that_was_marked_before_can_be_taken_back_from_its_next_a
     (due,) = await claim(ledger)
     await dot(ledger, due, LATER)
     (again,) = await claim(ledger, now=NOW + 14_400)
-    assert await ledger.order(Selection(), ORDERS["hold"], "why", NOW, 0, 10) == Obeyed(1)
+    assert await ledger.order(Selection(), ORDERS["hold"], "why", NOW, 0, 10) == Obeyed(Counter({"held": 1}))
     assert not await mark(ledger, again)
     assert one(ledger, due.letter).state == "held"
 

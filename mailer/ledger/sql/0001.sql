@@ -122,7 +122,7 @@ CREATE TABLE letter (
     edition         TEXT,
     language        TEXT,
     sha256          TEXT,
-    recipients      TEXT NOT NULL DEFAULT '[]', -- JSON: [[address, role, state, reply, why, times], ...]
+    recipients      TEXT NOT NULL DEFAULT '[]', -- JSON: [[address, role, state, reply, why, times, may_have_it], ...]
     CHECK (kind = 'notice' OR signature IS NOT NULL),
     CHECK ((state = 'held') = (held_by IS NOT NULL)),
     CHECK ((state IN ('queued', 'deferred')) = (next_attempt_at IS NOT NULL)),
