@@ -16,10 +16,11 @@ import pytest
 from mailer.delivery import ORDERS, Who
 from mailer.ledger import Obeyed, Selection
 from mailer.ledger.sqlite import SqliteLedger
-from tests.installed import Place, started
+from tests.installed import Place, Said, started
 from tests.offices import NOON, Scene, at, working
 from tests.relays import TO, settings_for
-from tests.servers.rules import Drip, Rule
+from tests.servers.rules import Drip, Rule, StoreThenDrop
+from tests.servers.rules import Reply as Busy
 from tests.servers.scripted import Reply as Say
 from tests.servers.scripted import ScriptedServer
 from tests.servers.spawned import SpawnedServer
@@ -120,3 +121,41 @@ def test_an_order_beside_a_run_says_what_it_could_not_reach(tmp_path) -> None:
     assert place.letters("accepted") == 1
     assert place.letters("cancelled") == 5
     assert place.mailer("verify").code == 0
+
+
+TWO = "targets: {court: {name: Court, form_of_address: Dear Sirs, to: [head@court.example, clerk@court.example]}}\n"
+CLERK_LATER = Rule("rcpt", Busy("451 4.2.1 later"), recipient="clerk@court.example")
+
+
+def test_what_a_target_has_already_is_told_by_who_cancels_the_rest(tmp_path) -> None:
+    place = Place(tmp_path / "here", f"pace: none\napproval: none\n{TWO}")
+    with SpawnedServer(tmp_path / "far-side", [CLERK_LATER]) as server:
+        place.relay(server.port)
+        place.drop(1)
+        assert place.mailer("run").code == 0
+        said = place.mailer("cancel", "1", "--why", "the clerk is ill")
+        assert (said.code, said.out) == (0, "0 letters: cancelled.\n")
+        assert said.err == "1 letter: accepted, for a target had them already; only who was missing is dropped.\n"
+        assert place.letters("accepted") == 1
+        assert place.mailer("verify").code == 0
+
+
+def test_a_doubt_that_is_resolved_says_who_still_misses_the_letter(tmp_path) -> None:
+    place = Place(tmp_path / "here", f"pace: none\napproval: none\n{TWO}")
+    with SpawnedServer(tmp_path / "far-side", [CLERK_LATER, Rule("dot", StoreThenDrop())]) as server:
+        place.relay(server.port, ", dot_timeout: 1")
+        place.drop(1)
+        assert place.mailer("run").code == 0
+        assert place.letters("in_doubt") == 1
+        server.wait_for("dot", 1)
+        said = resolved(place, "1", "--accepted")
+        assert said.out == "Letter 1: deferred.\n"
+        assert "to them alone it goes again" in said.err
+        assert place.mailer("verify").code == 0
+
+
+def resolved(place: Place, *words: str) -> Said:
+    """Resolve a letter once the server can no longer answer, which the command says until it is so."""
+    while (said := place.mailer("resolve", *words, "--why", "the copy came")).code:
+        assert "may still answer" in said.err
+    return said
