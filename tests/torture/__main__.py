@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from tests.torture import faults, matrix, siege
+from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Judged
 from tests.torture.matrix import Told, room
-from tests.torture.oracle import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Judged
 from tests.torture.runs import Zygote
 from tests.torture.siege import Plan
 from tests.torture.trials import END, Tried

@@ -17,7 +17,9 @@ from tests.installed import LONG_AGO
 from tests.offices import instance
 from tests.test_config.instance import Instance
 from tests.torture.farside import FarSide
-from tests.torture.oracle import CANARY, Intent, Judged, judge
+from tests.torture.judged import Intent, Judged
+from tests.torture.oracle import judge
+from tests.torture.telling import CANARY
 
 # What comes back is due soon, but no run stays for it: the clock of the next run is moved (see `zygote`).
 RETRY = "{first: 30, max: 60, give_up_after: 4000000, jitter: 0.1}"

@@ -37,7 +37,7 @@ from tests.servers.scripted import (
 from tests.servers.spawned import SpawnedServer
 from tests.torture import farside
 from tests.torture.grounds import Ground, ground
-from tests.torture.oracle import BOOKS, DOUBT, Judged, Violation
+from tests.torture.judged import BOOKS, DOUBT, Judged, Violation
 from tests.torture.runs import STEP, Ended, Zygote, undone
 from tests.torture.trials import END
 

@@ -24,7 +24,7 @@ from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
 from tests.torture.farside import FarSide
 from tests.torture.grounds import Ground, ground
-from tests.torture.oracle import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Intent, Judged
+from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Intent, Judged
 
 # The first letter is deferred at its dot, the second refused there, the third in doubt.
 SCRIPT = [

@@ -18,7 +18,7 @@ from tests.servers.scripted import Drip, Drop, Reply, Rule, StoreThenDrop
 from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
 from tests.torture.grounds import Ground, ground
-from tests.torture.oracle import Judged, Violation
+from tests.torture.judged import Judged, Violation
 from tests.torture.points import ANNOUNCED_ALL
 from tests.torture.runs import STEP, Ended, Trip, Zygote, until_quiet
 
