@@ -3,7 +3,7 @@ The promise under crashes: nothing is lost, and nothing is sent twice in silence
 
     oracle     lays an instance's folder beside the far side's books and says where the promise was broken
     judged     what it is told, and what it says; letters: what it reads
-    books, kept, telling      its chapters: books that agree, messages as they were meant, nobody named where nobody may be
+    books, kept, recipients, telling      its chapters
     farside    those books: every final dot, what it was answered, and what was kept
     grounds    instances, and what was dropped into them
     zygote     a Python from which runs are forked, each the real command line; runs: its other end

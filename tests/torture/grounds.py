@@ -1,6 +1,8 @@
 """
 Instances to torture, and what was dropped into them: small, whole, and pointed at a server of this machine.
 
+Each letter has four recipients, two of them its target, one a cc and one the campaign's copy, so that each can have its
+own answer.
 Every signatory has the canary in name and address. Each file holds one row twice and one that is no signature, so that the
 accounts have something to add up.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from mailer.config import Configuration
 from tests.installed import LONG_AGO
 from tests.offices import instance
+from tests.relays import CC, COPY, TO
 from tests.test_config.instance import Instance
 from tests.torture.farside import FarSide
 from tests.torture.judged import Intent, Judged
@@ -23,6 +26,15 @@ from tests.torture.telling import CANARY
 
 # What comes back is due soon, but no run stays for it: the clock of the next run is moved (see `zygote`).
 RETRY = "{first: 30, max: 60, give_up_after: 4000000, jitter: 0.1}"
+
+SECOND = "deputy@court.example"
+CAMPAIGN = f"""\
+approval: none
+consent: assumed
+pace: none
+copy_to: [{COPY}]
+targets: {{court: {{name: Court, form_of_address: Dear Madam Chair, to: [{TO}, {SECOND}], cc: [{CC}], timezone: UTC}}}}
+"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Ground:
 
 def ground(root: Path, port: int, *, files: int = 2, people: int = 3, connections: int = 1, tls: str = "none") -> Ground:
     """So many files with so many signatories each, all of one campaign."""
-    made = instance(root)
+    made = instance(root, CAMPAIGN)
     names: dict[str, str] = {}
     for file in range(files):
         here = {f"{CANARY}.{file}.{n}@private.example": f"Zoë {CANARY.title()} {file}.{n}" for n in range(people)}

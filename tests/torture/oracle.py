@@ -6,7 +6,8 @@ The one oracle: an instance's folder laid beside the far side's books, and every
 It is asked after every run, however that ended, and looks only. What it holds against the folder:
 
     lost    a good row without exactly one letter to each e-mail target; a letter called accepted that the far side has not;
-            a letter that waits for nothing
+            a letter that waits for nothing; a recipient that has not accepted it, and that nobody will ask again
+    stands  a letter that is not where its recipients put it
     twice   a message kept twice for one recipient, or kept and about to be sent again, or more dots than refusals and a
             person's resends explain
     doubt   more letters in doubt than crashes and silent servers explain
@@ -28,12 +29,13 @@ from mailer.campaign import Channel
 from mailer.config import Configuration
 from mailer.delivery import DUE, State
 from mailer.ledger.sqlite import SqliteLedger
-from mailer.outcome import Role, Standing, Verdict
+from mailer.outcome import Standing, Verdict
 from tests.torture.books import books
 from tests.torture.farside import FarSide
 from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, Intent, Judged, Violation
 from tests.torture.kept import wire
 from tests.torture.letters import Letter, letters_of
+from tests.torture.recipients import each_letter, each_recipient
 from tests.torture.telling import tellers
 
 _REACHED = {Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED}
@@ -64,7 +66,9 @@ def judge(
         found += books(loaded, intent, ledger, letters, is_quiet)
     if is_quiet:
         found += _rows(loaded, intent, letters)
-    found += _letter_by_letter(intent, letters, far, is_quiet)
+    found += _letter_by_letter(intent, letters, is_quiet)
+    found += each_recipient(letters, far)
+    found += each_letter(letters)
     found += _handed(letters, far)
     found += _doubts(loaded, letters, far, cut_dots)
     found += wire(loaded, intent, letters, far)
@@ -91,17 +95,10 @@ def _rows(loaded: Configuration, intent: Intent, letters: Sequence[Letter]) -> I
         yield Violation(BOOKS, f"a letter of {address} to {target_id} of {campaign_id} that no row asks for")
 
 
-def _letter_by_letter(intent: Intent, letters: Sequence[Letter], far: FarSide, is_quiet: bool) -> Iterator[Violation]:
-    """What is called accepted is at the far side; what is open has a next time or a reason."""
-    kept = {handed for one in far.kept for handed in one.handed}
+def _letter_by_letter(intent: Intent, letters: Sequence[Letter], is_quiet: bool) -> Iterator[Violation]:
+    """What is open has a next time or a reason."""
     for one in letters:
         record = one.record
-        accepted = [address for address, _, state, _ in record.recipients if state == Standing.ACCEPTED]
-        for address in accepted if not one.is_told else ():
-            if (record.message_id, address) not in kept or not far.taken[record.message_id, address]:
-                yield Violation(LOST, f"letter {record.letter} is accepted for {address}, but the server has not taken it")
-        if record.state == State.ACCEPTED and not any(a in accepted for a, role, *_ in record.recipients if role == Role.TO):
-            yield Violation(LOST, f"letter {record.letter} is accepted, but no target of it is")
         if record.state in DUE and record.next_attempt_at is None:
             yield Violation(LOST, f"letter {record.letter} is {record.state} and has no next time")
         if record.state in _REASONED and not record.reason:

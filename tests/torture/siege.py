@@ -62,12 +62,13 @@ class Plan:
 def weather(odds: float) -> list[Rule]:
     """A server that fails so much of everything, at every stage: later, never, gone, nonsense, and taken without a word."""
     later, down, none = Reply("451 4.3.0 later"), Reply("421 4.3.2 down"), Reply("550 5.1.0 no")
+    own = (Reply("452 4.5.3 too many recipients"), Reply("450 4.2.1 busy"), Reply("452 4.2.2 mailbox full"))
     silent: tuple[Action, ...] = (Split("250 2.0.0 taken"), Garbage(), StoreThenDrop(), StoreThenReset())
     stages: dict[Verb, Sequence[Action]] = {
         "connect": (down, Drop(), Garbage()),
         "ehlo": (down, Drop()),
         "mail": (later, down, Drop(), Reset(), Garbage()),
-        "rcpt": (later, none, down, Drop(), Reset()),
+        "rcpt": (later, none, down, Drop(), Reset(), *own),
         "data": (later, down, Drop(), Reset()),
         "body": (Drop(), Reset()),
         "dot": (later, Reply("554 5.0.0 no"), down, Drop(), Reset(), *silent),

@@ -6,6 +6,7 @@ An instance sends over real SMTP; then its books or the far side's are falsified
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -18,13 +19,13 @@ import pytest
 
 from mailer.delivery import State
 from tests.installed import mailer
-from tests.relays import TO
+from tests.relays import CC, TO
 from tests.servers.scripted import Reply, Rule, StoreThenDrop
 from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
 from tests.torture.farside import FarSide
 from tests.torture.grounds import Ground, ground
-from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Intent, Judged
+from tests.torture.judged import BOOKS, DOUBT, LOST, STANDS, TOLD, TWICE, WIRE, Intent, Judged
 
 # The first letter is deferred at its dot, the second refused there, the third in doubt.
 SCRIPT = [
@@ -99,6 +100,53 @@ def test_a_letter_that_no_row_asks_for_is_found(here: Ground, far: FarSide) -> N
 def test_a_letter_that_waits_for_nothing_is_lost(here: Ground, far: FarSide, change: str) -> None:
     falsify(here, f"UPDATE letter SET next_attempt_at = NULL, reason = '', {change} WHERE state = 'deferred'")
     assert LOST in kinds(here.judge(far))
+
+
+def restate(here: Ground, letters: str, role: str, state: str, reply: str = "", *, letter: str = "id = id") -> None:
+    """Falsify where the recipients of one role stand in letters of one state, and something of the letters themselves."""
+    db = apsw.Connection(here.loaded.ledger)
+    for id, text in db.execute("SELECT id, recipients FROM letter WHERE state = ?", (letters,)).fetchall():
+        rows = [[one[0], one[1], state, reply] if one[1] == role else one for one in json.loads(str(text))]
+        db.execute(f"UPDATE letter SET recipients = ?, {letter} WHERE id = ?", (json.dumps(rows), id))
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("letters", "role", "state", "reply", "found"),
+    [
+        ("accepted", "to", "waiting", "", {LOST, TWICE, STANDS}),
+        ("accepted", "cc", "deferred", "450 later", {LOST, TWICE, STANDS}),
+        ("accepted", "to", "refused", "550 no", {TWICE, STANDS}),
+        ("accepted", "cc", "refused", "", {LOST, TWICE}),
+        ("accepted", "copy", "waiting", "", {LOST, TWICE}),
+        ("accepted", "cc", "in_doubt", "lost", {LOST, STANDS}),
+        ("deferred", "to", "refused", "550 no", {STANDS}),
+        ("deferred", "cc", "refused", "", {LOST}),
+        ("refused", "to", "deferred", "450 later", {LOST, STANDS}),
+        ("refused", "cc", "waiting", "", {LOST}),
+        ("refused", "to", "accepted", "250 ok", {LOST, STANDS}),
+    ],
+)
+def test_a_recipient_that_is_forgotten_is_found_and_so_is_a_letter_that_does_not_stand_by_its_recipients(
+    here: Ground, far: FarSide, letters: str, role: str, state: str, reply: str, found: set[str]
+) -> None:
+    restate(here, letters, role, state, reply)
+    assert kinds(here.judge(far)) == found
+
+
+def test_who_was_dropped_must_be_told_why(here: Ground, far: FarSide) -> None:
+    restate(here, "refused", "cc", "dropped")
+    assert kinds(here.judge(far)) == set()
+    restate(here, "refused", "cc", "dropped", letter="reason = ''")
+    assert kinds(here.judge(far)) == {LOST}
+
+
+def test_a_letter_that_was_given_up_for_its_cc_is_not_lost(here: Ground, far: FarSide) -> None:
+    nobody_yet = replace(
+        far, kept=[replace(one, recipients=tuple(to for to in one.recipients if to != CC)) for one in far.kept]
+    )
+    restate(here, "accepted", "cc", "deferred", "450 later", letter="reason = 'given up for cc: later'")
+    assert kinds(here.judge(nobody_yet)) == set()
 
 
 def test_a_message_kept_twice_was_sent_twice(here: Ground, far: FarSide) -> None:
