@@ -6,12 +6,14 @@ An instance sends over real SMTP; then its books or the far side's are falsified
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
+from email.header import Header
 from pathlib import Path
 
 import apsw
@@ -26,6 +28,7 @@ from tests.torture import farside
 from tests.torture.farside import FarSide
 from tests.torture.grounds import Ground, ground
 from tests.torture.judged import BOOKS, DOUBT, LOST, STANDS, TOLD, TWICE, WIRE, Intent, Judged
+from tests.torture.telling import CITY, NAME
 
 # The first letter is deferred at its dot, the second refused there, the third in doubt.
 SCRIPT = [
@@ -247,9 +250,43 @@ def test_a_journal_file_that_is_cut_is_found_once_it_is_quiet(here: Ground, far:
 
 
 def test_a_signatory_s_name_is_found_wherever_it_may_not_be(here: Ground, far: FarSide) -> None:
-    assert kinds(here.judge(far, ["letter 1 of Zoë Canary 0.1 was sent"])) == {TOLD}
+    assert kinds(here.judge(far, [f"letter 1 of {NAME} 0.1 was sent"])) == {TOLD}
     falsify(here, "UPDATE edition SET content = 'CANARY.0.1@private.example'")
     assert TOLD in kinds(here.judge(far))
+
+
+def encoded(text: str) -> str:
+    return "".join(f"={octet:02X}" for octet in text.encode())
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "550 no Canary",
+        "550 spam by Žvirblisė",
+        "550 spam by ŽVIRBLISĖ",
+        f"550 {Header(NAME, 'utf-8').encode()}",
+        f"550 =?utf-8?q?{encoded('Жаворонков')}?=",
+        f"550 =?utf-8?q?{encoded('Жаворонков').lower()}?=",
+        json.dumps("550 Жаворонков"),
+        "550 " + "Жаворонков".encode().decode("latin-1"),
+        "550 " + "Жаворонков".encode().decode("ascii", "backslashreplace"),
+        "550 %D0%96%D0%B0%D0%B2%D0%BE%D1%80%D0%BE%D0%BD%D0%BA%D0%BE%D0%B2",
+        *("550 " + base64.b64encode(f"{before}{CITY}.".encode()).decode() for before in ("", "a", "ab")),
+        "550 Nightingale",
+        "550 letters from private.example are not wanted",
+    ],
+)
+def test_a_part_of_what_is_personal_is_found_in_every_dress_and_in_every_place(here: Ground, far: FarSide, seen: str) -> None:
+    assert kinds(here.judge(far, [seen])) == {TOLD}
+    here.made.write("var/journal.until-20110920T000000Z.jsonl", seen)
+    assert kinds(here.judge(far)) == {TOLD}
+
+
+@pytest.mark.parametrize("name", ["ledger.db-wal-kept", "high-water/000017-canary", "writing.d/of Жаворонков"])
+def test_a_name_of_a_file_tells_too(here: Ground, far: FarSide, name: str) -> None:
+    here.made.write(f"var/{name}", "")
+    assert kinds(here.judge(far)) == ({TOLD} if "wal" not in name else set())
 
 
 def test_without_a_ledger_all_is_lost(here: Ground, far: FarSide) -> None:
