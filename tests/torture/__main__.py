@@ -37,11 +37,13 @@ def main() -> int:
     parser.add_argument(
         "--within", type=float, default=0.13, metavar="SECONDS", help="of sending in which a run of the siege dies"
     )
+    parser.add_argument("--without", nargs="*", default=[], choices=sorted(siege.SCENES), help="of what happens beside a siege")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth trial, for a first look")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    plan = Plan(asked.letters, asked.kills, seed=asked.seed, within=asked.within)
+    beside = siege.SCENES - set(asked.without)
+    plan = Plan(asked.letters, asked.kills, seed=asked.seed, within=asked.within, beside=beside)
     whole, began = Judged(), time.monotonic()
     with Zygote() as zygote:
         for part in asked.parts or PARTS:

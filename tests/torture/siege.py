@@ -21,11 +21,13 @@ from pathlib import Path
 import apsw
 
 from tests.servers.available import wait
+from tests.servers.quoting import PARTS
 from tests.servers.record import EVENTS
 from tests.servers.rules import Action
 from tests.servers.scripted import (
     Drop,
     Garbage,
+    Quote,
     Reply,
     Reset,
     Rule,
@@ -43,6 +45,8 @@ from tests.torture.trials import END
 
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
+QUOTES = "quotes"
+SCENES = frozenset({QUOTES})  # what may happen beside: the server quotes letters
 _PATIENCE = 1_200  # seconds for a run that nobody kills
 _MOST_RUNS = 100  # behind the last kill
 
@@ -57,10 +61,14 @@ class Plan:
     seed: int = 1
     odds: float = 0.01
     within: float = 0.13  # seconds of sending within which a run dies: so that the letters last for all kills
+    beside: frozenset[str] = frozenset()  # of SCENES
 
 
-def weather(odds: float) -> list[Rule]:
-    """A server that fails so much of everything, at every stage: later, never, gone, nonsense, and taken without a word."""
+def weather(odds: float, *, quotes: bool = False) -> list[Rule]:
+    """
+    A server that fails so much of everything, at every stage: later, never, gone, nonsense, and taken without a word; and that
+    quotes letters in half as many of its answers.
+    """
     later, down, none = Reply("451 4.3.0 later"), Reply("421 4.3.2 down"), Reply("550 5.1.0 no")
     own = (Reply("452 4.5.3 too many recipients"), Reply("450 4.2.1 busy"), Reply("452 4.2.2 mailbox full"))
     silent: tuple[Action, ...] = (Split("250 2.0.0 taken"), Garbage(), StoreThenDrop(), StoreThenReset())
@@ -73,7 +81,24 @@ def weather(odds: float) -> list[Rule]:
         "body": (Drop(), Reset()),
         "dot": (later, Reply("554 5.0.0 no"), down, Drop(), Reset(), *silent),
     }
-    return [Rule(verb, action, odds=odds / len(actions)) for verb, actions in stages.items() for action in actions]
+    rules = [Rule(verb, action, odds=odds / len(actions)) for verb, actions in stages.items() for action in actions]
+    return rules + (_quotations(odds / 2) if quotes else [])
+
+
+def _quotations(odds: float) -> list[Rule]:
+    texts: dict[Verb, Sequence[str]] = {
+        "mail": ("451 4.3.0 not from {}",),
+        "rcpt": ("450 4.2.1 not now: {}", "550 5.6.0 not for me: {}"),
+        "data": ("451 4.3.0 {}", "554 5.6.0 {}"),
+        "dot": ("451 4.3.0 {}", "554 5.6.0 {}"),
+    }
+    each = len(PARTS)
+    return [
+        Rule(verb, Quote(text, part=part), odds=odds / len(said) / each)
+        for verb, said in texts.items()
+        for text in said
+        for part in PARTS
+    ]
 
 
 @dataclass
@@ -151,7 +176,9 @@ class Siege:
 
 def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = str) -> Judged:
     """The whole siege, and what the oracle says of it; `tell` is told how far it has come."""
-    with SpawnedServer(root / "far", weather(plan.odds), options=[f"--seed={plan.seed}"]) as server:
+    with SpawnedServer(
+        root / "far", weather(plan.odds, quotes=QUOTES in plan.beside), options=[f"--seed={plan.seed}"]
+    ) as server:
         here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
         siege = Siege(plan, zygote, here, server)
         for number in range(1, plan.kills + 1):
