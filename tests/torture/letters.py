@@ -29,7 +29,7 @@ from mailer.signature import Signature
 from tests.ledgers import told
 
 NOWHERE = Blotter(Path(os.devnull))  # what is written to be compared is no work in hand
-_NOT_TAKEN = {State.HELD, State.DEFERRED, State.CANCELLED}
+_NOT_TAKEN = {State.HELD, State.DEFERRED, State.CANCELLED, State.REFUSED, State.EXPIRED}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Moved:
 class Letter:
     """
     One letter as the ledger has it, and what only its key opens: whose it is. `composed` is the letter written once more from
-    what the ledger keeps; `moves` are the journal's lines about it.
+    what the ledger keeps; `moves` are the journal's lines about it; `restored_at` is the line in which a person first went on
+    with a restored ledger, 0 if there is none.
     """
 
     record: Record
@@ -72,8 +73,8 @@ class Letter:
     @property
     def resends(self) -> int:
         """
-        How often a person let it go again although it may have been taken: out of doubt, once refused, or, behind a restored
-        ledger, at all. A person's word about what was only stopped or deferred asks nobody again who has taken it.
+        How often a person let it go again although it may have been taken: out of doubt, or, behind a restored ledger, at all.
+        A person's word about what was only stopped, deferred or refused asks nobody again who has taken it.
         """
         return sum(
             move.who == Who.PERSON
@@ -89,8 +90,10 @@ class Letter:
         return any(move.who == Who.PERSON and move.old == State.IN_DOUBT and move.new in ended for move in self.moves)
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether only a person lets it go: because its ledger was restored, or because a person said so."""
+    def is_held_back(self) -> bool:
+        """Whether its ledger was restored, and only a person lets it go: the ledger need not know then what became of it."""
+        if not self.restored_at:
+            return False
         by_person = self.record.state == State.CANCELLED or self.record.held_by == Who.PERSON
         return by_person or (self.record.state == State.HELD and self.record.reason == RESTORED)
 
@@ -105,7 +108,7 @@ def letters_of(loaded: Configuration, ledger: SqliteLedger) -> Iterator[Letter]:
         for id, renderer in app.renderers(loaded).items()
         if id in fingerprints
     }
-    moves, restored_at = _moves(ledger), _restored_at(ledger)
+    moves, since = _moves(ledger), restored_at(ledger)
     for record in ledger.records(Selection()):
         at = made[record.campaign]
         assert record.sealed is not None
@@ -113,7 +116,7 @@ def letters_of(loaded: Configuration, ledger: SqliteLedger) -> Iterator[Letter]:
         composed = _composed(at, record, signed, dates[record.letter]) if record.letter in dates else b""
         attempts = ledger.attempts(record.letter)
         mine = moves.get(record.letter, ())
-        yield Letter(record, attempts, str(signed.email), signed.name, composed, mine, restored_at)
+        yield Letter(record, attempts, str(signed.email), signed.name, composed, mine, since)
 
 
 def _pairs(db: apsw.Connection, sql: str) -> dict[Any, Any]:
@@ -136,7 +139,7 @@ def _moves(ledger: SqliteLedger) -> Mapping[int, Sequence[Moved]]:
     return found
 
 
-def _restored_at(ledger: SqliteLedger) -> int:
+def restored_at(ledger: SqliteLedger) -> int:
     """The first line in which a person went on with a ledger that was not the last one; 0 if none did."""
     return next((line["seq"] for line in told(ledger, "resumed") if line["scope"] == "ledger"), 0)
 

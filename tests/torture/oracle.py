@@ -9,7 +9,8 @@ It is asked after every run, however that ended, and looks only. What it holds a
             a letter that waits for nothing; a recipient that has not accepted it, and that nobody will ask again
     stands  a letter that is not where its recipients put it
     twice   a message kept twice for one recipient, or kept and about to be sent again, or more dots than refusals and a
-            person's resends explain
+            person's resends explain; a person's words kept under two Message-IDs. What a restored ledger need not know may
+            only be held back by it
     doubt   more letters in doubt than crashes and silent servers explain
     wire    bytes that break SMTP, differ from what was composed, or do not say what the row said
     books   ledger, journal and folders do not agree, or the journal does not lead to where letters stand
@@ -30,11 +31,12 @@ from mailer.config import Configuration
 from mailer.delivery import DUE, State
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Standing, Verdict
+from tests.parsed import by_old_rules
 from tests.torture.books import books
-from tests.torture.farside import FarSide
+from tests.torture.farside import FarSide, Handed
 from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, Intent, Judged, Violation
 from tests.torture.kept import wire
-from tests.torture.letters import Letter, letters_of
+from tests.torture.letters import Letter, letters_of, restored_at
 from tests.torture.recipients import each_letter, each_recipient
 from tests.torture.telling import tellers
 
@@ -64,12 +66,14 @@ def judge(
     with closing(SqliteLedger(Path(loaded.ledger))) as ledger:
         letters = list(letters_of(loaded, ledger))
         found += books(loaded, intent, ledger, letters, is_quiet)
+        is_restored = restored_at(ledger) > 0
     if is_quiet:
         found += _rows(loaded, intent, letters)
     found += _letter_by_letter(intent, letters, is_quiet)
     found += each_recipient(letters, far)
     found += each_letter(letters)
-    found += _handed(letters, far)
+    found += _handed(letters, far, is_restored=is_restored)
+    found += _written_twice(letters, far)
     found += _doubts(loaded, letters, far, cut_dots)
     found += wire(loaded, intent, letters, far)
     found += [Violation(TOLD, f"{where} holds what is personal") for where in tellers(loaded, said)]
@@ -110,13 +114,15 @@ def _letter_by_letter(intent: Intent, letters: Sequence[Letter], is_quiet: bool)
 # -- twice, and doubt
 
 
-def _handed(letters: Sequence[Letter], far: FarSide) -> Iterator[Violation]:
+def _handed(letters: Sequence[Letter], far: FarSide, *, is_restored: bool) -> Iterator[Violation]:
+    """No dot and no message but what was asked for; a restored ledger need not know of all that went out before."""
     by_id = {one.record.message_id: one for one in letters}
     kept = Counter(handed for one in far.kept for handed in one.handed)
     for handed, dots in far.dots.items():
         letter = by_id.get(handed[0])
         if letter is None:
-            yield Violation(TWICE, f"{handed[0]} came, and the ledger knows no such letter")
+            if not is_restored:
+                yield Violation(TWICE, f"{handed[0]} came, and the ledger knows no such letter")
         elif dots > 1 + far.refused[handed] + letter.resends:
             yield Violation(TWICE, f"letter {letter.record.letter}: {dots} dots for {handed[1]}, {far.refused[handed]} refused")
     for handed, count in kept.items():
@@ -126,10 +132,23 @@ def _handed(letters: Sequence[Letter], far: FarSide) -> Iterator[Violation]:
         if count > 1 + letter.resends:
             yield Violation(TWICE, f"letter {letter.record.letter} was kept {count} times for {handed[1]}")
         stands = letter.standings.get(handed[1], "nowhere")
-        if stands not in _REACHED and not letter.will_be_in_doubt and not letter.resends:
+        if stands not in _REACHED and not (letter.will_be_in_doubt or letter.resends or letter.is_held_back):
             yield Violation(
                 TWICE, f"letter {letter.record.letter} was kept for {handed[1]}, who is {stands}: it may go out again"
             )
+
+
+def _written_twice(letters: Sequence[Letter], far: FarSide) -> Iterator[Violation]:
+    """The same words of the same person to the same address under two Message-IDs: two letters of one signature."""
+    resends = {one.record.message_id: one.resends for one in letters}
+    found: dict[Handed, set[str]] = {}
+    for message in far.kept:
+        for _, address in by_old_rules(message.data).reply_to:
+            for recipient in message.recipients:
+                found.setdefault((address, recipient), set()).add(message.message_id)
+    for (address, recipient), ids in found.items():
+        if len(ids) > 1 + sum(resends.get(id, 0) for id in ids):
+            yield Violation(TWICE, f"{len(ids)} letters of {address} were kept for {recipient}")
 
 
 def _doubts(loaded: Configuration, letters: Sequence[Letter], far: FarSide, cut_dots: int) -> Iterator[Violation]:
