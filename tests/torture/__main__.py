@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from tests.torture import faults, matrix, siege
+from tests.torture.course import END
 from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Judged
 from tests.torture.matrix import Told, room
 from tests.torture.runs import Zygote
 from tests.torture.siege import Plan
-from tests.torture.trials import END, Tried
+from tests.torture.trials import Tried
 
 PARTS = ("kills", "second-kills", "stops", "faults", "siege")
 _KINDS = (LOST, TWICE, DOUBT, WIRE, BOOKS, TOLD, END)

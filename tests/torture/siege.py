@@ -15,14 +15,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from tests.servers.available import wait
 from tests.servers.quoting import PARTS
-from tests.servers.record import EVENTS
 from tests.servers.rules import Action
 from tests.servers.scripted import (
     Drop,
@@ -38,16 +37,15 @@ from tests.servers.scripted import (
 )
 from tests.servers.spawned import SpawnedServer
 from tests.torture import farside
-from tests.torture.grounds import Ground, ground
-from tests.torture.judged import BOOKS, DOUBT, Judged, Violation
-from tests.torture.runs import STEP, Ended, Zygote, undone
-from tests.torture.trials import END
+from tests.torture.course import END, Course
+from tests.torture.grounds import ground
+from tests.torture.judged import BOOKS, DOUBT, Judged
+from tests.torture.runs import Zygote, undone
 
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
 QUOTES = "quotes"
 SCENES = frozenset({QUOTES})  # what may happen beside: the server quotes letters
-_PATIENCE = 1_200  # seconds for a run that nobody kills
 _MOST_RUNS = 100  # behind the last kill
 
 
@@ -101,65 +99,45 @@ def _quotations(odds: float) -> list[Rule]:
     ]
 
 
-@dataclass
 class Siege:
-    """One siege under way, and what it has counted."""
+    """One siege under way."""
 
-    plan: Plan
-    zygote: Zygote
-    here: Ground
-    server: SpawnedServer
-    counted: Counter[str] = field(default_factory=Counter)
-    found: list[Violation] = field(default_factory=list)
-    later: float = 0
-
-    def __post_init__(self) -> None:
-        self._dice = random.Random(self.plan.seed)
+    def __init__(self, plan: Plan, course: Course) -> None:
+        self.plan = plan
+        self.course = course
         self._pause = threading.Event()
 
     def kill(self) -> None:
         """One run, until some moment after the server has seen it; one that ends before that is counted as ended."""
-        self.later += STEP
-        run = self.zygote.start(self.here, later=self.later)
-        before = self._booked
-        if not wait(lambda: self._booked > before or not run.is_alive, 30):
-            self.found.append(Violation(END, "a run neither sent nor ended within 30 s"))
-        self._pause.wait(self._dice.random() * self.plan.within)
-        ended = self.zygote.kill(run)
-        if ended.was_killed:
-            self.counted["kills"] += 1
-            self.counted[f"killed {self._phase()}"] += 1
-        self._end(ended)
+        course = self.course
+        before = course.booked
+        run = course.start()
+        if not wait(lambda: course.booked > before or not run.is_alive, 30):
+            course.find(END, "a run neither sent nor ended within 30 s")
+        self._pause.wait(course.dice.random() * self.plan.within)
+        if course.kill(run).was_killed:
+            course.counted["kills"] += 1
+            course.counted[f"killed {self._phase()}"] += 1
 
     def look(self) -> None:
         """What can be told at once: no letter without its attempt, no more doubt than deaths and silence explain."""
-        with closing(apsw.Connection(self.here.loaded.ledger)) as db:
+        with closing(apsw.Connection(self.course.here.loaded.ledger)) as db:
             ((broken,),) = db.execute("SELECT count(*) FROM letter l WHERE state = 'accepted' AND NOT EXISTS (SELECT 1"
                 " FROM attempt a WHERE a.letter = l.id AND a.marked_at IS NOT NULL AND verdict = 'accepted')")  # fmt: skip
             worst = db.execute("SELECT count(*) FROM attempt WHERE verdict = 'in_doubt' AND stage = '' GROUP BY worker")
             most = max((int(str(count)) for (count,) in worst), default=0)
         if broken:
-            self.found.append(Violation(BOOKS, f"{broken} letters are accepted without an answer"))
+            self.course.find(BOOKS, f"{broken} letters are accepted without an answer")
         if most > self.plan.connections:
-            self.found.append(Violation(DOUBT, f"{most} letters in doubt by one death"))
+            self.course.find(DOUBT, f"{most} letters in doubt by one death")
 
     def finish(self) -> None:
         """Fresh runs until nothing is due."""
         for _ in range(_MOST_RUNS):
-            self.later += STEP
-            self._end(self.zygote.wait(self.zygote.start(self.here, later=self.later), _PATIENCE))
-            if not undone(self.here):
+            self.course.run()
+            if not undone(self.course.here):
                 return
-        self.found.append(Violation(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.here)}"))
-
-    @property
-    def _booked(self) -> int:
-        """How much the server has written down so far."""
-        return (self.server.store / EVENTS).stat().st_size
-
-    def _end(self, ended: Ended) -> None:
-        self.counted["runs"] += 1
-        self.found += [Violation(END, fault) for fault in ended.faults]
+        self.course.find(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.course.here)}")
 
     def _phase(self) -> str:
         """In which phase the run died: by what it left."""
@@ -167,7 +145,7 @@ class Siege:
             "SELECT (SELECT count(*) FROM attempt WHERE settled_at IS NULL AND marked_at IS NOT NULL),"
             " (SELECT count(*) FROM attempt WHERE settled_at IS NULL), (SELECT count(*) FROM file WHERE state = 'reading')"
         )
-        with closing(apsw.Connection(self.here.loaded.ledger)) as db:
+        with closing(apsw.Connection(self.course.here.loaded.ledger)) as db:
             ((marked, sending, reading),) = db.execute(sql)
         if marked:
             return "between mark and settlement"
@@ -176,17 +154,18 @@ class Siege:
 
 def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = str) -> Judged:
     """The whole siege, and what the oracle says of it; `tell` is told how far it has come."""
-    with SpawnedServer(
-        root / "far", weather(plan.odds, quotes=QUOTES in plan.beside), options=[f"--seed={plan.seed}"]
-    ) as server:
+    script = weather(plan.odds, quotes=QUOTES in plan.beside)
+    with SpawnedServer(root / "far", script, options=[f"--seed={plan.seed}"]) as server:
         here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
-        siege = Siege(plan, zygote, here, server)
+        course = Course(zygote, here, server, random.Random(plan.seed))
+        siege = Siege(plan, course)
         for number in range(1, plan.kills + 1):
             siege.kill()
             if number % LOOK_EVERY == 0:
                 siege.look()
-                tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(siege.found)} violations")
+                tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(course.found)} violations")
         siege.finish()
     far = farside.of_record(server.record())
     said = (here.root / "said.txt").read_text(encoding="utf-8")
-    return here.judge(far, [said]) + Judged(siege.found, siege.counted + Counter(violation.kind for violation in siege.found))
+    counted = course.counted + Counter(violation.kind for violation in course.found)
+    return here.judge(far, [said]) + Judged(course.found, counted)

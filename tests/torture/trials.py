@@ -18,12 +18,12 @@ from tests.relays import CC, COPY, TO
 from tests.servers.scripted import Drip, Drop, Reply, Rule, StoreThenDrop
 from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
+from tests.torture.course import END
 from tests.torture.grounds import SECOND, Ground, ground
 from tests.torture.judged import Judged, Violation
 from tests.torture.points import ANNOUNCED_ALL
 from tests.torture.runs import STEP, Ended, Trip, Zygote, until_quiet
 
-END = "end"  # the kind of a violation that is about how a run ended
 _DOWN = Reply("421 4.3.2 down for a moment")
 
 
