@@ -11,6 +11,7 @@ The promise under crashes: nothing is lost, and nothing is sent twice in silence
     trials     one instance, one server, one death or more, runs until nothing is due, the oracle
     matrix     all trials of a kind
     faults     kills and failing disks at the N-th system call
+    restores   backups, taken and put back as operators do; restoring: in a siege
     course     what all who play a part in a siege share
     siege      thousands of letters, deaths at random moments, a server that fails
 

@@ -40,12 +40,13 @@ from tests.torture import farside
 from tests.torture.course import END, Course
 from tests.torture.grounds import ground
 from tests.torture.judged import BOOKS, DOUBT, Judged
+from tests.torture.restoring import Restoring
 from tests.torture.runs import Zygote, undone
 
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
-QUOTES = "quotes"
-SCENES = frozenset({QUOTES})  # what may happen beside: the server quotes letters
+QUOTES, RESTORES = "quotes", "restores"
+SCENES = frozenset({QUOTES, RESTORES})  # what may happen beside: the server quotes letters, backups are put back
 _MOST_RUNS = 100  # behind the last kill
 
 
@@ -106,18 +107,23 @@ class Siege:
         self.plan = plan
         self.course = course
         self._pause = threading.Event()
+        self._restoring = Restoring(course, plan.kills) if RESTORES in plan.beside else None
 
-    def kill(self) -> None:
-        """One run, until some moment after the server has seen it; one that ends before that is counted as ended."""
+    def kill(self, number: int) -> None:
+        """The nth run, until some moment after the server has seen it; one that ends before that is counted as ended."""
         course = self.course
         before = course.booked
         run = course.start()
         if not wait(lambda: course.booked > before or not run.is_alive, 30):
             course.find(END, "a run neither sent nor ended within 30 s")
+        if self._restoring:
+            self._restoring.beside(number)
         self._pause.wait(course.dice.random() * self.plan.within)
         if course.kill(run).was_killed:
             course.counted["kills"] += 1
             course.counted[f"killed {self._phase()}"] += 1
+        if self._restoring:
+            self._restoring.between(number)
 
     def look(self) -> None:
         """What can be told at once: no letter without its attempt, no more doubt than deaths and silence explain."""
@@ -135,7 +141,7 @@ class Siege:
         """Fresh runs until nothing is due."""
         for _ in range(_MOST_RUNS):
             self.course.run()
-            if not undone(self.course.here):
+            if not undone(self.course.here) and not (self._restoring and self._restoring.end()):
                 return
         self.course.find(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.course.here)}")
 
@@ -160,7 +166,7 @@ def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = 
         course = Course(zygote, here, server, random.Random(plan.seed))
         siege = Siege(plan, course)
         for number in range(1, plan.kills + 1):
-            siege.kill()
+            siege.kill(number)
             if number % LOOK_EVERY == 0:
                 siege.look()
                 tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(course.found)} violations")
