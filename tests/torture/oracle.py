@@ -11,6 +11,7 @@ It is asked after every run, however that ended, and looks only. What it holds a
     twice   a message kept twice for one recipient, or kept and about to be sent again, or more dots than refusals and a
             person's resends explain; a person's words kept under two Message-IDs. What a restored ledger need not know may
             only be held back by it
+    defied  a letter that went on although a person had stopped it, its campaign or everything
     doubt   more letters in doubt than crashes and silent servers explain
     wire    bytes that break SMTP, differ from what was composed, or do not say what the row said
     books   ledger, journal and folders do not agree, or the journal does not lead to where letters stand
@@ -37,6 +38,7 @@ from tests.torture.farside import FarSide, Handed
 from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, Intent, Judged, Violation
 from tests.torture.kept import wire
 from tests.torture.letters import Letter, letters_of, restored_at
+from tests.torture.obeyed import obeyed
 from tests.torture.recipients import each_letter, each_recipient
 from tests.torture.telling import tellers
 
@@ -66,6 +68,7 @@ def judge(
     with closing(SqliteLedger(Path(loaded.ledger))) as ledger:
         letters = list(letters_of(loaded, ledger))
         found += books(loaded, intent, ledger, letters, is_quiet)
+        found += obeyed(ledger, letters)
         is_restored = restored_at(ledger) > 0
     if is_quiet:
         found += _rows(loaded, intent, letters)

@@ -85,6 +85,14 @@ def _var(here: Ground) -> Path:
     return here.loaded.keys.parent
 
 
+def marks(ledger: Path) -> set[tuple[int, int]]:
+    """Every dot mark of a ledger's file: a letter and the number of its attempt."""
+    with closing(apsw.Connection(str(ledger))) as db:
+        db.set_busy_timeout(10_000)
+        rows = db.execute("SELECT letter, number FROM attempt WHERE marked_at IS NOT NULL").fetchall()
+    return {(int(str(letter)), int(str(number))) for letter, number in rows}
+
+
 def known_to_nobody(here: Ground, seen: Collection[str]) -> list[int]:
     """The letters that are held though the far side has seen no dot of their Message-ID: a careful person lets these go."""
     with closing(apsw.Connection(here.loaded.ledger)) as db:
