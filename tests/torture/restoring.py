@@ -8,8 +8,11 @@ go what the far side has never seen. What it has seen stays held.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mailer import app
 from mailer.delivery import ORDERS
@@ -19,6 +22,8 @@ from tests.torture.course import Course
 from tests.torture.judged import TWICE
 from tests.torture.restores import Copy
 from tests.torture.runs import undone
+
+_MOST = 4  # backups that are kept at a time
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,10 @@ class _Kept:
 class Restoring:
     """Somebody who takes backups of an instance in a siege, and sometimes puts one back; every so many deaths."""
 
-    def __init__(self, course: Course, kills: int) -> None:
+    def __init__(self, course: Course, kills: int, changed: Callable[[], object]) -> None:
+        """`changed` is called before what others know of the ledger is true no more."""
         self._course = course
+        self._changed = changed
         self._every = max(2, kills // 40)
         self._kept: list[_Kept] = []
 
@@ -53,26 +60,34 @@ class Restoring:
 
     def _take(self, *, is_whole: bool) -> None:
         course = self._course
-        if any(undone(course.here)[folder] for folder in ("incoming", "claimed")) or not undone(course.here):
+        left = undone(course.here)
+        if not left or any(what.endswith(".csv") for what in left):
             return  # rows that stand only in files are another story, and so is an end
         dots = course.catch_up()
         folder = course.here.root.parent / "copies" / str(course.counted["backups"])
         self._kept.append(_Kept(restores.taken(course.here, folder, is_whole=is_whole), dots))
         course.counted["backups"] += 1
+        if len(self._kept) > _MOST:
+            shutil.rmtree(self._kept.pop(0).copy.folder)
 
     def _put_back(self) -> None:
         course = self._course
         kept = course.dice.choice(self._kept)
         way = course.dice.choice(kept.copy.ways)
         before = course.catch_up()
+        # A dot that was under way when its run died may be booked later than the backup which knows of its mark.
+        ledger = Path(course.here.loaded.ledger)
+        is_behind = before > kept.dots and bool(restores.marks(ledger) - restores.marks(kept.copy.folder / ledger.name))
+        self._changed()
         restores.put_back(course.here, kept.copy, way)
         ended = course.run()
         course.counted[f"restored, exit {ended.code}"] += 1
-        if before > kept.dots and (ended.code != 69 or course.catch_up() > before):
+        is_refused = ended.code == 69 and "resume ledger" in ended.said
+        if is_behind and (not is_refused or course.catch_up() > before):
             sent = course.catch_up() - before
             kind = "folder" if kept.copy.is_whole else "backup"
             course.find(TWICE, f"a {kind} put back {way}: exit {ended.code}, {sent} dots, though {before - kept.dots} were out")
-        if ended.code == 69:
+        if is_refused:
             course.run("resume", "ledger", "--why", "the disk died")
             course.counted["released behind a restore"] += self._release()
 
@@ -81,6 +96,8 @@ class Restoring:
         course = self._course
         course.catch_up()
         letters = restores.known_to_nobody(course.here, course.dotted)
+        if letters:
+            self._changed()
         return asyncio.run(_released(course, letters)) if letters else 0
 
 

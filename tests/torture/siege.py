@@ -24,6 +24,7 @@ from tests.servers.available import wait
 from tests.servers.quoting import PARTS
 from tests.servers.rules import Action
 from tests.servers.scripted import (
+    Drip,
     Drop,
     Garbage,
     Quote,
@@ -40,13 +41,14 @@ from tests.torture import farside
 from tests.torture.course import END, Course
 from tests.torture.grounds import ground
 from tests.torture.judged import BOOKS, DOUBT, Judged
+from tests.torture.ordering import Ordering
 from tests.torture.restoring import Restoring
 from tests.torture.runs import Zygote, undone
 
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
-QUOTES, RESTORES = "quotes", "restores"
-SCENES = frozenset({QUOTES, RESTORES})  # what may happen beside: the server quotes letters, backups are put back
+QUOTES, RESTORES, ORDERS = "quotes", "restores", "orders"
+SCENES = frozenset({QUOTES, RESTORES, ORDERS})  # beside: the server quotes letters, backups are put back, people give orders
 _MOST_RUNS = 100  # behind the last kill
 
 
@@ -107,7 +109,9 @@ class Siege:
         self.plan = plan
         self.course = course
         self._pause = threading.Event()
-        self._restoring = Restoring(course, plan.kills) if RESTORES in plan.beside else None
+        self._ordering = Ordering(course, plan.kills) if ORDERS in plan.beside else None
+        forget = self._ordering.forget if self._ordering else bool
+        self._restoring = Restoring(course, plan.kills, forget) if RESTORES in plan.beside else None
 
     def kill(self, number: int) -> None:
         """The nth run, until some moment after the server has seen it; one that ends before that is counted as ended."""
@@ -118,10 +122,14 @@ class Siege:
             course.find(END, "a run neither sent nor ended within 30 s")
         if self._restoring:
             self._restoring.beside(number)
+        if self._ordering:
+            self._ordering.beside(number)
         self._pause.wait(course.dice.random() * self.plan.within)
         if course.kill(run).was_killed:
             course.counted["kills"] += 1
             course.counted[f"killed {self._phase()}"] += 1
+        if self._ordering:
+            self._ordering.between()
         if self._restoring:
             self._restoring.between(number)
 
@@ -141,7 +149,9 @@ class Siege:
         """Fresh runs until nothing is due."""
         for _ in range(_MOST_RUNS):
             self.course.run()
-            if not undone(self.course.here) and not (self._restoring and self._restoring.end()):
+            # Each is asked: what one lets go may be the other's.
+            went_on = [part.end() for part in (self._ordering, self._restoring) if part]
+            if not undone(self.course.here) and not any(went_on):
                 return
         self.course.find(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.course.here)}")
 
@@ -160,7 +170,9 @@ class Siege:
 
 def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = str) -> Judged:
     """The whole siege, and what the oracle says of it; `tell` is told how far it has come."""
-    script = weather(plan.odds, quotes=QUOTES in plan.beside)
+    # An order takes longer than many letters do: some forty take their time, so that it comes while letters are in hand.
+    slow = Rule("dot", Drip("250 2.0.0 taken", 0.02), odds=min(1, 40 / plan.letters))
+    script = [*weather(plan.odds, quotes=QUOTES in plan.beside), *([slow] if ORDERS in plan.beside else [])]
     with SpawnedServer(root / "far", script, options=[f"--seed={plan.seed}"]) as server:
         here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
         course = Course(zygote, here, server, random.Random(plan.seed))

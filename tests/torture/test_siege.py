@@ -12,7 +12,7 @@ from tests.torture.runs import Zygote
 from tests.torture.siege import Plan
 
 
-@pytest.mark.parametrize("beside", ["", siege.QUOTES, siege.RESTORES])
+@pytest.mark.parametrize("beside", ["", siege.QUOTES, siege.RESTORES, siege.ORDERS])
 def test_killed_at_random_moments_beside_a_server_that_fails_nothing_is_lost_and_nothing_goes_twice(
     tmp_path: Path, beside: str
 ) -> None:
