@@ -3,7 +3,7 @@ The promise under crashes: nothing is lost, and nothing is sent twice in silence
 
     oracle     lays an instance's folder beside the far side's books and says where the promise was broken
     judged     what it is told, and what it says; letters: what it reads
-    books, kept, obeyed, recipients, telling      its chapters
+    books, kept, obeyed, recipients, telling: its chapters
     farside    those books: every final dot, what it was answered, and what was kept
     grounds    instances, and what was dropped into them
     zygote     a Python from which runs are forked, each the real command line; runs: its other end
@@ -11,7 +11,7 @@ The promise under crashes: nothing is lost, and nothing is sent twice in silence
     trials     one instance, one server, one death or more, runs until nothing is due, the oracle
     matrix     all trials of a kind
     faults     kills and failing disks at the N-th system call
-    restores   backups, taken and put back as operators do; restoring: in a siege
+    restores   backups, taken and put back as operators do; stories: of one; restoring: in a siege
     orders     a person's orders beside a run; ordering: in a siege
     course     what all who play a part in a siege share
     siege      thousands of letters, deaths at random moments, a server that fails

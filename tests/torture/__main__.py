@@ -18,14 +18,15 @@ from functools import partial
 
 from tests.torture import faults, matrix, siege
 from tests.torture.course import END
-from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Judged
+from tests.torture.judged import BOOKS, DEFIED, DOUBT, LOST, STANDS, TOLD, TWICE, WIRE, Judged
 from tests.torture.matrix import Told, room
 from tests.torture.runs import Zygote
 from tests.torture.siege import Plan
 from tests.torture.trials import Tried
 
 PARTS = ("kills", "second-kills", "stops", "faults", "siege")
-_KINDS = (LOST, TWICE, DOUBT, WIRE, BOOKS, TOLD, END)
+_KINDS = (LOST, TWICE, DOUBT, STANDS, DEFIED, WIRE, BOOKS, TOLD, END)
+_MORE = ("killed ", "exit ", "stopped by", "backups", "restored", "released", "ordered")
 
 
 def main() -> int:
@@ -101,7 +102,7 @@ def _say(title: str, judged: Judged, seconds: float) -> None:
         *((kind, counted[kind]) for kind in _KINDS),
     ]
     print(f"{title}; {seconds:.0f} s\n    " + ", ".join(f"{count} {name}" for name, count in figures), flush=True)
-    more = {name: count for name, count in sorted(counted.items()) if name.startswith(("killed ", "exit ", "stopped by"))}
+    more = {name: count for name, count in sorted(counted.items()) if name.startswith(_MORE)}
     if more:
         print("    " + ", ".join(f"{count} {name}" for name, count in more.items()), flush=True)
 
