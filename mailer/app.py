@@ -145,7 +145,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         Parts(
             name=name,
             ledger=office.ledger,
-            intake=Intake(spool, office.ledger, office.desks, CLOCK, watch),
+            intake=Intake(spool, office.ledger, office.desks, CLOCK, watch, await _restored_at(office.ledger)),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
             journal=journal,
             high_water=office.high_water,
@@ -160,6 +160,10 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         ),
         watch,
     )
+
+
+async def _restored_at(ledger: Ledger) -> int:
+    return int((await ledger.installed()).get("restored_at", 0))
 
 
 def skew() -> Callable[[], bool]:

@@ -10,7 +10,8 @@ had come; where one of them says otherwise all work stops, under the name `ledge
 go on.
 
 Going on behind a restored ledger is careful: whatever waits there may have gone out meanwhile, so it is held, and a person
-releases or cancels it. What is new goes out as ever.
+releases or cancels it. So are the letters of files from before that moment, which may have come back with it or be dropped
+again: the lost ledger may have taken them in. What is new goes out as ever.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ async def trust_ledger(
     except CannotSend:
         journal.begin_again(now)
     high_water.begin_again(ledger.last_link())
-    await ledger.remember_install({"place": place})
+    await ledger.remember_install({"place": place, "restored_at": str(now)})
     await ledger.resume(LEDGER, why, now)
     journal.catch_up()
     high_water.rise(ledger.last_link())

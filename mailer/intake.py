@@ -24,7 +24,7 @@ from itertools import islice
 from mailer import campaign as campaigns
 from mailer import log, reading, signature
 from mailer.campaign import Campaign, Channel
-from mailer.delivery import State
+from mailer.delivery import RESTORED, State
 from mailer.desk import Desk
 from mailer.errors import UnreadableFile
 from mailer.ledger import Count, Entry, Ledger, NewLetter, Taken
@@ -41,12 +41,13 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one file: its accounts, or why it was set aside whole."""
+    """What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held."""
 
     name: str
     campaign: str
     count: Count = field(default_factory=Count)
     reason: str = ""
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,11 @@ class _Good:
 class Intake:
     """Takes files in. `desks` are the configured campaigns by id; `watch` is told of the rows as they are read."""
 
-    def __init__(self, spool: Spool, ledger: Ledger, desks: Mapping[str, Desk], clock: Clock, watch: log.Watch) -> None:
+    def __init__(
+        self, spool: Spool, ledger: Ledger, desks: Mapping[str, Desk], clock: Clock, watch: log.Watch, restored_at: int = 0
+    ) -> None:
+        """`restored_at`: when a person said that a restored ledger is the one to go on with (seconds since 1970; 0: never)."""
+        self._restored_at = restored_at
         self._spool = spool
         self._ledger = ledger
         self._desks = desks
@@ -111,7 +116,9 @@ class Intake:
                 before = os.fstat(stream.fileno())
                 today = datetime.fromtimestamp(self._clock.now(), UTC).date()
                 opened = reading.of(stream, claimed.name, desk.campaign, today)
-                with closing(_Accounts(desk, claimed, opened)) as accounts:
+                # It may have been taken in by the ledger that was lost, and its letters may be out. Times of files are floats.
+                is_old = before.st_mtime < self._restored_at + 1
+                with closing(_Accounts(desk, claimed, opened, is_old=is_old)) as accounts:
                     await self._take_rows(opened, accounts, file)
                     count = accounts.count
                     if self._spool.changed(claimed, before):
@@ -119,7 +126,9 @@ class Intake:
                     await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
                     self._spool.finish(claimed, accounts.beside())
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
-            return Result(claimed.name, desk.campaign.id, count)
+            if held := file if is_old and count.taken else 0:
+                log.file_held(file)
+            return Result(claimed.name, desk.campaign.id, count, held=held)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: _Accounts, file: int) -> None:
@@ -170,7 +179,8 @@ class Intake:
 class _Accounts:
     """One reading of one file: what each row came to, counted, and what goes back to the organiser."""
 
-    def __init__(self, desk: Desk, claimed: Claimed, opened: Reading) -> None:
+    def __init__(self, desk: Desk, claimed: Claimed, opened: Reading, *, is_old: bool) -> None:
+        self._is_old = is_old
         self._desk = desk
         self._name = claimed.name
         self._rejected = RowsBeside(claimed.path.parent, opened.sheet.header)
@@ -184,12 +194,13 @@ class _Accounts:
             self.count = replace(self.count, read=self.count.read + 1, refused=self.count.refused + 1)
             return None
         seal, campaign = self._desk.seal, self._desk.campaign
+        letters = letters_of(campaign, read.signed.country, live=self._desk.is_live)
         entry = Entry(
             line=read.row.line,
             person=seal.person(signature.identity(campaign.id, read.signed)),
             country=read.signed.country,
             sealed=seal.close(signature.pack(read.signed, self._name)),
-            letters=tuple(letters_of(campaign, read.signed.country, live=self._desk.is_live)),
+            letters=tuple(map(_held, letters) if self._is_old else letters),
         )
         return _Good(read, read.signed, entry)
 
@@ -215,6 +226,11 @@ class _Accounts:
         """Forget the rows."""
         self._rejected.close()
         self._known.close()
+
+
+def _held(letter: NewLetter) -> NewLetter:
+    """A letter that may be out, though this ledger does not know it; whom a person reaches is the person's to know."""
+    return letter if letter.state is State.BY_HAND else replace(letter, state=State.HELD, reason=RESTORED)
 
 
 def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewLetter]:

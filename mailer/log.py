@@ -48,6 +48,12 @@ def file_taken(file: int, campaign: str, read: int, taken: int, known: int, refu
     _log.info("file %d (%s): %d rows, %d taken, %d known, %d rejected", file, campaign, read, taken, known, refused)
 
 
+def file_held(file: int) -> None:
+    """The letters of a signature file wait for a person: it is older than the day on which the ledger was restored."""
+    what = "file %d is from before the ledger was restored, its letters may have gone out: they are held; if they have not"
+    _log.warning(what + ": mailer release --file %d --why TEXT, else cancel", file, file)
+
+
 def file_set_aside(file: int, reason: str) -> None:
     """A signature file could not be read at all."""
     _log.error("file %d was set aside: %s", file, reason)

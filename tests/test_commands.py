@@ -30,7 +30,7 @@ from tests.installed import (
     started,
 )
 from tests.servers.available import free_port, wait
-from tests.servers.conversation import Offers
+from tests.servers.offers import Offers
 from tests.servers.rules import Drip, Reply, Rule
 from tests.servers.threaded import ThreadedServer
 

@@ -7,7 +7,9 @@ it is put back into the files themselves, as `cp` does, or as new ones under the
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +73,12 @@ def all_but_letters(place: Place, to: Path) -> Path:
     return Path(shutil.copytree(place.root / "var", to, ignore=lambda _, names: {"sandbox"} & set(names)))
 
 
+def dropped_now(place: Place, first: int) -> None:
+    """A file that was written behind all that was said before."""
+    later = time.time() + 3
+    os.utime(place.drop(1, f"{first}.csv", first=first), (later, later))
+
+
 @pytest.mark.parametrize(
     ("copied", "put_back"),
     [
@@ -99,12 +107,41 @@ def test_an_older_copy_put_back_sends_nothing_until_told_and_then_nothing_twice(
     assert letters(place) == 5
     assert "resume ledger" in place.mailer("health").out
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
-    place.drop(1, "third.csv", first=6)
+    dropped_now(place, first=6)
     assert place.mailer("run").code == 0
     assert letters(place) == 5 + 1
     assert place.letters("held") == 3
     assert place.mailer("verify").code == 0
     assert place.mailer("run").code == 0  # once told, it is the ledger
+
+
+@pytest.mark.parametrize("way", ["it came back with the copy", "it is dropped again"])
+def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place, tmp_path, way):
+    queue, backup = place.root / "var/queue", the_two_files(place, tmp_path / "backup")
+    file = place.drop(2, "second.csv", first=3)
+    rows = file.read_text()
+    assert place.mailer("run").code == 0
+    assert letters(place) == 4
+    into_the_files(backup, place.root / "var")
+    assert place.mailer("run").code == 69
+    if way == "it came back with the copy":
+        file.write_text(rows)
+    assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
+    if way == "it is dropped again":
+        (queue / "done/second.csv").rename(file)
+    dropped_now(place, first=5)
+    said = place.mailer("run")
+    assert said.code == 0
+    assert "second.csv is from before the ledger was restored" in said.err
+    assert letters(place) == 5
+    assert {line["reason"] for line in place.mailer("log", "--state", "held", "--json").lines} == {"restored ledger"}
+    assert "restored ledger" in place.mailer("health").out
+    assert place.mailer("run").code == 0  # no rule lets them go
+    assert letters(place) == 5
+    assert "mailer release --file 2 --why TEXT" in said.err
+    assert place.mailer("release", "--file", "2", "--why", "they were lost").code == 0
+    assert place.mailer("run").code == 0
+    assert letters(place) == 7
 
 
 def test_a_copy_put_back_behind_a_kill_in_the_first_letter_is_noticed(place, tmp_path):

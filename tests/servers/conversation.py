@@ -10,10 +10,10 @@ Bytes are for `wire`, actions for `stage`, the choice among rules for `rules`, w
 
 import base64
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 
+from tests.servers.offers import Offers
+from tests.servers.quoting import quoting
 from tests.servers.record import DOT_NOT_ALONE, Record, Taken
 from tests.servers.rules import Early, Hang, Reply, Script, Split, Verb
 from tests.servers.stage import Stage, text_of
@@ -21,23 +21,6 @@ from tests.servers.wire import Ended, Wire
 
 NAME = "scripted.example"
 _PATH = re.compile(r"(?:FROM|TO):<([^<>]*)>(?: (.+))?", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Offers:
-    """
-    What the server offers, apart from its script. `extensions` are keywords of EHLO, word for word.
-
-    STARTTLS is offered where there is a `tls` context (with `implicit_tls` the handshake comes first of all), AUTH
-    where there are `credentials` (user, password), under TLS if there is any; mail is then refused without them.
-    `receive_buffer` is the size of the socket's buffer in bytes: with a small one a stalled window comes soon.
-    """
-
-    extensions: tuple[str, ...] = ("PIPELINING", "SIZE 10485760", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
-    tls: ssl.SSLContext | None = None
-    implicit_tls: bool = False
-    credentials: tuple[str, str] | None = None
-    receive_buffer: int | None = None
 
 
 class Conversation:
@@ -225,7 +208,7 @@ class Conversation:
         if not message.recipients:
             default = "554 5.5.1 no valid recipients"
         rule = self.script.choose("dot", self.number, message.recipients)
-        action = rule.action if rule else Reply()
+        action = quoting(rule.action, message) if rule else Reply()
         self._owes_answer_to_dot = True
         await self.wire.catch_up()
         self._watch()
@@ -241,7 +224,7 @@ class Conversation:
         """Do what the script says at this verb, else say `default`. Returns what was said. Raises: Ended."""
         rule = self.script.choose(verb, self.number, recipients)
         self.record.saw(verb, self.number)
-        return await self.stage.perform(rule.action if rule else Reply(), default)
+        return await self.stage.perform(quoting(rule.action, self.record.newest) if rule else Reply(), default)
 
     def _watch(self) -> None:
         """Look at what comes while nothing is asked: a dot is booked all the same, and some must not come at all."""

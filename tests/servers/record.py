@@ -103,6 +103,7 @@ class Record:
         self.answered: list[Answer] = []
         self.taken: list[Taken] = []
         self.violations: list[Violation] = []
+        self.newest: Taken | None = None  # of the messages whose dot came, for a server that quotes
         self.handshakes_failed = 0
         self.seen: Counter[str] = Counter()  # events by verb
         self._heard: list[Callable[[], None]] = []
@@ -145,6 +146,7 @@ class Record:
         """A final dot came; of how the message keeps to SMTP, note what is amiss."""
         dot = Dot(message.connection, message.sender, message.recipients, message.message_id)
         self.dotted.append(dot)
+        self.newest = message
         self._tell({"event": "dot", **vars(dot)})
         self.command(message.connection, ".")
         if not message.recipients:

@@ -43,6 +43,16 @@ class Reply(Action):
 
 
 @dataclass(frozen=True)
+class Quote(Reply):
+    """
+    Say `text`, its {} filled with a part of a letter: at the dot of this one, before it of the newest that the server has seen.
+    The parts are in `quoting`.
+    """
+
+    part: str = "from"
+
+
+@dataclass(frozen=True)
 class Drop(Action):
     """Close in good order (FIN) without a word, and swallow what still comes."""
 
@@ -121,7 +131,7 @@ class StoreThenHang(Hang):
     takes: ClassVar[bool] = True
 
 
-_KINDS = (Reply, Drop, Reset, Hang, Drip, Garbage, Early, Split, Extra, StoreThenDrop, StoreThenReset, StoreThenHang)
+_KINDS = (Reply, Quote, Drop, Reset, Hang, Drip, Garbage, Early, Split, Extra, StoreThenDrop, StoreThenReset, StoreThenHang)
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__: kind for kind in _KINDS}
 _SILENT = (Drop, Reset, Hang, Garbage)  # what can happen where no reply is due: in a body, in place of a handshake
 

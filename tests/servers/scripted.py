@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
-from tests.servers.conversation import Conversation, Offers
+from tests.servers.conversation import Conversation
+from tests.servers.offers import Offers
 from tests.servers.record import Record, Taken, Violation
 from tests.servers.rules import (
     Drip,
@@ -33,6 +34,7 @@ from tests.servers.rules import (
     Extra,
     Garbage,
     Hang,
+    Quote,
     Reply,
     Reset,
     Rule,
@@ -48,8 +50,9 @@ from tests.servers.rules import (
 from tests.servers.wire import Wire
 
 __all__ = [
-    "Drip", "Drop", "Early", "Extra", "Garbage", "Hang", "Offers", "Record", "Reply", "Reset", "Rule", "ScriptedServer",
-    "Split", "StoreThenDrop", "StoreThenHang", "StoreThenReset", "Taken", "Verb", "Violation", "from_json", "to_json",
+    "Drip", "Drop", "Early", "Extra", "Garbage", "Hang", "Offers", "Quote", "Record", "Reply", "Reset", "Rule",
+    "ScriptedServer", "Split", "StoreThenDrop", "StoreThenHang", "StoreThenReset", "Taken", "Verb", "Violation",
+    "from_json", "to_json",
 ]  # fmt: skip
 
 HOST = "127.0.0.1"

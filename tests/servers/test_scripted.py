@@ -25,6 +25,7 @@ from tests.servers.scripted import (
     Garbage,
     Hang,
     Offers,
+    Quote,
     Reply,
     Reset,
     Rule,
@@ -506,6 +507,7 @@ def test_every_rule_comes_back_from_json() -> None:
         Rule("mail", Drip("250 ok", seconds=0.5)),
         Rule("mail", Split("250 ok", at=2)),
         Rule("mail", Extra("250 b", text="250 a")),
+        Rule("mail", Quote("451 {}", part="subject")),
         *(Rule("dot", action) for action in (Drop(), Reset(), Hang(), StoreThenDrop(), StoreThenReset(), StoreThenHang())),
     ]
     assert from_json(to_json(rules)) == rules

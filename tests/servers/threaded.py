@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from tests.servers.available import wait
-from tests.servers.conversation import Offers
+from tests.servers.offers import Offers
 from tests.servers.record import Record, Taken
 from tests.servers.rules import Rule
 from tests.servers.scripted import ScriptedServer

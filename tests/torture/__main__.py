@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from tests.torture import faults, matrix, siege
+from tests.torture.course import END
+from tests.torture.judged import BOOKS, DEFIED, DOUBT, LOST, STANDS, TOLD, TWICE, WIRE, Judged
 from tests.torture.matrix import Told, room
-from tests.torture.oracle import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Judged
 from tests.torture.runs import Zygote
 from tests.torture.siege import Plan
-from tests.torture.trials import END, Tried
+from tests.torture.trials import Tried
 
 PARTS = ("kills", "second-kills", "stops", "faults", "siege")
-_KINDS = (LOST, TWICE, DOUBT, WIRE, BOOKS, TOLD, END)
+_KINDS = (LOST, TWICE, DOUBT, STANDS, DEFIED, WIRE, BOOKS, TOLD, END)
+_MORE = ("killed ", "exit ", "stopped by", "backups", "restored", "released", "ordered")
 
 
 def main() -> int:
@@ -37,11 +39,13 @@ def main() -> int:
     parser.add_argument(
         "--within", type=float, default=0.13, metavar="SECONDS", help="of sending in which a run of the siege dies"
     )
+    parser.add_argument("--without", nargs="*", default=[], choices=sorted(siege.SCENES), help="of what happens beside a siege")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth trial, for a first look")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    plan = Plan(asked.letters, asked.kills, seed=asked.seed, within=asked.within)
+    beside = siege.SCENES - set(asked.without)
+    plan = Plan(asked.letters, asked.kills, seed=asked.seed, within=asked.within, beside=beside)
     whole, began = Judged(), time.monotonic()
     with Zygote() as zygote:
         for part in asked.parts or PARTS:
@@ -98,7 +102,7 @@ def _say(title: str, judged: Judged, seconds: float) -> None:
         *((kind, counted[kind]) for kind in _KINDS),
     ]
     print(f"{title}; {seconds:.0f} s\n    " + ", ".join(f"{count} {name}" for name, count in figures), flush=True)
-    more = {name: count for name, count in sorted(counted.items()) if name.startswith(("killed ", "exit ", "stopped by"))}
+    more = {name: count for name, count in sorted(counted.items()) if name.startswith(_MORE)}
     if more:
         print("    " + ", ".join(f"{count} {name}" for name, count in more.items()), flush=True)
 

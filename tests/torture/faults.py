@@ -26,8 +26,8 @@ from tests.servers.available import wait
 from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
 from tests.torture.grounds import ground
+from tests.torture.judged import Judged
 from tests.torture.matrix import Told, room
-from tests.torture.oracle import Judged
 from tests.torture.runs import STEP, Run, Zygote
 from tests.torture.trials import SMOOTH, Scene, Tried, finished
 

@@ -1,8 +1,9 @@
 """
 Instances to torture, and what was dropped into them: small, whole, and pointed at a server of this machine.
 
-Every signatory has the canary in name and address. Each file holds one row twice and one that is no signature, so that the
-accounts have something to add up.
+Each letter has four recipients, two of them its target, one a cc and one the campaign's copy, so that each can have its own
+answer. Every signatory has canaries in name, address, city and message (`telling`). Each file holds one row twice and one that
+is no signature, so that the accounts have something to add up.
 """
 
 from __future__ import annotations
@@ -15,12 +16,34 @@ from pathlib import Path
 from mailer.config import Configuration
 from tests.installed import LONG_AGO
 from tests.offices import instance
+from tests.relays import CC, COPY, TO
 from tests.test_config.instance import Instance
 from tests.torture.farside import FarSide
-from tests.torture.oracle import CANARY, Intent, Judged, judge
+from tests.torture.judged import Intent, Judged
+from tests.torture.oracle import judge
+from tests.torture.telling import CANARY, CITY, MESSAGE, NAME
 
 # What comes back is due soon, but no run stays for it: the clock of the next run is moved (see `zygote`).
 RETRY = "{first: 30, max: 60, give_up_after: 4000000, jitter: 0.1}"
+
+SECOND = "deputy@court.example"
+CAMPAIGN = f"""\
+approval: none
+consent: assumed
+pace: none
+copy_to: [{COPY}]
+targets: {{court: {{name: Court, form_of_address: Dear Madam Chair, to: [{TO}, {SECOND}], cc: [{CC}], timezone: UTC}}}}
+"""
+LETTER = """\
+{{ target.form_of_address }},
+
+{{ signature.message }}
+
+.hidden
+Drop the charges. Снимите обвинения.
+
+{{ signature.name }}, {{ signature.city }}, {{ today }}
+"""
 
 
 @dataclass(frozen=True)
@@ -49,10 +72,11 @@ class Ground:
 
 def ground(root: Path, port: int, *, files: int = 2, people: int = 3, connections: int = 1, tls: str = "none") -> Ground:
     """So many files with so many signatories each, all of one campaign."""
-    made = instance(root)
+    made = instance(root, CAMPAIGN)
+    made.write("templates/c/en/letter.txt.j2", LETTER)
     names: dict[str, str] = {}
     for file in range(files):
-        here = {f"{CANARY}.{file}.{n}@private.example": f"Zoë {CANARY.title()} {file}.{n}" for n in range(people)}
+        here = {f"{CANARY}.{file}.{n}@private.example": f"{NAME} {file}.{n}" for n in range(people)}
         names |= here
         drop(made, f"{file}.csv", here)
     found = Ground(made, Intent(names, rows=files * (people + 2), known=files, refused=files, files=files))
@@ -62,6 +86,8 @@ def ground(root: Path, port: int, *, files: int = 2, people: int = 3, connection
 
 def drop(made: Instance, file: str, people: dict[str, str]) -> None:
     """Lay a file into the incoming folder, old enough to be taken at once."""
-    rows = [f"{name},{address},GB" for address, name in people.items()]
-    path = made.write(f"var/queue/incoming/{file}", "\n".join(["name,email,country", *rows, rows[0], "nobody,nowhere,GB", ""]))
+    rows = [f'{name},{address},GB,{CITY},"{MESSAGE}"' for address, name in people.items()]
+    path = made.write(
+        f"var/queue/incoming/{file}", "\n".join(["name,email,country,city,message", *rows, rows[0], "nobody,nowhere,GB,,", ""])
+    )
     os.utime(path, (LONG_AGO, LONG_AGO))

@@ -110,9 +110,13 @@ class Zygote:
         later: float = 0,
         counts: Path | None = None,
         stopped: bool = False,
+        into: str = "said.txt",
     ) -> Run:
-        """Start a run, `later` by so many seconds; `counts`: a file into which it writes how often it met each point."""
-        said = here.root / "said.txt"
+        """
+        Start a run, `later` by so many seconds; `counts`: a file into which it writes how often it met each point; `into`: the
+        file for what it says, another one for what runs beside.
+        """
+        said = here.root / into
         behind = said.stat().st_size if said.exists() else 0
         asked = {
             "root": str(here.root),
@@ -166,6 +170,7 @@ def undone(here: Ground) -> Counter[str]:
     left = Counter(path.name for name in ("incoming", "claimed") for path in (loaded.spool / name).rglob("*.csv"))
     if Path(loaded.ledger).exists():
         with closing(apsw.Connection(loaded.ledger)) as db:
+            db.set_busy_timeout(10_000)
             sql = "SELECT state, count(*) FROM letter WHERE state IN ('queued', 'deferred', 'sending') GROUP BY state"
             left += Counter({str(state): int(str(count)) for state, count in db.execute(sql)})
     return left

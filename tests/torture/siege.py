@@ -15,17 +15,19 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from tests.servers.available import wait
-from tests.servers.record import EVENTS
+from tests.servers.quoting import PARTS
 from tests.servers.rules import Action
 from tests.servers.scripted import (
+    Drip,
     Drop,
     Garbage,
+    Quote,
     Reply,
     Reset,
     Rule,
@@ -36,14 +38,17 @@ from tests.servers.scripted import (
 )
 from tests.servers.spawned import SpawnedServer
 from tests.torture import farside
-from tests.torture.grounds import Ground, ground
-from tests.torture.oracle import BOOKS, DOUBT, Judged, Violation
-from tests.torture.runs import STEP, Ended, Zygote, undone
-from tests.torture.trials import END
+from tests.torture.course import END, Course
+from tests.torture.grounds import ground
+from tests.torture.judged import BOOKS, DOUBT, Judged
+from tests.torture.ordering import Ordering
+from tests.torture.restoring import Restoring
+from tests.torture.runs import Zygote, undone
 
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
-_PATIENCE = 1_200  # seconds for a run that nobody kills
+QUOTES, RESTORES, ORDERS = "quotes", "restores", "orders"
+SCENES = frozenset({QUOTES, RESTORES, ORDERS})  # beside: the server quotes letters, backups are put back, people give orders
 _MOST_RUNS = 100  # behind the last kill
 
 
@@ -57,83 +62,98 @@ class Plan:
     seed: int = 1
     odds: float = 0.01
     within: float = 0.13  # seconds of sending within which a run dies: so that the letters last for all kills
+    beside: frozenset[str] = frozenset()  # of SCENES
 
 
-def weather(odds: float) -> list[Rule]:
-    """A server that fails so much of everything, at every stage: later, never, gone, nonsense, and taken without a word."""
+def weather(odds: float, *, quotes: bool = False) -> list[Rule]:
+    """
+    A server that fails so much of everything, at every stage: later, never, gone, nonsense, and taken without a word; and that
+    quotes letters in half as many of its answers.
+    """
     later, down, none = Reply("451 4.3.0 later"), Reply("421 4.3.2 down"), Reply("550 5.1.0 no")
+    own = (Reply("452 4.5.3 too many recipients"), Reply("450 4.2.1 busy"), Reply("452 4.2.2 mailbox full"))
     silent: tuple[Action, ...] = (Split("250 2.0.0 taken"), Garbage(), StoreThenDrop(), StoreThenReset())
     stages: dict[Verb, Sequence[Action]] = {
         "connect": (down, Drop(), Garbage()),
         "ehlo": (down, Drop()),
         "mail": (later, down, Drop(), Reset(), Garbage()),
-        "rcpt": (later, none, down, Drop(), Reset()),
+        "rcpt": (later, none, down, Drop(), Reset(), *own),
         "data": (later, down, Drop(), Reset()),
         "body": (Drop(), Reset()),
         "dot": (later, Reply("554 5.0.0 no"), down, Drop(), Reset(), *silent),
     }
-    return [Rule(verb, action, odds=odds / len(actions)) for verb, actions in stages.items() for action in actions]
+    rules = [Rule(verb, action, odds=odds / len(actions)) for verb, actions in stages.items() for action in actions]
+    return rules + (_quotations(odds / 2) if quotes else [])
 
 
-@dataclass
+def _quotations(odds: float) -> list[Rule]:
+    texts: dict[Verb, Sequence[str]] = {
+        "mail": ("451 4.3.0 not from {}",),
+        "rcpt": ("450 4.2.1 not now: {}", "550 5.6.0 not for me: {}"),
+        "data": ("451 4.3.0 {}", "554 5.6.0 {}"),
+        "dot": ("451 4.3.0 {}", "554 5.6.0 {}"),
+    }
+    each = len(PARTS)
+    return [
+        Rule(verb, Quote(text, part=part), odds=odds / len(said) / each)
+        for verb, said in texts.items()
+        for text in said
+        for part in PARTS
+    ]
+
+
 class Siege:
-    """One siege under way, and what it has counted."""
+    """One siege under way."""
 
-    plan: Plan
-    zygote: Zygote
-    here: Ground
-    server: SpawnedServer
-    counted: Counter[str] = field(default_factory=Counter)
-    found: list[Violation] = field(default_factory=list)
-    later: float = 0
-
-    def __post_init__(self) -> None:
-        self._dice = random.Random(self.plan.seed)
+    def __init__(self, plan: Plan, course: Course) -> None:
+        self.plan = plan
+        self.course = course
         self._pause = threading.Event()
+        self._ordering = Ordering(course, plan.kills) if ORDERS in plan.beside else None
+        forget = self._ordering.forget if self._ordering else bool
+        self._restoring = Restoring(course, plan.kills, forget) if RESTORES in plan.beside else None
 
-    def kill(self) -> None:
-        """One run, until some moment after the server has seen it; one that ends before that is counted as ended."""
-        self.later += STEP
-        run = self.zygote.start(self.here, later=self.later)
-        before = self._booked
-        if not wait(lambda: self._booked > before or not run.is_alive, 30):
-            self.found.append(Violation(END, "a run neither sent nor ended within 30 s"))
-        self._pause.wait(self._dice.random() * self.plan.within)
-        ended = self.zygote.kill(run)
-        if ended.was_killed:
-            self.counted["kills"] += 1
-            self.counted[f"killed {self._phase()}"] += 1
-        self._end(ended)
+    def kill(self, number: int) -> None:
+        """The nth run, until some moment after the server has seen it; one that ends before that is counted as ended."""
+        course = self.course
+        before = course.booked
+        run = course.start()
+        if not wait(lambda: course.booked > before or not run.is_alive, 30):
+            course.find(END, "a run neither sent nor ended within 30 s")
+        if self._restoring:
+            self._restoring.beside(number)
+        if self._ordering:
+            self._ordering.beside(number)
+        self._pause.wait(course.dice.random() * self.plan.within)
+        if course.kill(run).was_killed:
+            course.counted["kills"] += 1
+            course.counted[f"killed {self._phase()}"] += 1
+        if self._ordering:
+            self._ordering.between()
+        if self._restoring:
+            self._restoring.between(number)
 
     def look(self) -> None:
         """What can be told at once: no letter without its attempt, no more doubt than deaths and silence explain."""
-        with closing(apsw.Connection(self.here.loaded.ledger)) as db:
+        with closing(apsw.Connection(self.course.here.loaded.ledger)) as db:
             ((broken,),) = db.execute("SELECT count(*) FROM letter l WHERE state = 'accepted' AND NOT EXISTS (SELECT 1"
                 " FROM attempt a WHERE a.letter = l.id AND a.marked_at IS NOT NULL AND verdict = 'accepted')")  # fmt: skip
             worst = db.execute("SELECT count(*) FROM attempt WHERE verdict = 'in_doubt' AND stage = '' GROUP BY worker")
             most = max((int(str(count)) for (count,) in worst), default=0)
         if broken:
-            self.found.append(Violation(BOOKS, f"{broken} letters are accepted without an answer"))
+            self.course.find(BOOKS, f"{broken} letters are accepted without an answer")
         if most > self.plan.connections:
-            self.found.append(Violation(DOUBT, f"{most} letters in doubt by one death"))
+            self.course.find(DOUBT, f"{most} letters in doubt by one death")
 
     def finish(self) -> None:
         """Fresh runs until nothing is due."""
         for _ in range(_MOST_RUNS):
-            self.later += STEP
-            self._end(self.zygote.wait(self.zygote.start(self.here, later=self.later), _PATIENCE))
-            if not undone(self.here):
+            self.course.run()
+            # Each is asked: what one lets go may be the other's.
+            went_on = [part.end() for part in (self._ordering, self._restoring) if part]
+            if not undone(self.course.here) and not any(went_on):
                 return
-        self.found.append(Violation(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.here)}"))
-
-    @property
-    def _booked(self) -> int:
-        """How much the server has written down so far."""
-        return (self.server.store / EVENTS).stat().st_size
-
-    def _end(self, ended: Ended) -> None:
-        self.counted["runs"] += 1
-        self.found += [Violation(END, fault) for fault in ended.faults]
+        self.course.find(END, f"behind {_MOST_RUNS} runs there is still something to do: {undone(self.course.here)}")
 
     def _phase(self) -> str:
         """In which phase the run died: by what it left."""
@@ -141,7 +161,7 @@ class Siege:
             "SELECT (SELECT count(*) FROM attempt WHERE settled_at IS NULL AND marked_at IS NOT NULL),"
             " (SELECT count(*) FROM attempt WHERE settled_at IS NULL), (SELECT count(*) FROM file WHERE state = 'reading')"
         )
-        with closing(apsw.Connection(self.here.loaded.ledger)) as db:
+        with closing(apsw.Connection(self.course.here.loaded.ledger)) as db:
             ((marked, sending, reading),) = db.execute(sql)
         if marked:
             return "between mark and settlement"
@@ -150,15 +170,20 @@ class Siege:
 
 def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = str) -> Judged:
     """The whole siege, and what the oracle says of it; `tell` is told how far it has come."""
-    with SpawnedServer(root / "far", weather(plan.odds), options=[f"--seed={plan.seed}"]) as server:
+    # An order takes longer than many letters do: some forty take their time, so that it comes while letters are in hand.
+    slow = Rule("dot", Drip("250 2.0.0 taken", 0.02), odds=min(1, 40 / plan.letters))
+    script = [*weather(plan.odds, quotes=QUOTES in plan.beside), *([slow] if ORDERS in plan.beside else [])]
+    with SpawnedServer(root / "far", script, options=[f"--seed={plan.seed}"]) as server:
         here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
-        siege = Siege(plan, zygote, here, server)
+        course = Course(zygote, here, server, random.Random(plan.seed))
+        siege = Siege(plan, course)
         for number in range(1, plan.kills + 1):
-            siege.kill()
+            siege.kill(number)
             if number % LOOK_EVERY == 0:
                 siege.look()
-                tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(siege.found)} violations")
+                tell(f"    {number} kills, left to do: {dict(undone(here))}, {len(course.found)} violations")
         siege.finish()
     far = farside.of_record(server.record())
     said = (here.root / "said.txt").read_text(encoding="utf-8")
-    return here.judge(far, [said]) + Judged(siege.found, siege.counted + Counter(violation.kind for violation in siege.found))
+    counted = course.counted + Counter(violation.kind for violation in course.found)
+    return here.judge(far, [said]) + Judged(course.found, counted)

@@ -1,7 +1,8 @@
 """
 Killed, and asked to stop, at named points: the small matrix. `make torture` goes through the whole of it.
 
-Every fourth point dies here once: at its first, its middle or its last time, over one connection or over four.
+Every fourth point dies here once: at its first, its middle or its last time, over one connection or over four,
+or where each recipient has its own answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.torture import farside, matrix, points
 from tests.torture.grounds import ground
 from tests.torture.matrix import LEFT, places
 from tests.torture.runs import STEP, Trip, Zygote, until_quiet
-from tests.torture.trials import ROUGH, ROUGH_FOUR, SLOW, SMOOTH, SMOOTH_FOUR, killed, stopped
+from tests.torture.trials import MIXED, ROUGH, ROUGH_FOUR, SLOW, SMOOTH, SMOOTH_FOUR, killed, stopped
 
 POINTS = points.names()
 RARE = ("keep_breaker", "let_go")  # met only where the relay fails
@@ -34,7 +35,7 @@ def zygote() -> Iterator[Zygote]:
 @pytest.fixture(scope="module")
 def met(zygote: Zygote) -> Mapping[str, Counter[str]]:
     """How often each point is met, by scene."""
-    return {scene.name: matrix.met_by(zygote, scene) for scene in (SMOOTH, SMOOTH_FOUR, ROUGH, SLOW)}
+    return {scene.name: matrix.met_by(zygote, scene) for scene in (SMOOTH, SMOOTH_FOUR, MIXED, ROUGH, SLOW)}
 
 
 def trip_of(met: Counter[str], point: str, number: int) -> Trip:
@@ -56,7 +57,7 @@ def test_every_point_is_met_by_some_run(met: Mapping[str, Counter[str]]) -> None
 def test_killed_at_a_named_point_nothing_is_lost_and_nothing_goes_twice(
     zygote: Zygote, met: Mapping[str, Counter[str]], tmp_path: Path, number: int, point: str
 ) -> None:
-    scene = ROUGH if any(rare in point for rare in RARE) else (SMOOTH, SMOOTH_FOUR)[number // 4 % 2]
+    scene = ROUGH if any(rare in point for rare in RARE) else (SMOOTH, SMOOTH_FOUR, MIXED)[number // 4 % 3]
     tried = killed(zygote, tmp_path, scene, [trip_of(met[scene.name], point, number // 4)])
     assert tried.judged.violations == [], str(tried.judged)
     assert tried.was_met or scene is not SMOOTH or point.startswith(SHARED)

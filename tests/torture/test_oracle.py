@@ -6,11 +6,14 @@ An instance sends over real SMTP; then its books or the far side's are falsified
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
+from email.header import Header
 from pathlib import Path
 
 import apsw
@@ -18,13 +21,14 @@ import pytest
 
 from mailer.delivery import State
 from tests.installed import mailer
-from tests.relays import TO
+from tests.relays import CC, TO
 from tests.servers.scripted import Reply, Rule, StoreThenDrop
 from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
 from tests.torture.farside import FarSide
 from tests.torture.grounds import Ground, ground
-from tests.torture.oracle import BOOKS, DOUBT, LOST, TOLD, TWICE, WIRE, Intent, Judged
+from tests.torture.judged import BOOKS, DOUBT, LOST, STANDS, TOLD, TWICE, WIRE, Intent, Judged
+from tests.torture.telling import CITY, NAME
 
 # The first letter is deferred at its dot, the second refused there, the third in doubt.
 SCRIPT = [
@@ -99,6 +103,53 @@ def test_a_letter_that_no_row_asks_for_is_found(here: Ground, far: FarSide) -> N
 def test_a_letter_that_waits_for_nothing_is_lost(here: Ground, far: FarSide, change: str) -> None:
     falsify(here, f"UPDATE letter SET next_attempt_at = NULL, reason = '', {change} WHERE state = 'deferred'")
     assert LOST in kinds(here.judge(far))
+
+
+def restate(here: Ground, letters: str, role: str, state: str, reply: str = "", *, letter: str = "id = id") -> None:
+    """Falsify where the recipients of one role stand in letters of one state, and something of the letters themselves."""
+    db = apsw.Connection(here.loaded.ledger)
+    for id, text in db.execute("SELECT id, recipients FROM letter WHERE state = ?", (letters,)).fetchall():
+        rows = [[one[0], one[1], state, reply] if one[1] == role else one for one in json.loads(str(text))]
+        db.execute(f"UPDATE letter SET recipients = ?, {letter} WHERE id = ?", (json.dumps(rows), id))
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("letters", "role", "state", "reply", "found"),
+    [
+        ("accepted", "to", "waiting", "", {LOST, TWICE, STANDS}),
+        ("accepted", "cc", "deferred", "450 later", {LOST, TWICE, STANDS}),
+        ("accepted", "to", "refused", "550 no", {TWICE, STANDS}),
+        ("accepted", "cc", "refused", "", {LOST, TWICE}),
+        ("accepted", "copy", "waiting", "", {LOST, TWICE}),
+        ("accepted", "cc", "in_doubt", "lost", {LOST, STANDS}),
+        ("deferred", "to", "refused", "550 no", {STANDS}),
+        ("deferred", "cc", "refused", "", {LOST}),
+        ("refused", "to", "deferred", "450 later", {LOST, STANDS}),
+        ("refused", "cc", "waiting", "", {LOST}),
+        ("refused", "to", "accepted", "250 ok", {LOST, STANDS}),
+    ],
+)
+def test_a_recipient_that_is_forgotten_is_found_and_so_is_a_letter_that_does_not_stand_by_its_recipients(
+    here: Ground, far: FarSide, letters: str, role: str, state: str, reply: str, found: set[str]
+) -> None:
+    restate(here, letters, role, state, reply)
+    assert kinds(here.judge(far)) == found
+
+
+def test_who_was_dropped_must_be_told_why(here: Ground, far: FarSide) -> None:
+    restate(here, "refused", "cc", "dropped")
+    assert kinds(here.judge(far)) == set()
+    restate(here, "refused", "cc", "dropped", letter="reason = ''")
+    assert kinds(here.judge(far)) == {LOST}
+
+
+def test_a_letter_that_was_given_up_for_its_cc_is_not_lost(here: Ground, far: FarSide) -> None:
+    nobody_yet = replace(
+        far, kept=[replace(one, recipients=tuple(to for to in one.recipients if to != CC)) for one in far.kept]
+    )
+    restate(here, "accepted", "cc", "deferred", "450 later", letter="reason = 'given up for cc: later'")
+    assert kinds(here.judge(nobody_yet)) == set()
 
 
 def test_a_message_kept_twice_was_sent_twice(here: Ground, far: FarSide) -> None:
@@ -199,9 +250,43 @@ def test_a_journal_file_that_is_cut_is_found_once_it_is_quiet(here: Ground, far:
 
 
 def test_a_signatory_s_name_is_found_wherever_it_may_not_be(here: Ground, far: FarSide) -> None:
-    assert kinds(here.judge(far, ["letter 1 of Zoë Canary 0.1 was sent"])) == {TOLD}
+    assert kinds(here.judge(far, [f"letter 1 of {NAME} 0.1 was sent"])) == {TOLD}
     falsify(here, "UPDATE edition SET content = 'CANARY.0.1@private.example'")
     assert TOLD in kinds(here.judge(far))
+
+
+def encoded(text: str) -> str:
+    return "".join(f"={octet:02X}" for octet in text.encode())
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "550 no Canary",
+        "550 spam by Žvirblisė",
+        "550 spam by ŽVIRBLISĖ",
+        f"550 {Header(NAME, 'utf-8').encode()}",
+        f"550 =?utf-8?q?{encoded('Жаворонков')}?=",
+        f"550 =?utf-8?q?{encoded('Жаворонков').lower()}?=",
+        json.dumps("550 Жаворонков"),
+        "550 " + "Жаворонков".encode().decode("latin-1"),
+        "550 " + "Жаворонков".encode().decode("ascii", "backslashreplace"),
+        "550 %D0%96%D0%B0%D0%B2%D0%BE%D1%80%D0%BE%D0%BD%D0%BA%D0%BE%D0%B2",
+        *("550 " + base64.b64encode(f"{before}{CITY}.".encode()).decode() for before in ("", "a", "ab")),
+        "550 Nightingale",
+        "550 letters from private.example are not wanted",
+    ],
+)
+def test_a_part_of_what_is_personal_is_found_in_every_dress_and_in_every_place(here: Ground, far: FarSide, seen: str) -> None:
+    assert kinds(here.judge(far, [seen])) == {TOLD}
+    here.made.write("var/journal.until-20110920T000000Z.jsonl", seen)
+    assert kinds(here.judge(far)) == {TOLD}
+
+
+@pytest.mark.parametrize("name", ["ledger.db-wal-kept", "high-water/000017-canary", "writing.d/of Жаворонков"])
+def test_a_name_of_a_file_tells_too(here: Ground, far: FarSide, name: str) -> None:
+    here.made.write(f"var/{name}", "")
+    assert kinds(here.judge(far)) == ({TOLD} if "wal" not in name else set())
 
 
 def test_without_a_ledger_all_is_lost(here: Ground, far: FarSide) -> None:

@@ -17,7 +17,7 @@ from tests.servers.postfix import Postfix
 from tests.servers.sink import Sink
 from tests.torture.farside import of_sink
 from tests.torture.grounds import ground
-from tests.torture.oracle import Judged
+from tests.torture.judged import Judged
 from tests.torture.runs import STEP, Trip, Zygote, until_quiet
 
 pytestmark = pytest.mark.postfix

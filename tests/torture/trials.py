@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.relays import CC, COPY, TO
 from tests.servers.scripted import Drip, Drop, Reply, Rule, StoreThenDrop
 from tests.servers.threaded import ThreadedServer
 from tests.torture import farside
-from tests.torture.grounds import Ground, ground
-from tests.torture.oracle import Judged, Violation
+from tests.torture.course import END
+from tests.torture.grounds import SECOND, Ground, ground
+from tests.torture.judged import Judged, Violation
 from tests.torture.points import ANNOUNCED_ALL
 from tests.torture.runs import STEP, Ended, Trip, Zygote, until_quiet
 
-END = "end"  # the kind of a violation that is about how a run ended
 _DOWN = Reply("421 4.3.2 down for a moment")
 
 
@@ -46,12 +47,30 @@ TROUBLES = (
     Rule("dot", Reply("554 5.0.0 no"), nth=3),
     Rule("dot", StoreThenDrop(), nth=4),
 )
+# Each recipient has its own answer: later, never, too many at once; and doubts while others are still waited for.
+_PLENTY, _LATER, _NEVER = Reply("452 4.5.3 too many recipients"), Reply("450 4.2.1 later"), Reply("550 5.1.1 no such user")
+ANSWERS = (
+    Rule("rcpt", _LATER, nth=1, recipient=SECOND),
+    Rule("rcpt", _NEVER, nth=2, recipient=SECOND),
+    Rule("rcpt", _PLENTY, nth=3, recipient=SECOND),
+    Rule("rcpt", _PLENTY, nth=3, recipient=CC),
+    Rule("rcpt", _NEVER, nth=4, recipient=CC),
+    Rule("rcpt", _LATER, nth=5, recipient=CC),
+    Rule("rcpt", _LATER, nth=1, recipient=COPY),
+    Rule("rcpt", _PLENTY, nth=2, recipient=COPY),
+    Rule("rcpt", _LATER, nth=5, recipient=TO),
+    Rule("rcpt", _NEVER, nth=6, recipient=TO),
+    Rule("rcpt", _LATER, nth=6, recipient=SECOND),
+    Rule("dot", StoreThenDrop(), nth=5),
+    Rule("dot", Reply("451 4.3.0 later"), nth=2),
+)
 SMOOTH = Scene("smooth, 1 connection", 1)
 SMOOTH_FOUR = Scene("smooth, 4 connections", 4)
 ROUGH = Scene("rough, 1 connection", 1, TROUBLES)
 ROUGH_FOUR = Scene("rough, 4 connections", 4, TROUBLES)
+MIXED = Scene("each its own answer, 1 connection", 1, ANSWERS)
 SLOW = Scene("slow dots, 2 connections", 2, (Rule("dot", Drip("250 2.0.0 taken", 0.002)),))
-SCENES = (SMOOTH, SMOOTH_FOUR, ROUGH, ROUGH_FOUR)
+SCENES = (SMOOTH, SMOOTH_FOUR, ROUGH, ROUGH_FOUR, MIXED)
 
 
 @dataclass(frozen=True)
