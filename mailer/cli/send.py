@@ -179,9 +179,7 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         say("No letter was sent.")
     for file in filter(lambda file: file.held, summary.files):
         these = f"--file {file.held} --why TEXT"
-        hint(
-            f"{printable(file.name)} is from before the ledger was restored: its letters may have gone out, and are held."
-        )
+        hint(f"{printable(file.name)} is from before the ledger was restored: its letters may have gone out, and are held.")
         hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
     for sentence in blocked:
         hint(f"Waiting for you: {sentence}")
