@@ -27,7 +27,7 @@ from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.errors import CannotWrite, UsageProblem
 from mailer.highwater import HighWater
-from mailer.instance import place_of
+from mailer.instance import file_of, place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -88,7 +88,7 @@ async def opened(configuration: Configuration, *, create: bool = False) -> Async
 
     ledger, blotter = SqliteLedger(path), Blotter(path.parent / "writing")
     try:
-        high_water, before = HighWater(path.parent / "high-water", ledger.link), ledger.last_link()
+        high_water, before = HighWater(path.parent / "high-water", ledger.link, file_of), ledger.last_link()
         desks = await _desks(configuration, ledger, blotter, make_keys=create)
         yield Office(configuration, ledger, desks, blotter, high_water)
         if (last := ledger.last_link()) != before:

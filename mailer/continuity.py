@@ -16,6 +16,8 @@ again: the lost ledger may have taken them in. What is new goes out as ever.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mailer import chain, recovery
 from mailer.blotter import Blotter
 from mailer.delivery import RESTORED, Retry, Who
@@ -42,7 +44,7 @@ async def see(ledger: Ledger, journal: Journal, high_water: HighWater, place: st
         CannotSend: the ledger or the clock is not what it was; says what to do.
         CannotWrite: the journal's file or the high-water mark cannot be opened.
     """
-    known = (await ledger.installed()).get("place", "")
+    known = await ledger.installed()
     behind = _last_told(ledger) - now
     if why := _not_ours(journal, high_water, known, place):
         await ledger.pause(LEDGER, Who.RULE, why, now)
@@ -53,19 +55,19 @@ async def see(ledger: Ledger, journal: Journal, high_water: HighWater, place: st
             raise CannotSend(f"nothing is done, the {pause.scope} stops it: {pause.why}. {_ADVICE[pause.scope]}")
     if not known:
         high_water.begin_again(ledger.last_link())  # before it is said to be there
-        await ledger.remember_install({"place": place})
+        await ledger.remember_install({"place": place, "mark": high_water.identity})
     high_water.rise(ledger.last_link())
 
 
-def _not_ours(journal: Journal, high_water: HighWater, known: str, place: str) -> str:
+def _not_ours(journal: Journal, high_water: HighWater, known: Mapping[str, str], place: str) -> str:
     """Why this is not the ledger that we left; empty if it is."""
     try:
         journal.open()
     except CannotSend as problem:
         return str(problem)
-    if known and known != place:
+    if known.get("place", place) != place:
         return _ELSEWHERE
-    return high_water.disagreement(was_at_work=bool(known))
+    return high_water.disagreement(known.get("mark", ""))
 
 
 _ADVICE = {
@@ -103,7 +105,7 @@ async def trust_ledger(
     except CannotSend:
         journal.begin_again(now)
     high_water.begin_again(ledger.last_link())
-    await ledger.remember_install({"place": place, "restored_at": str(now)})
+    await ledger.remember_install({"place": place, "mark": high_water.identity, "restored_at": str(now)})
     await ledger.resume(LEDGER, why, now)
     journal.catch_up()
     high_water.rise(ledger.last_link())

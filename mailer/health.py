@@ -78,15 +78,16 @@ async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
 
 
 def disagreements(
-    ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, was_at_work: bool, is_at_work: bool
+    ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, mark: str, is_at_work: bool
 ) -> Iterator[str]:
     """
     Where ledger, journal, high-water mark and queue folders do not agree; nothing if they do.
 
-    `was_at_work`: a worker has begun here before; `is_at_work`: one is here just now, and what it has in hand is no difference.
+    `mark` is the high-water mark as the ledger knows it; `is_at_work`: a worker is here just now, and what it has in hand is no
+    difference.
     """
     yield from ledger.disagreements()
-    if problem := high_water.disagreement(was_at_work=was_at_work):
+    if problem := high_water.disagreement(mark):
         yield problem
     if problem := journal.disagreement():
         yield problem

@@ -6,11 +6,11 @@ How far an instance had come, kept where a copy that is put back does not reach 
 An older ledger and an older journal's file, put back together, agree in everything; whatever stands *in* files is put back with
 them. So the mark is no content: it is the name of an empty file in a folder beside the ledger, the number of the journal's
 newest line and the first digits of its hash. A copy put back over the files lays its older name beside the newer one and takes
-nothing away. Every name that stands there must be a line of the ledger's journal; one that is not tells of what was lost.
+nothing away. Every name that stands there must be a line of the ledger's journal; one that is not tells of what was lost. The
+file itself is always the same one, renamed: who takes it away and lays the older one there (`rsync --delete`) makes another.
 
 The mark is raised behind the commits, by renaming, without waiting for the disk: it may stand lower than the ledger, which says
-nothing wrong, and never higher. It writes nothing else and judges nothing else; a folder that was taken away whole, and made
-anew, is known by its place (`instance.place_of`).
+nothing wrong, and never higher.
 """
 
 from __future__ import annotations
@@ -41,16 +41,32 @@ class _Mark:
 
 
 class HighWater:
-    """The mark in its folder; `read(seq)` gives a line of the ledger's journal, None where it has no such line."""
+    """
+    The mark in its folder; `read(seq)` gives a line of the ledger's journal, None where it has no such line, and `name(path)` a
+    file by what no copy of it has.
+    """
 
-    def __init__(self, folder: Path, read: Callable[[int], Link | None]) -> None:
+    def __init__(self, folder: Path, read: Callable[[int], Link | None], name: Callable[[Path], str]) -> None:
         self._folder = folder
         self._read = read
+        self._name = name
 
-    def disagreement(self, *, was_at_work: bool) -> str:
-        """Why the ledger may not be the newest that was here, or an empty text; one that was at work has a mark. Looks only."""
+    @property
+    def identity(self) -> str:
+        """Which file the mark is; empty if there is none."""
+        while marks := self._marks():
+            with suppress(FileNotFoundError):  # it was raised by another program just now
+                return self._name(self._folder / marks[-1].name)
+        return ""
+
+    def disagreement(self, known: str) -> str:
+        """
+        Why the ledger may not be the newest that was here, or an empty text. Looks only.
+
+        `known` is the mark's identity as the ledger has it; empty for one that never was at work.
+        """
         marks = self._marks()
-        if was_at_work and not marks:
+        if known and not marks:
             return f"{self._folder}: the high-water mark is gone: whether this is the newest ledger cannot be told. Put it back"
         for mark in marks:
             if not self._is_ours(mark):
@@ -58,6 +74,8 @@ class HighWater:
                     f"the ledger does not know line {mark.seq} of its journal, to which it had come ({self._folder}): it is an"
                     " older copy, or another one. What went out since would go out again. Put the newer ledger back"
                 )
+        if known and self.identity != known:
+            return f"{self._folder}: the high-water mark is a copy, so the ledger may be an older copy too; put the newer back"
         return ""
 
     def rise(self, last: Link | None) -> None:

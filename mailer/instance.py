@@ -148,11 +148,21 @@ def place_of(ledger: Path) -> str:
     try:
         with suppress(FileNotFoundError, PermissionError):  # in a container there may be none: then the file alone tells
             machine = _MACHINE.read_text(encoding="ascii", errors="replace").strip()
-        return hashlib.sha256(f"{machine} {ledger.stat().st_ino} {_born(ledger)}".encode()).hexdigest()[:32]
+        return hashlib.sha256(f"{machine} {file_of(ledger)}".encode()).hexdigest()[:32]
     except OSError as problem:
         raise CannotWrite(
             f"{problem.filename or ledger}: it cannot be read ({problem.strerror}); look at the disk"
         ) from problem
+
+
+def file_of(path: Path) -> str:
+    """
+    A name for a file by what no copy of it has: its number and the time of its birth.
+
+    Raises:
+        OSError: the disk does not say.
+    """
+    return f"{path.stat().st_ino} {_born(path)}"
 
 
 def _born(path: Path) -> int:

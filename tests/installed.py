@@ -35,7 +35,7 @@ from typing import IO, Any
 import apsw
 import click
 
-from mailer.instance import place_of
+from mailer.instance import file_of, place_of
 from tests.test_config.instance import Instance
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -141,6 +141,7 @@ def copied(of: Path, root: Path) -> Path:
     ledger = root / "var/ledger.db"
     with apsw.Connection(str(ledger)) as db:
         db.execute("UPDATE install SET value = ? WHERE name = 'place'", (place_of(ledger),))
+        db.execute("UPDATE install SET value = ? WHERE name = 'mark'", (file_of(next((root / "var/high-water").iterdir())),))
     db.close()
     return root
 

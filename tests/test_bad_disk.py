@@ -91,7 +91,7 @@ def restore(here: Copy, whole: bytes) -> None:
     here.ledger.write_bytes(whole)
     if place_of(here.ledger) != here.place:
         assert here.mailer("run").code == 69
-        for words in ("resume ledger --why restored", "release --campaign c --why unsent"):
+        for words in ("resume ledger --why restored", "run", "release --campaign c --why unsent"):
             assert here.mailer(*words.split()).code == 0
     assert here.mailer("run").code == 0
     assert here.letters_sent() == 4

@@ -17,6 +17,7 @@ import pytest
 
 from mailer.chain import Link, link
 from mailer.highwater import HighWater
+from mailer.instance import file_of
 from tests.installed import Place
 
 KEPT = ("ledger.db", "journal.jsonl")
@@ -54,6 +55,14 @@ def as_new_files(backup: Path, var: Path) -> None:
     into_the_files(backup, var)
 
 
+def as_a_mirror(backup: Path, var: Path) -> None:
+    """As `rsync --inplace --delete` does: what is not in the backup is taken away, what is there already keeps its file."""
+    for path in sorted(var.rglob("*"), reverse=True):
+        if not (backup / path.relative_to(var)).exists() and path.name != "lock":
+            path.rmdir() if path.is_dir() else path.unlink()
+    into_the_files(backup, var)
+
+
 def as_a_new_folder(backup: Path, var: Path) -> None:
     """All is taken away, and the backup copied to its place."""
     shutil.rmtree(var)
@@ -86,6 +95,7 @@ def dropped_now(place: Place, first: int) -> None:
         (the_two_files, as_new_files),
         (all_but_letters, into_the_files),
         (all_but_letters, as_new_files),
+        (all_but_letters, as_a_mirror),
         (all_but_letters, as_a_new_folder),
     ],
 )
@@ -228,7 +238,7 @@ def table(lines: list[Link]) -> Callable[[int], Link | None]:
 
 def test_one_name_tells_how_far_it_had_come(tmp_path):
     lines = chained(12)
-    mark = HighWater(tmp_path / "high-water", table(lines))
+    mark = HighWater(tmp_path / "high-water", table(lines), file_of)
     mark.begin_again(None)
     assert names(tmp_path / "high-water") == ["0-000000000000"]
     for last in lines:
@@ -236,34 +246,34 @@ def test_one_name_tells_how_far_it_had_come(tmp_path):
     assert names(tmp_path / "high-water") == [f"12-{lines[-1].hash[:12]}"]
     mark.rise(lines[3])
     assert names(tmp_path / "high-water") == [f"12-{lines[-1].hash[:12]}"]
-    assert mark.disagreement(was_at_work=True) == ""
+    assert mark.disagreement("") == ""
 
 
 @pytest.mark.parametrize("other", [chained(11), chained(40, "another")])
 def test_a_table_that_lacks_the_line_is_not_believed_and_does_not_move_the_mark(tmp_path, other):
-    mark = HighWater(tmp_path / "high-water", table(chained(12)))
+    mark = HighWater(tmp_path / "high-water", table(chained(12)), file_of)
     mark.begin_again(chained(12)[-1])
     before = names(tmp_path / "high-water")
-    restored = HighWater(tmp_path / "high-water", table(other))
-    assert "older copy" in restored.disagreement(was_at_work=True)
+    restored = HighWater(tmp_path / "high-water", table(other), file_of)
+    assert "older copy" in restored.disagreement("")
     restored.rise(other[-1])
     assert names(tmp_path / "high-water") == before
     restored.begin_again(other[-1])
-    assert restored.disagreement(was_at_work=True) == ""
+    assert restored.disagreement("") == ""
 
 
 def test_every_name_counts_and_not_only_the_highest(tmp_path):
     """A copy was put back and trusted; then one that is older still, of the life before, whose number is higher."""
     first, second = chained(12), chained(9, "another")
-    HighWater(tmp_path / "high-water", table(second)).begin_again(second[-1])
+    HighWater(tmp_path / "high-water", table(second), file_of).begin_again(second[-1])
     (tmp_path / "high-water" / f"12-{first[-1].hash[:12]}").touch()
-    assert HighWater(tmp_path / "high-water", table(first)).disagreement(was_at_work=True)
-    assert HighWater(tmp_path / "high-water", table(second)).disagreement(was_at_work=True)
+    assert HighWater(tmp_path / "high-water", table(first), file_of).disagreement("")
+    assert HighWater(tmp_path / "high-water", table(second), file_of).disagreement("")
 
 
 def test_what_is_no_mark_is_no_mark(tmp_path):
-    mark = HighWater(tmp_path / "high-water", table(chained(2)))
+    mark = HighWater(tmp_path / "high-water", table(chained(2)), file_of)
     mark.begin_again(None)
     for name in ("README", "7", "x-0123456789ab", ".hidden"):
         (tmp_path / "high-water" / name).touch()
-    assert mark.disagreement(was_at_work=True) == ""
+    assert mark.disagreement("") == ""

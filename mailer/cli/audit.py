@@ -56,6 +56,6 @@ async def _verify(loaded: Configuration) -> list[str]:
     async with opened(loaded) as office:
         journal = Journal(loaded.journal, office.ledger.journal)
         marks = journal, office.high_water, spool_of(loaded)
-        was_at_work = "place" in await office.ledger.installed()
+        mark = (await office.ledger.installed()).get("mark", "")
         is_at_work = Lock(loaded.keys.parent / "lock").is_held()
-        return list(health.disagreements(office.ledger, *marks, was_at_work=was_at_work, is_at_work=is_at_work))
+        return list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=is_at_work))

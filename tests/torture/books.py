@@ -12,6 +12,7 @@ from mailer import app, health
 from mailer.config import Configuration
 from mailer.delivery import State
 from mailer.highwater import HighWater
+from mailer.instance import file_of
 from mailer.journal import Journal
 from mailer.ledger.sqlite import SqliteLedger
 from tests.ledgers import assert_sound, links, told
@@ -26,8 +27,9 @@ def books(
     spool = app.spool_of(loaded)
     journal = Journal(loaded.journal, ledger.journal)
     if is_quiet or loaded.journal.exists():
-        high_water = HighWater(Path(loaded.ledger).parent / "high-water", ledger.link)
-        for sentence in health.disagreements(ledger, journal, high_water, spool, was_at_work=is_quiet, is_at_work=False):
+        high_water = HighWater(Path(loaded.ledger).parent / "high-water", ledger.link, file_of)
+        mark = (high_water.identity or "there has to be one") if is_quiet else ""
+        for sentence in health.disagreements(ledger, journal, high_water, spool, mark=mark, is_at_work=False):
             if is_quiet or not sentence.startswith("claimed/"):
                 yield Violation(BOOKS, sentence)
     try:

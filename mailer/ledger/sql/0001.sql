@@ -3,8 +3,8 @@
 -- Personal data stands in one column, signature.sealed. Everything else is numbers, ids, states, countries and the
 -- addresses of targets, which are public offices.
 
--- What the ledger knows of itself: 'place', the machine and the file in which it was last at work; 'restored_at', when a person
--- said that it is the one to go on with.
+-- What the ledger knows of itself: 'place', the machine and the file in which it was last at work; 'mark', which file its
+-- high-water mark is; 'restored_at', when a person said that it is the one to go on with.
 CREATE TABLE install (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
