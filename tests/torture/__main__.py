@@ -3,7 +3,7 @@ The whole of it, for `make torture`: all kills, all second kills, all stops, all
 
     python -m tests.torture                          everything, most of an hour
     python -m tests.torture kills stops              some of it
-    python -m tests.torture siege --letters 20000 --kills 1000 --seed 7
+    python -m tests.torture siege --letters 30000 --kills 1000 --seed 7
 
 Exit code 1 if anything was lost, sent twice in silence, or not as it must be; what it was is printed at once.
 """
@@ -33,7 +33,7 @@ def main() -> int:
     """Go through the parts that are asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__.partition("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--letters", type=int, default=20_000, help="of the siege")
+    parser.add_argument("--letters", type=int, default=30_000, help="of the siege")
     parser.add_argument("--kills", type=int, default=1_000, help="of the siege")
     parser.add_argument("--seed", type=int, default=1, help="of the siege")
     parser.add_argument(

@@ -58,6 +58,15 @@ class Ground:
         return self.made.root
 
     @property
+    def var(self) -> Path:
+        return self.root / "var"
+
+    @property
+    def ledger(self) -> Path:
+        """Where it stands, without reading the configuration again: for what must be quick, beside a run."""
+        return self.var / "ledger.db"
+
+    @property
     def loaded(self) -> Configuration:
         return self.made.load()
 

@@ -20,7 +20,7 @@ class Ordering:
 
     def __init__(self, course: Course, kills: int) -> None:
         self._course = course
-        self._every = max(1, kills // 50)
+        self._every = max(1, kills // 30)
         self._watched: list[Ordered] = []
         self._pauses: set[str] = set()
 

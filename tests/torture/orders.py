@@ -113,6 +113,6 @@ def _states(here: Ground) -> dict[int, str]:
 
 
 def _asked(here: Ground, sql: str) -> list[Any]:
-    with closing(apsw.Connection(here.loaded.ledger)) as db:
+    with closing(apsw.Connection(str(here.ledger))) as db:
         db.set_busy_timeout(10_000)
         return db.execute(sql).fetchall()

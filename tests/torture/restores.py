@@ -43,13 +43,12 @@ class Copy:
 def taken(here: Ground, folder: Path, *, is_whole: bool) -> Copy:
     """Take a backup; one of the whole folder only while nothing runs."""
     if is_whole:
-        shutil.copytree(_var(here), folder)
+        shutil.copytree(here.var, folder)
         return Copy(folder, is_whole)
     folder.mkdir(parents=True)
-    if here.loaded.journal.exists():
-        shutil.copy2(here.loaded.journal, folder)
-    ledger = Path(here.loaded.ledger)
-    with closing(apsw.Connection(str(ledger))) as of, closing(apsw.Connection(str(folder / ledger.name))) as to:
+    if (journal := here.var / "journal.jsonl").exists():
+        shutil.copy2(journal, folder)
+    with closing(apsw.Connection(str(here.ledger))) as of, closing(apsw.Connection(str(folder / here.ledger.name))) as to:
         of.set_busy_timeout(10_000)
         with to.backup("main", of, "main") as backup:
             while not backup.done:
@@ -59,15 +58,15 @@ def taken(here: Ground, folder: Path, *, is_whole: bool) -> Copy:
 
 def put_back(here: Ground, copy: Copy, way: Way) -> None:
     """Put a backup back; no worker may live."""
-    var = _var(here)
+    var = here.var
     if way == "anew":
         shutil.rmtree(var)
         shutil.copytree(copy.folder, var)
         return
     for ending in BESIDE:
-        Path(f"{here.loaded.ledger}{ending}").unlink(missing_ok=True)
+        Path(f"{here.ledger}{ending}").unlink(missing_ok=True)
     if copy.is_whole:
-        shutil.rmtree(here.loaded.spool)  # files that were taken in since are not in two folders at once
+        shutil.rmtree(var / "queue")  # files that were taken in since are not in two folders at once
     for path in sorted(copy.folder.rglob("*")):
         target = var / path.relative_to(copy.folder)
         if path.is_dir():
@@ -81,10 +80,6 @@ def put_back(here: Ground, copy: Copy, way: Way) -> None:
         shutil.copystat(path, target)
 
 
-def _var(here: Ground) -> Path:
-    return here.loaded.keys.parent
-
-
 def marks(ledger: Path) -> set[tuple[int, int]]:
     """Every dot mark of a ledger's file: a letter and the number of its attempt."""
     with closing(apsw.Connection(str(ledger))) as db:
@@ -95,6 +90,6 @@ def marks(ledger: Path) -> set[tuple[int, int]]:
 
 def known_to_nobody(here: Ground, seen: Collection[str]) -> list[int]:
     """The letters that are held though the far side has seen no dot of their Message-ID: a careful person lets these go."""
-    with closing(apsw.Connection(here.loaded.ledger)) as db:
+    with closing(apsw.Connection(str(here.ledger))) as db:
         rows = db.execute("SELECT id, message_id FROM letter WHERE state = 'held' ORDER BY id").fetchall()
     return [int(str(id)) for id, message_id in rows if message_id not in seen]

@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from mailer import app
 from mailer.delivery import ORDERS
@@ -39,7 +38,7 @@ class Restoring:
         """`changed` is called before what others know of the ledger is true no more."""
         self._course = course
         self._changed = changed
-        self._every = max(2, kills // 40)
+        self._every = max(2, kills // 10)
         self._kept: list[_Kept] = []
 
     def beside(self, number: int) -> None:
@@ -76,7 +75,7 @@ class Restoring:
         way = course.dice.choice(kept.copy.ways)
         before = course.catch_up()
         # A dot that was under way when its run died may be booked later than the backup which knows of its mark.
-        ledger = Path(course.here.loaded.ledger)
+        ledger = course.here.ledger
         is_behind = before > kept.dots and bool(restores.marks(ledger) - restores.marks(kept.copy.folder / ledger.name))
         self._changed()
         restores.put_back(course.here, kept.copy, way)

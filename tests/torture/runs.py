@@ -166,10 +166,9 @@ class Zygote:
 
 def undone(here: Ground) -> Counter[str]:
     """What is left to do: letters by state, and files."""
-    loaded = here.loaded
-    left = Counter(path.name for name in ("incoming", "claimed") for path in (loaded.spool / name).rglob("*.csv"))
-    if Path(loaded.ledger).exists():
-        with closing(apsw.Connection(loaded.ledger)) as db:
+    left = Counter(path.name for name in ("incoming", "claimed") for path in (here.var / "queue" / name).rglob("*.csv"))
+    if here.ledger.exists():
+        with closing(apsw.Connection(str(here.ledger))) as db:
             db.set_busy_timeout(10_000)
             sql = "SELECT state, count(*) FROM letter WHERE state IN ('queued', 'deferred', 'sending') GROUP BY state"
             left += Counter({str(state): int(str(count)) for state, count in db.execute(sql)})

@@ -1,7 +1,7 @@
 """
 A siege: so many letters, and so many deaths at random moments of the sending, with a server that fails one thing in a hundred.
 
-    python -m tests.torture siege --letters 20000 --kills 1000 --seed 7
+    python -m tests.torture siege --letters 30000 --kills 1000 --seed 7
 
 Each run is killed some moments after the server has seen it begin, and the phase in which each
 death fell is counted. Now and then a cheap look says that nothing goes wrong yet; the whole oracle is asked at the end, when
@@ -135,7 +135,7 @@ class Siege:
 
     def look(self) -> None:
         """What can be told at once: no letter without its attempt, no more doubt than deaths and silence explain."""
-        with closing(apsw.Connection(self.course.here.loaded.ledger)) as db:
+        with closing(apsw.Connection(str(self.course.here.ledger))) as db:
             ((broken,),) = db.execute("SELECT count(*) FROM letter l WHERE state = 'accepted' AND NOT EXISTS (SELECT 1"
                 " FROM attempt a WHERE a.letter = l.id AND a.marked_at IS NOT NULL AND verdict = 'accepted')")  # fmt: skip
             worst = db.execute("SELECT count(*) FROM attempt WHERE verdict = 'in_doubt' AND stage = '' GROUP BY worker")
@@ -161,7 +161,7 @@ class Siege:
             "SELECT (SELECT count(*) FROM attempt WHERE settled_at IS NULL AND marked_at IS NOT NULL),"
             " (SELECT count(*) FROM attempt WHERE settled_at IS NULL), (SELECT count(*) FROM file WHERE state = 'reading')"
         )
-        with closing(apsw.Connection(self.course.here.loaded.ledger)) as db:
+        with closing(apsw.Connection(str(self.course.here.ledger))) as db:
             ((marked, sending, reading),) = db.execute(sql)
         if marked:
             return "between mark and settlement"
