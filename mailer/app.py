@@ -15,13 +15,13 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mailer import approval, continuity, log, seal
 from mailer.blotter import Blotter
-from mailer.config import Configuration
+from mailer.config import Configuration, fingerprint
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
@@ -129,7 +129,6 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
         CannotWrite: a folder cannot be made.
     """
     configuration = office.configuration
-    seen = fingerprint(configuration)
     spool = spool_of(configuration)
     for sentence in spool.prepare(configuration.campaigns if len(configuration.campaigns) > 1 else ()):
         log.mended(sentence)
@@ -154,7 +153,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
             retry=configuration.retry,
             clock=CLOCK,
             ruling=office.ruling,
-            is_stale=lambda: fingerprint(configuration) != seen,
+            is_stale=lambda: fingerprint(configuration.path) != configuration.seen,
             is_skewed=is_skewed,
             run_for=configuration.run_for,
         ),
@@ -170,25 +169,6 @@ def skew() -> Callable[[], bool]:
     """Watch the clock from now on; the answer says whether it was set by more than it may be."""
     began = CLOCK.now() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return lambda: abs(CLOCK.now() - time.clock_gettime(time.CLOCK_BOOTTIME) - began) > continuity.DRIFT
-
-
-def fingerprint(configuration: Configuration) -> frozenset[tuple[str, int, int]]:
-    """
-    What the files of the configuration and the templates look like now: a worker that sees it change reads them again.
-
-    A disk that does not say is a change too: nothing is sent by what may not be there any more.
-    """
-    found = []
-    try:
-        for folder in (configuration.path.parent, configuration.templates):
-            for path in folder.rglob("*"):
-                if path.suffix in {".yaml", ".j2"} and not path.name.startswith("."):
-                    with suppress(FileNotFoundError):  # an editor that saves by renaming
-                        status = path.stat()
-                        found.append((str(path), status.st_mtime_ns, status.st_ino))
-    except OSError as problem:
-        return frozenset({(str(problem.filename), 0, 0)})
-    return frozenset(found)
 
 
 def _find(path: Path) -> None:

@@ -20,8 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from mailer import app, log
 from mailer.ledger import Record, Selection
 from mailer.ledger.reading import ReadingPart
+from mailer.worker import Job
 from tests.offices import NOON, at_work, drop, instance
 from tests.relays import CC, COPY, TO
 from tests.servers.available import free_port, wait
@@ -350,3 +352,16 @@ def count(made: Instance) -> int:
         return len(records(made))
     except Exception:  # noqa: BLE001  the tables are just being made
         return 0
+
+
+async def test_a_change_that_comes_while_everything_is_read_is_seen(tmp_path: Path) -> None:
+    """The configuration is read, then the ledger is opened, then the work begins: a template saved in between is not sent."""
+    made = instance(tmp_path)
+    drop(made, 1)
+    loaded = made.load()
+    async with app.opened(loaded, create=True) as office:
+        made.write("templates/c/en/letter.txt.j2", "Other words, which nobody has approved.\n")
+        worker = await app.worker_of(office, log.Watch())
+        summary = await worker.run(Job())
+        assert summary.is_stale
+        assert not summary.states

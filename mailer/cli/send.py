@@ -17,7 +17,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
-from mailer.config import Configuration, load
+from mailer.config import Configuration, fingerprint, load
 from mailer.delivery import State
 from mailer.errors import (
     AccountRefused,
@@ -86,15 +86,13 @@ def perform(loaded: Configuration, job: Job) -> int:
 
 def _read_again(before: Configuration) -> Configuration:
     """The configuration after a change; while it has problems nothing is sent, and they are told once for each change."""
-    from mailer.app import fingerprint
-
     while True:
-        seen = fingerprint(before)
+        seen = fingerprint(before.path)
         try:
             loaded = load(before.path, os.environ)
         except ConfigurationError as problem:
             log.misconfigured(str(problem))
-            while fingerprint(before) == seen:
+            while fingerprint(before.path) == seen:
                 time.sleep(1)
         else:
             log.read_again()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +35,15 @@ VARIABLE = "MAILER_CONFIG"
 FILE = "mailer.yaml"
 SYSTEM = Path("/etc/mailer") / FILE
 
+Fingerprint = frozenset[tuple[str, int, int]]
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted."""
+    """
+    One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted, `seen` what its
+    files looked like before they were read.
+    """
 
     path: Path
     root: Path
@@ -47,6 +53,7 @@ class Configuration:
     journal: Path
     keys: Path
     templates: Path
+    seen: Fingerprint
     retry: Retry
     group: str
     run_for: float
@@ -58,6 +65,31 @@ class Configuration:
     def live(self) -> bool:
         """Whether letters go to a real relay, so that approvals and confirmed addresses are asked for."""
         return self.relay.mode is Mode.SMTP
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """
+    What the files of the configuration, whose main file is `path`, and its templates look like now: a worker that sees it
+    change reads them again.
+
+    A disk that does not say is a change too: nothing is sent by what may not be there any more.
+    """
+    found = []
+    try:
+        for folder in (path.parent, _root_of(path) / "templates"):
+            for file in folder.rglob("*"):
+                if file.suffix in {".yaml", ".j2"} and not file.name.startswith("."):
+                    with suppress(FileNotFoundError):  # an editor that saves by renaming
+                        status = file.stat()
+                        found.append((str(file), status.st_mtime_ns, status.st_ino))
+    except OSError as problem:
+        return frozenset({(str(problem.filename), 0, 0)})
+    return frozenset(found)
+
+
+def _root_of(path: Path) -> Path:
+    """The folder from which relative paths count."""
+    return path.parent.parent if path.parent.name == "config" else path.parent
 
 
 def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -90,7 +122,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         ConfigurationError: with every problem of every file.
     """
     path = Path(os.path.abspath(path))
-    root = path.parent.parent if path.parent.name == "config" else path.parent
+    seen, root = fingerprint(path), _root_of(path)  # what changes from here on is not what was read
     problems = Problems()
     main = main_file.read(_section(path, root, problems) or nothing(problems), root, environ)
     live = main.relay.mode is Mode.SMTP
@@ -106,6 +138,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         journal=main.journal,
         keys=main.ledger.parent / "keys",
         templates=root / "templates",
+        seen=seen,
         retry=main.retry,
         group=main.group,
         run_for=main.run_for,
