@@ -10,13 +10,14 @@ had come; where one of them says otherwise all work stops, under the name `ledge
 go on.
 
 Going on behind a restored ledger is careful: whatever waits there may have gone out meanwhile, so it is held, and a person
-releases or cancels it. So are the letters of files from before that moment, which may have come back with it or be dropped
-again: the lost ledger may have taken them in. What is new goes out as ever.
+releases or cancels it. So are the letters of whom the lost ledger may have taken in: of the files in `done/`, and of those from
+before that moment which come back with the copy. What is new goes out as ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 from mailer import chain, recovery
 from mailer.blotter import Blotter
@@ -89,15 +90,26 @@ async def stop_for_the_clock(ledger: Ledger, now: int) -> CannotSend:
     return CannotSend(f"nothing more is done: {why}. {_ADVICE[CLOCK]}")
 
 
-async def trust_ledger(
-    ledger: Ledger, journal: Journal, high_water: HighWater, blotter: Blotter, place: str, why: str, now: int
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Install:
+    """What stands around a ledger: its journal's file, its high-water mark, the note of what is being written, its place."""
+
+    journal: Journal
+    high_water: HighWater
+    blotter: Blotter
+    place: str
+
+
+async def trust_ledger(ledger: Ledger, install: Install, adopt: Callable[[], Awaitable[None]], why: str, now: int) -> int:
     """
     A person says that this is the ledger to go on with; gives how many letters are held for it.
 
-    Cut off at any step it is simply done again. A journal's file that tells another story is kept beside the new one.
+    `adopt` makes known, with letters held, whom the lost ledger had taken in. Cut off at any step it is simply done again. A
+    journal's file that tells another story is kept beside the new one.
     """
-    await recovery.recover(ledger, blotter, now)
+    journal, high_water = install.journal, install.high_water
+    await recovery.recover(ledger, install.blotter, now)
+    await adopt()
     while await ledger.hold_restored(now, _AT_ONCE):
         pass
     try:
@@ -105,7 +117,7 @@ async def trust_ledger(
     except CannotSend:
         journal.begin_again(now)
     high_water.begin_again(ledger.last_link())
-    await ledger.remember_install({"place": place, "mark": high_water.identity, "restored_at": str(now)})
+    await ledger.remember_install({"place": install.place, "mark": high_water.identity, "restored_at": str(now)})
     await ledger.resume(LEDGER, why, now)
     journal.catch_up()
     high_water.rise(ledger.last_link())

@@ -13,13 +13,16 @@ Nothing is sent here and no file decides who is written to: targets come from th
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
 
 from mailer import campaign as campaigns
 from mailer import log, reading, signature
@@ -97,9 +100,35 @@ class Intake:
         """Whether a young file should be looked at again a second later."""
         return bool(self._seen)
 
+    async def adopt(self) -> None:
+        """
+        Take in what lies in `done/` and this ledger may not know, because it was put back: with all letters held, for they may
+        be out. So who is dropped again is known. No file is moved; done again it changes nothing.
+
+        Raises:
+            CannotWrite: the folder cannot be read.
+        """
+        for done in self._spool.done():
+            try:
+                desk = self._desk_of(done.folder)
+                with done.open() as stream:
+                    claim = f"done.{_sha256(stream)}"
+                    opened = reading.of(stream, done.name, desk.campaign, self._today())
+                    file = await self._ledger.begin_file(claim, desk.campaign.id, self._clock.seconds)
+                    await self._ledger.begin_reading(file)
+                    with closing(_Accounts(desk, done.name, self._spool.scratch, opened, is_old=True)) as accounts:
+                        await self._take_rows(opened, accounts, file)
+                        await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
+                    await self._ledger.forget_file(file)
+            except UnreadableFile as problem:
+                log.not_adopted(problem.reason)
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock.now(), UTC).date()
+
     async def _take(self, claimed: Claimed) -> Result:
         try:
-            desk = self._desk_of(claimed)
+            desk = self._desk_of(claimed.folder)
         except UnreadableFile as problem:
             return await self._set_aside(claimed, None, problem.reason)
         file = await self._ledger.begin_file(claimed.id, desk.campaign.id, self._clock.seconds)
@@ -114,11 +143,10 @@ class Intake:
             await self._ledger.begin_reading(file)
             with claimed.open() as stream:
                 before = os.fstat(stream.fileno())
-                today = datetime.fromtimestamp(self._clock.now(), UTC).date()
-                opened = reading.of(stream, claimed.name, desk.campaign, today)
+                opened = reading.of(stream, claimed.name, desk.campaign, self._today())
                 # It may have been taken in by the ledger that was lost, and its letters may be out. Times of files are floats.
                 is_old = before.st_mtime < self._restored_at + 1
-                with closing(_Accounts(desk, claimed, opened, is_old=is_old)) as accounts:
+                with closing(_Accounts(desk, claimed.name, self._spool.scratch, opened, is_old=is_old)) as accounts:
                     await self._take_rows(opened, accounts, file)
                     count = accounts.count
                     if self._spool.changed(claimed, before):
@@ -160,13 +188,13 @@ class Intake:
         log.file_set_aside(file, reason)
         return Result(claimed.name, campaign or "", reason=reason)
 
-    def _desk_of(self, claimed: Claimed) -> Desk:
+    def _desk_of(self, folder: str) -> Desk:
         """The campaign that a file is for: the one its folder names, or the only one there is."""
-        if claimed.folder:
-            if desk := self._desks.get(claimed.folder):
+        if folder:
+            if desk := self._desks.get(folder):
                 return desk
             raise UnreadableFile(
-                f"the folder «{claimed.folder}» is not a campaign's id; the campaigns are: {', '.join(sorted(self._desks))}"
+                f"the folder «{folder}» is not a campaign's id; the campaigns are: {', '.join(sorted(self._desks))}"
             )
         if len(self._desks) == 1:
             return next(iter(self._desks.values()))
@@ -176,15 +204,25 @@ class Intake:
         )
 
 
+def _sha256(stream: BinaryIO) -> str:
+    """The SHA-256 of a whole file, in hex; it is read from its beginning again behind that."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
+    stream.seek(0)
+    return digest.hexdigest()
+
+
 class _Accounts:
     """One reading of one file: what each row came to, counted, and what goes back to the organiser."""
 
-    def __init__(self, desk: Desk, claimed: Claimed, opened: Reading, *, is_old: bool) -> None:
+    def __init__(self, desk: Desk, name: str, scratch: Path, opened: Reading, *, is_old: bool) -> None:
+        """`is_old`: its letters may be out, though this ledger does not know it."""
         self._is_old = is_old
         self._desk = desk
-        self._name = claimed.name
-        self._rejected = RowsBeside(claimed.path.parent, opened.sheet.header)
-        self._known = RowsBeside(claimed.path.parent, opened.sheet.header)
+        self._name = name
+        self._rejected = RowsBeside(scratch, opened.sheet.header)
+        self._known = RowsBeside(scratch, opened.sheet.header)
         self.count = Count()
 
     def good(self, read: Understood) -> _Good | None:

@@ -54,6 +54,11 @@ def file_held(file: int) -> None:
     _log.warning(what + ": mailer release --file %d --why TEXT, else cancel", file, file)
 
 
+def not_adopted(reason: str) -> None:
+    """A file in `done/` could not be read again behind a restore."""
+    _log.warning("a file in done/ cannot be read again (%s): do not drop it a second time, its letters may be out", reason)
+
+
 def file_set_aside(file: int, reason: str) -> None:
     """A signature file could not be read at all."""
     _log.error("file %d was set aside: %s", file, reason)

@@ -123,13 +123,19 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
 
 
 async def _resend(ledger: Ledger, ruling: Ruling, now: int) -> int:
-    """Where a campaign's policy says so, a letter that has long been in doubt is sent again, once in its life."""
+    """
+    Where a campaign's policy says so, a letter that has long been in doubt is sent again, once in its life, if it could go.
+    """
     resent = 0
+    pauses, is_down = await ledger.pauses(), await ledger.is_down()
     for campaign in ruling.campaigns.values():
-        if campaign.resend_doubts_after is None or is_over(campaign, now):
+        is_stopped = is_down or is_over(campaign, now) or any(pause.stops(campaign.id) for pause in pauses)
+        if campaign.resend_doubts_after is None or is_stopped:
             continue
-        while moved := await ledger.resend_doubts(campaign.id, int(now - campaign.resend_doubts_after), now, _AT_ONCE):
-            resent += moved
+        before = int(now - campaign.resend_doubts_after)
+        for lane in await ledger.doubtful(campaign.id):
+            while ruling.hold(lane) is None and (moved := await ledger.resend_doubts(lane, before, now, _AT_ONCE)):
+                resent += moved
     return resent
 
 

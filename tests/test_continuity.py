@@ -22,6 +22,7 @@ import pytest
 from mailer import chain, continuity
 from mailer.blotter import Blotter
 from mailer.chain import Link
+from mailer.continuity import Install
 from mailer.delivery import State, Who
 from mailer.errors import CannotSend, CannotWrite
 from mailer.highwater import HighWater
@@ -109,7 +110,7 @@ def test_a_copy_sends_nothing_until_told_and_then_nothing_that_waited(place, tmp
     assert "resume ledger" in copied.mailer("status").err
     told = copied.mailer("resume", "ledger", "--why", "the first machine is gone")
     assert (told.code, told.out) == (0, "The ledger may go on.\n")
-    assert "3 letters that waited are held" in told.err
+    assert "3 letters held, for they may have gone out" in told.err
     assert "release --reason 'restored ledger'" in told.err
     later = time.time() + 3
     os.utime(third, (later, later))  # it was written behind that
@@ -193,18 +194,25 @@ async def test_going_on_puts_right_what_was_in_hand_and_is_the_same_done_twice(l
     _, marked, deferred = await claim(ledger, 3)
     await mark(ledger, marked)
     await dot(ledger, deferred, LATER)
-    journal, blotter = Journal(tmp_path / "journal.jsonl", ledger.journal), Blotter(tmp_path / "writing")
-    high_water = HighWater(tmp_path / "high-water", ledger.link, file_of)
+    journal, high_water = (
+        Journal(tmp_path / "journal.jsonl", ledger.journal),
+        HighWater(tmp_path / "high-water", ledger.link, file_of),
+    )
+    install = Install(journal, high_water, Blotter(tmp_path / "writing"), "here")
+
+    async def adopt() -> None:
+        """Nobody lies in `done/`."""
+
     with pytest.raises(CannotSend, match="resume ledger"):
         await ledger.remember_install({"place": "there"})
         await continuity.see(ledger, journal, high_water, "here", NOW)
-    held = await continuity.trust_ledger(ledger, journal, high_water, blotter, "here", "moved", NOW)
+    held = await continuity.trust_ledger(ledger, install, adopt, "moved", NOW)
     assert held == 4
     assert states(ledger) == dict(zip(letters, ["held", "in_doubt", "held", "held", "held"], strict=True))
     assert {one(ledger, letter).reason for letter in letters if letter != marked.letter} == {"restored ledger"}
-    assert await continuity.trust_ledger(ledger, journal, high_water, blotter, "here", "moved", NOW) == 4
+    assert await continuity.trust_ledger(ledger, install, adopt, "moved", NOW) == 4
     await continuity.see(ledger, journal, high_water, "here", NOW)
-    assert await ledger.resend_doubts(CAMPAIGN, NOW + DAY, NOW, 10) == 0  # nobody knows what became of it there
+    assert await ledger.resend_doubts(LANE, NOW + DAY, NOW, 10) == 0  # nobody knows what became of it there
     assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
 
 
@@ -249,6 +257,40 @@ async def test_a_line_that_goes_back_stops_the_clock_once_and_a_person_s_word_is
     assert await ledger.resume("clock", "set by hand", NOW)
     await ledger.resume("all", "supper is over", NOW)
     assert await ledger.pauses() == []
+
+
+async def test_a_pause_that_began_in_the_future_makes_no_letter_older(ledger: Ledger):
+    """The clock stood ahead when somebody said stop; it was set right, and that was lifted before anybody trusted the clock."""
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await dot(ledger, due, LATER)
+    await ledger.pause("all", Who.PERSON, "stop", NOW + 6 * DAY)
+    await ledger.resume("all", "go", NOW + 60)
+    assert await ledger.expire(CAMPAIGN, NOW - 5 * DAY + 120, "given up", NOW + 120, 10) == 0
+
+
+async def test_a_letter_in_a_dead_worker_s_hands_is_not_given_up_for_a_pause(ledger: Ledger):
+    letters = await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await dot(ledger, due, LATER)
+    await claim(ledger, now=NOW + 14_400)  # and it died
+    await ledger.pause("all", Who.PERSON, "stop", NOW + DAY)
+    await ledger.resume("all", "go", NOW + 8 * DAY)
+    await ledger.recover(NOW + 8 * DAY)
+    assert await ledger.expire(CAMPAIGN, NOW + 3 * DAY, "given up", NOW + 8 * DAY, 10) == 0
+    assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
+
+
+async def test_a_doubt_of_a_clock_that_was_ahead_can_be_resolved_once_it_is_right(ledger: Ledger):
+    ahead = NOW + 10 * DAY
+    letters = await put(ledger, 1)
+    (due,) = await claim(ledger, now=ahead)
+    await mark(ledger, due, now=ahead)
+    await ledger.recover(ahead)
+    await ledger.pause("clock", Who.RULE, "ahead", NOW)
+    await continuity.trust_clock(ledger, RETRY, "it was ten days ahead", NOW)
+    assert await ledger.resolve(due.letter, accepted=True, why="seen", now=NOW + 600, not_before=600) == ""
+    assert states(ledger) == dict.fromkeys(letters, "accepted")
 
 
 async def test_times_of_a_clock_that_was_ahead_do_not_keep_letters_back_once_it_is_right(ledger: Ledger):

@@ -319,7 +319,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 3))
     def resend_by_policy(self, limit: int) -> None:
-        moved = self.do(self.ledger.resend_doubts(CAMPAIGN, self.now, self.now, limit))
+        moved = sum(self.do(self.ledger.resend_doubts(lane, self.now, self.now, limit)) for lane in BOTH)
         again = {letter for letter, state in states(self.ledger).items() if self.stood[letter] == "in_doubt" != state}
         assert len(again) == moved
         assert not again & self.by_policy, "once in the life of a letter"

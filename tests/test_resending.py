@@ -10,12 +10,13 @@ from collections import Counter
 
 import pytest
 
-from mailer.delivery import ORDERS
+from mailer.delivery import ORDERS, Who
 from mailer.ledger import Obeyed, Selection
-from mailer.rules import Ruled
-from tests.offices import NOON, ONE_TARGET, at_work, working
+from mailer.pace import Breaker
+from mailer.rules import Ruled, redecide
+from tests.offices import NOON, ONE_TARGET, RETRY, at_work, working
 from tests.passes import passed
-from tests.relays import CC, COPY, TO
+from tests.relays import CC, COPY, TO, settings_for
 from tests.servers.scripted import Reply, Rule, ScriptedServer, StoreThenDrop
 
 HOUR = 3600
@@ -44,6 +45,61 @@ async def test_with_it_the_letter_goes_once_more_with_the_same_bytes(tmp_path):
         assert first.message_id == second.message_id
         assert scene.one().state == "accepted"
         scene.assert_sound()
+
+
+CLOSED = POLICY.replace("timezone: UTC", "timezone: UTC, closed: {reason: moved}")
+
+
+async def test_it_is_not_given_while_a_rule_would_hold_it(tmp_path):
+    """The office is closed meanwhile: held for that, the doubt would be shown nowhere."""
+    async with ScriptedServer([Rule("dot", StoreThenDrop(), nth=1)]) as server, working(tmp_path, campaign=POLICY) as scene:
+        await passed(scene, server)
+        scene.made.campaign(CLOSED)
+        scene.time.now += 48 * HOUR
+        async with at_work(scene.made, scene.time) as closed:
+            assert await passed(closed, server) == Ruled()
+            assert closed.one().state == "in_doubt"
+        scene.made.campaign(POLICY)
+        async with at_work(scene.made, scene.time) as opened:
+            assert await passed(opened, server) == Ruled(resent=1)
+            assert opened.one().state == "accepted"
+
+
+@pytest.mark.parametrize("scope", ["all", "campaign:c"])
+async def test_nor_in_a_pause_nor_in_an_outage(tmp_path, scope):
+    async with ScriptedServer([Rule("dot", StoreThenDrop(), nth=1)]) as server, working(tmp_path, campaign=POLICY) as scene:
+        await passed(scene, server)
+        scene.time.now += 48 * HOUR
+        now = int(scene.time.now)
+        await scene.ledger.pause(scope, Who.PERSON, "wait", now)
+        assert await passed(scene, server) == Ruled()
+        await scene.ledger.resume(scope, "go", now)
+        down = Breaker(3, now, "down")
+        await scene.ledger.keep_breaker("another", down, now)
+        assert (await redecide(scene.ledger, await scene.office.ruling(), RETRY, now)).resent == 0
+        assert scene.one().state == "in_doubt"
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+async def test_a_resend_that_a_rule_stops_leaves_its_letter_in_doubt(tmp_path, is_claimed):
+    """A person asked for it, and the office is closed before it goes, or while a worker has it in hand."""
+    async with ScriptedServer([Rule("dot", StoreThenDrop(), nth=1)]) as server, working(tmp_path) as scene:
+        await passed(scene, server)
+        now = int(scene.time.now) + HOUR
+        scene.time.now = now
+        assert await scene.ledger.resolve(1, accepted=False, why="again", now=now, not_before=600) == ""
+        dues = await scene.claimed() if is_claimed else []
+        scene.made.campaign(CLOSED.replace("in_doubt: {resend_after: 24}\n", ""))
+        async with at_work(scene.made, scene.time) as closed:
+            for due in dues:
+                await closed.courier(settings_for(server)).carry(due)
+            await passed(closed, server)
+            record = closed.one()
+            assert (record.state, record.reason) == ("in_doubt", "target closed; an earlier one may have arrived")
+            assert record.recipients[0][2] == "in_doubt"
+            closed.began = scene.began
+            closed.assert_sound()
+        assert len(server.dotted) == 1
 
 
 async def test_it_is_given_once_in_a_letter_s_life(tmp_path):

@@ -125,7 +125,7 @@ def test_an_older_copy_put_back_sends_nothing_until_told_and_then_nothing_twice(
     assert place.mailer("run").code == 0  # once told, it is the ledger
 
 
-@pytest.mark.parametrize("way", ["it came back with the copy", "it is dropped again"])
+@pytest.mark.parametrize("way", ["it came back with the copy", "it is dropped again", "a copy of it is dropped", "edited"])
 def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place, tmp_path, way):
     queue, backup = place.root / "var/queue", the_two_files(place, tmp_path / "backup")
     file = place.drop(2, "second.csv", first=3)
@@ -137,21 +137,67 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
     if way == "it came back with the copy":
         file.write_text(rows)
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
+    done = queue / "done/second.csv"
     if way == "it is dropped again":
-        (queue / "done/second.csv").rename(file)
+        done.rename(file)
+    if way == "a copy of it is dropped":
+        file.write_text(rows)
+    if way == "edited":
+        file.write_text(rows.replace("Person 3", "Person III") + "Person 7,person.7@example.org,IE\n")
     dropped_now(place, first=5)
+    assert place.mailer("run").code == 0
+    assert letters(place) == 5 + (way == "edited")
+    assert {line["reason"] for line in place.mailer("log", "--state", "held", "--json").lines} == {"restored ledger"}
+    assert "restored ledger" in place.mailer("health").out
+    assert place.letters("held") == 2  # the two of second.csv, of whom the ledger had never heard
+    assert place.mailer("run").code == 0  # no rule lets them go
+    assert place.mailer("verify").code == 0
+    assert place.mailer("release", "--reason", "restored ledger", "--why", "they were lost").code == 0
+    assert place.mailer("run").code == 0
+    assert letters(place) == 7 + (way == "edited")
+
+
+def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):
+    """Nothing in `done/` tells of it then: it lies in `incoming/` as it did before, and is older than the person's word."""
+    place.drop(2, "second.csv", first=3)
+    backup = all_but_letters(place, tmp_path / "backup")
+    assert place.mailer("run").code == 0
+    shutil.move(place.root / "var/sandbox", tmp_path / "sandbox")
+    as_a_new_folder(backup, place.root / "var")
+    shutil.move(tmp_path / "sandbox", place.root / "var/sandbox")
+    assert place.mailer("run").code == 69
+    assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
     said = place.mailer("run")
     assert said.code == 0
     assert "second.csv is from before the ledger was restored" in said.err
-    assert letters(place) == 5
-    assert {line["reason"] for line in place.mailer("log", "--state", "held", "--json").lines} == {"restored ledger"}
-    assert "restored ledger" in place.mailer("health").out
-    assert place.mailer("run").code == 0  # no rule lets them go
-    assert letters(place) == 5
+    assert letters(place) == 4
     assert "mailer release --file 2 --why TEXT" in said.err
     assert place.mailer("release", "--file", "2", "--why", "they were lost").code == 0
     assert place.mailer("run").code == 0
-    assert letters(place) == 7
+    assert letters(place) == 6
+
+
+def test_a_ledger_that_was_moved_aside_does_not_go_on_behind_the_back_of_the_copy(place, tmp_path):
+    """The backup turns out to be the wrong one, and the older files are put back, which are the very ones."""
+    var, aside = place.root / "var", place.root / "var.aside"
+    place.drop(3, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    shutil.copytree(var, tmp_path / "backup")
+    var.rename(aside)
+    shutil.copytree(tmp_path / "backup", var)
+    assert place.mailer("run").code == 69
+    trusted = place.mailer("resume", "ledger", "--why", "the disk died")
+    assert f"The ledger in {aside} was stopped" in trusted.err
+    assert place.mailer("release", "--reason", "restored ledger", "--why", "nothing had gone out").code == 0
+    assert place.mailer("run").code == 0
+    assert letters(place) == 5
+    shutil.copytree(var / "sandbox", aside / "sandbox", dirs_exist_ok=True)
+    var.rename(place.root / "var.wrong")
+    aside.rename(var)
+    refused = place.mailer("run")
+    assert refused.code == 69
+    assert "a copy of it was trusted" in refused.err
+    assert letters(place) == 5
 
 
 def test_a_copy_put_back_behind_a_kill_in_the_first_letter_is_noticed(place, tmp_path):

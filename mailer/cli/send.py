@@ -103,7 +103,7 @@ async def _work(loaded: Configuration, job: Job) -> tuple[Summary, list[str]]:
     """Do the job; gives what was done, and what waits for a person."""
     from mailer.app import opened, worker_of
 
-    with _shown() as watch:
+    with shown() as watch:
         async with opened(loaded, create=True) as office:
             worker = await worker_of(office, watch)
             loop = asyncio.get_running_loop()
@@ -212,7 +212,7 @@ def _notify(state: str) -> None:
         notify.sendto(state.encode(), address)
 
 
-def _shown() -> AbstractContextManager[log.Watch]:
+def shown() -> AbstractContextManager[log.Watch]:
     """Progress bars where a person looks, nothing elsewhere."""
     if not sys.stderr.isatty():
         return nullcontext(log.Watch())

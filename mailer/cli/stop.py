@@ -9,6 +9,7 @@ import click
 
 from mailer.app import Office
 from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.cli.send import shown
 from mailer.config import Configuration
 from mailer.errors import UsageProblem
 
@@ -67,7 +68,8 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
     from mailer.app import CLOCK, opened
     from mailer.pace import Breaker
 
-    async with opened(loaded) as office:
+    # Of a ledger that was put back, campaigns may be unknown that have begun since.
+    async with opened(loaded, create=scope == continuity.LEDGER) as office:
         ledger, now = office.ledger, CLOCK.seconds
         match scope:
             case "relay":
@@ -85,22 +87,52 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
 async def _trust_ledger(office: Office, why: str) -> bool:
     """Go on with a ledger that is not the one of the last run; False where it is."""
     from mailer import continuity
-    from mailer.app import CLOCK
+    from mailer.app import CLOCK, spool_of
+    from mailer.continuity import Install
     from mailer.instance import Lock, place_of
+    from mailer.intake import Intake
     from mailer.journal import Journal
 
     loaded, ledger = office.configuration, office.ledger
     if not any(pause.scope == continuity.LEDGER for pause in await ledger.pauses()):
         return False
-    with Lock(loaded.keys.parent / "lock") as lock:
+    with Lock(loaded.keys.parent / "lock") as lock, shown() as watch:
         if not lock.acquire():
             raise UsageProblem("another mailer is at work here; stop it first")
-        journal = Journal(loaded.journal, ledger.journal)
-        place = place_of(Path(loaded.ledger))
-        marks = journal, office.high_water, office.blotter
-        held = await continuity.trust_ledger(ledger, *marks, place, why, CLOCK.seconds)
+        spool = spool_of(loaded)
+        spool.prepare()
+        install = Install(
+            Journal(loaded.journal, ledger.journal), office.high_water, office.blotter, place_of(Path(loaded.ledger))
+        )
+        before = (await ledger.installed()).get("place", "")
+        adopt = Intake(spool, ledger, office.desks, CLOCK, watch).adopt
+        held = await continuity.trust_ledger(ledger, install, adopt, why, CLOCK.seconds)
     if held:
-        hint(f"{counted(held, 'letter')} that waited are held, for they may have gone out since this copy was made.")
+        hint(f"{counted(held, 'letter')} held, for they may have gone out since this copy was made.")
         these = "--reason 'restored ledger' --why TEXT"
         hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
+    await _stop_the_other(Path(loaded.ledger), before)
     return True
+
+
+async def _stop_the_other(ledger: Path, place: str) -> None:
+    """
+    Where the ledger that stood at a place still lies nearby, as one that was moved aside does, it must not go on as if nothing
+    had happened, should it be put back.
+    """
+    from mailer import continuity
+    from mailer.app import CLOCK
+    from mailer.delivery import Who
+    from mailer.instance import place_of
+    from mailer.ledger.sqlite import SqliteLedger
+
+    for other in ledger.parent.parent.glob(f"*/{ledger.name}"):
+        if other == ledger or place_of(other) != place:
+            continue
+        stopped = SqliteLedger(other)
+        try:
+            why = "a copy of it was trusted, and may have sent since what waits here"
+            await stopped.pause(continuity.LEDGER, Who.RULE, why, CLOCK.seconds)
+        finally:
+            stopped.close()
+        hint(f"The ledger in {other.parent} was stopped: put it back only with `mailer resume ledger`.")

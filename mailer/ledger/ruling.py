@@ -32,7 +32,7 @@ SELECT campaign, target, country, reason FROM letter WHERE state = 'held'
     ORDER BY campaign, target, country, reason, held_by LIMIT 1
 """
 _WAITING_IN = """
-SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred')
+SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'deferred')
     AND campaign = ? AND target = ? AND country = ? LIMIT ?
 """
 _HELD_IN = """
@@ -58,9 +58,10 @@ UNION ALL SELECT id, state, attempt, recipients FROM letter INDEXED BY letter_he
 LIMIT ?2
 """
 _ALL_WAITING = "SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') LIMIT ?"
+_DOUBTFUL = "SELECT DISTINCT target, country FROM letter WHERE state = 'in_doubt' AND campaign = ? AND resent = 0"
 _DOUBTED = """
-SELECT id, attempt, recipients FROM letter WHERE state = 'in_doubt' AND campaign = ? AND resent = 0
-    AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ? LIMIT ?
+SELECT id, attempt, recipients FROM letter WHERE state = 'in_doubt' AND campaign = ? AND target = ? AND country = ?
+    AND resent = 0 AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ? LIMIT ?
 """
 
 
@@ -96,9 +97,17 @@ class RulingPart:
         return list(await self._engine.run(work))
 
     async def hold(self, lane: Lane, reason: str, now: int, limit: int) -> int:
-        """A rule holds what waits in a lane, at most `limit` letters a transaction; gives how many it held."""
+        """
+        A rule holds what waits in a lane, at most `limit` letters a transaction; gives how many it held.
+
+        A resend that is stopped so is no wait for better days: its letter is in doubt again.
+        """
         values = (lane.campaign, lane.target, lane.country, limit)
-        return await self._move_all(_WAITING_IN, values, State.HELD, reason, now)
+
+        def work(db: apsw.Connection) -> int:
+            return sum(_hold(db, row, reason, now) for row in rows(db, _WAITING_IN, values))
+
+        return int(await self._engine.run(work))
 
     async def release(self, held: Held, now: int, limit: int) -> int:
         """A rule releases what it held in a lane for this reason; what a person held stays."""
@@ -145,14 +154,21 @@ class RulingPart:
 
         return int(await self._engine.run(work))
 
-    async def resend_doubts(self, campaign: str, before: int, now: int, limit: int) -> int:
+    async def doubtful(self, campaign: str) -> Sequence[Lane]:
+        """The lanes of a campaign in which a letter is in doubt that no rule has sent again yet."""
+        found = await self._engine.run(lambda db: rows(db, _DOUBTFUL, (campaign,)))
+        return [Lane(campaign, target, country) for target, country in found]
+
+    async def resend_doubts(self, lane: Lane, before: int, now: int, limit: int) -> int:
         """
-        Queue letters that are in doubt since before a time, once in the life of each: with the same bytes and Message-ID, for
-        the recipients that are in doubt or were not reached. Gives how many.
+        Queue letters of a lane that are in doubt since before a time, once in the life of each: with the same bytes and
+        Message-ID, for the recipients that are in doubt or were not reached. Gives how many.
         """
 
         def work(db: apsw.Connection) -> int:
-            return sum(_resend(db, row, now) for row in rows(db, _DOUBTED, (campaign, before, limit)))
+            return sum(
+                _resend(db, row, now) for row in rows(db, _DOUBTED, (lane.campaign, lane.target, lane.country, before, limit))
+            )
 
         return int(await self._engine.run(work))
 
@@ -161,6 +177,13 @@ class RulingPart:
             return move_each(db, rows(db, sql, values), state, reason, now)
 
         return int(await self._engine.run(work))
+
+
+def _hold(db: apsw.Connection, row: tuple[Any, ...], reason: str, now: int) -> bool:
+    letter, state, attempt, recipients = row
+    if any(recipient.may_have_it for recipient in unpacked(recipients)):
+        return end(db, row, State.HELD, Who.RULE, reason, now) is not None
+    return move(db, (letter, State(state), attempt), State.HELD, Who.RULE, reason, now)
 
 
 def _resend(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 import apsw
 
-from mailer.delivery import POISON, POISONOUS, Due, Fixed, Next, State, Who
+from mailer.campaign import Reason
+from mailer.delivery import POISON, POISONOUS, Due, Fixed, Next, State, Who, ended
 from mailer.ledger import Lane, Mark, Recovered
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
@@ -35,6 +36,7 @@ RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried
     recipients, deaths, signature
 """
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
+_CALM = frozenset(Reason)  # why rules hold what may go on by itself one day
 _DOWN_SINCE = "SELECT min(down_since) FROM relay"
 _MAY_GO = """
 letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
@@ -147,9 +149,14 @@ class SendingPart:
             if marked := rows(db, sql, (due.letter, due.attempt)):
                 return _doubt(db, due.letter, due.attempt, marked[0][0], detail or reason, now)
             close_attempt(db, due.letter, due.attempt, "held" if state is State.HELD else "unsent", detail or reason, now)
-            at = now if state is State.QUEUED else None
-            told = {"attempt": due.attempt} | ({"detail": detail} if detail else {})
-            return move(db, (due.letter, State.SENDING, due.attempt), state, who, reason, now, at=at, told=told)
+            told: dict[str, object] = {"attempt": due.attempt} | ({"detail": detail} if detail else {})
+            letter, then = (due.letter, State.SENDING, due.attempt), Next(state, reason, now if state is State.QUEUED else None)
+            if reason in _CALM and any(recipient.may_have_it for recipient in due.recipients):
+                then = ended(due.recipients, state, reason)  # a resend that is stopped: in doubt again, and shown
+            moved = move(db, letter, then.state, who, then.reason, now, at=then.at, told=told)
+            if moved and then.recipients:
+                db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(then.recipients), due.letter))
+            return moved
 
         return bool(await self._engine.run(work))
 

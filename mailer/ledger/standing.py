@@ -32,15 +32,20 @@ RETURNING length, passes
 _INSTALL = "INSERT INTO install (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _AHEAD = (
     "UPDATE letter SET next_attempt_at = :latest WHERE state IN ('queued', 'deferred') AND next_attempt_at > :latest",
+    "UPDATE letter SET first_tried_at = :now WHERE state IN ('queued', 'deferred', 'sending') AND first_tried_at > :now",
+    # Since when a doubt has lasted: until then a person would be told that the server may still answer.
+    "UPDATE attempt SET marked_at = :now WHERE marked_at > :now AND letter IN (SELECT id FROM letter WHERE state = 'in_doubt')",
     "UPDATE sent SET at = :now WHERE at > :now",
     "UPDATE pause SET at = min(at, :now), since = min(since, :now)",
     # A limit of the relay's may last a day, no outage does.
     "UPDATE relay SET not_before = min(not_before, :tomorrow), down_since = min(down_since, :now)",
 )
 _STOPPED = "SELECT scope FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || ?)"
+# What a dead worker has in hand waits too. Whatever the clock says, no time goes back by this.
 _NOT_COUNTED = """
-UPDATE letter SET first_tried_at = first_tried_at + :now - max(first_tried_at, :since)
-WHERE state IN ('queued', 'deferred') AND campaign = :campaign AND first_tried_at IS NOT NULL
+UPDATE letter SET first_tried_at = first_tried_at + :now - min(:now, max(first_tried_at, :since))
+WHERE campaign = :campaign AND first_tried_at IS NOT NULL AND
+    (state IN ('queued', 'deferred') OR (state = 'sending' AND id IN (SELECT letter FROM attempt WHERE settled_at IS NULL)))
 """
 _DOWN = "SELECT name, down_since FROM relay WHERE down_since IS NOT NULL"
 _KEEP_BREAKER = """

@@ -72,6 +72,11 @@ class TakingPart:
 
         return list(await self._engine.run(work))
 
+    async def forget_file(self, file: int) -> None:
+        """A file that was read and brought nobody is forgotten, and counted nowhere."""
+        sql = "DELETE FROM file WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM signature WHERE file = ?1)"
+        await self._engine.run(lambda db: rows(db, sql, (file,)))
+
     async def end_file(self, file: int, state: str, count: Count, reason: str, now: int) -> None:
         """
         Close a file's accounts: 'done' with its counts, or 'rejected' whole with the reason.

@@ -32,16 +32,17 @@ from itertools import count
 from pathlib import Path
 
 from mailer.spool import files, modes, names
-from mailer.spool.files import Claimed, Odd, Waiting
+from mailer.spool.files import Claimed, Done, Odd, Waiting
 from mailer.spool.folders import Folder, explained
 from mailer.spool.names import Into, Label
 
-__all__ = ["Claimed", "Odd", "Settings", "Spool", "Waiting"]
+__all__ = ["Claimed", "Done", "Odd", "Settings", "Spool", "Waiting"]
 
 WHOLE_AFTER = 10  # seconds without a change, behind which a file is taken at once
 LOOKS_APART = 0.9  # seconds: a second, less what a clock may be corrected by meanwhile
 
 _REASON = ".reason.txt"
+_BESIDE = (".rejected.csv", ".known.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ class Spool:
         self._settings = settings
         self._last = ""  # the id that was given last
         self._stuck: set[tuple[str, int]] = set()  # odd things that cannot be moved and have been told of
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for files without a name, which nobody else can read."""
+        return self._settings.root / "claimed"
 
     def prepare(self, campaigns: Iterable[str] = ()) -> list[str]:
         """
@@ -137,6 +143,16 @@ class Spool:
         with explained():
             labels = [label for name, _ in self._entries("claimed") if (label := names.read(name))]
         return [files.claimed(self._settings.root / "claimed", label) for label in sorted(labels, key=lambda label: label.id)]
+
+    def done(self) -> list[Done]:
+        """The files in `done/` and in the folders there, without what was laid beside them."""
+        root = self._settings.root / "done"
+        with explained():
+            here = self._entries("done")
+            found = [("", name) for name, status in here if stat.S_ISREG(status.st_mode)]
+            for folder in [name for name, status in here if stat.S_ISDIR(status.st_mode)]:
+                found += [(folder, name) for name, status in self._entries("done", folder) if stat.S_ISREG(status.st_mode)]
+        return [Done(folder, name, root / folder / name) for folder, name in sorted(found) if not name.endswith(_BESIDE)]
 
     def changed(self, claimed: Claimed, before: os.stat_result) -> bool:
         """Whether it was written to, linked or touched since its handle gave `before`."""

@@ -93,6 +93,31 @@ class Claimed:
             return stream
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A file in `done/`, which stays there. `name` is safe to print; `folder` its campaign's, or empty."""
+
+    folder: str
+    name: str
+    path: Path
+
+    def open(self) -> BinaryIO:
+        """
+        Open it for reading.
+
+        Raises:
+            UnreadableFile: it is no file any more, or may not be read.
+        """
+        try:
+            stream = os.fdopen(os.open(self.path, READ), "rb")
+        except OSError as problem:
+            raise UnreadableFile(f"it cannot be read: {problem.strerror}") from problem
+        if fault(os.fstat(stream.fileno())):
+            stream.close()
+            raise UnreadableFile("it is no file")
+        return stream
+
+
 def claimed(folder: Path, label: Label) -> Claimed:
     """What a name in `claimed/` stands for."""
     return Claimed(label.id, label.folder, names.safe(label.name), folder / label.text)

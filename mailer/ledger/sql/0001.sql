@@ -135,7 +135,7 @@ CREATE TABLE letter (
 CREATE INDEX letter_due ON letter (campaign, target, country, next_attempt_at) WHERE state IN ('queued', 'deferred');
 CREATE INDEX letter_held ON letter (campaign, target, country, reason, held_by) WHERE state = 'held';
 CREATE INDEX letter_state ON letter (campaign, target, state);
-CREATE INDEX letter_in_doubt ON letter (campaign) WHERE state = 'in_doubt';
+CREATE INDEX letter_in_doubt ON letter (campaign, target, country) WHERE state = 'in_doubt';
 CREATE INDEX letter_tried ON letter (campaign, first_tried_at)
     WHERE state IN ('queued', 'deferred') AND first_tried_at IS NOT NULL;
 
