@@ -9,7 +9,7 @@ after a crash, a move or a restore. What they find is said in sentences that end
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mailer.campaign import Reason
 from mailer.delivery import State
@@ -78,25 +78,29 @@ async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
 
 
 def disagreements(
-    ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, mark: str, is_at_work: bool
+    ledger: Ledger, journal: Journal, high_water: HighWater, spool: Spool, *, mark: str, is_at_work: Callable[[], bool]
 ) -> Iterator[str]:
     """
     Where ledger, journal, high-water mark and queue folders do not agree; nothing if they do.
 
-    `mark` is the high-water mark as the ledger knows it; `is_at_work`: a worker is here just now, and what it has in hand is no
-    difference.
+    `mark` is the high-water mark as the ledger knows it; `is_at_work` says whether a worker is here just now: what it has in
+    hand is no difference. It is asked last, for one may have come since.
     """
     yield from ledger.disagreements()
     if problem := high_water.disagreement(mark):
         yield problem
     if problem := journal.disagreement():
         yield problem
-    if is_at_work:
+    before, files, after = _claims(spool), ledger.files(), _claims(spool)
+    if is_at_work():
         return
-    claims = {claimed.id for claimed in spool.claimed()}
-    for claim in sorted(claims):
+    for claim in sorted(before & after):
         yield f"claimed/{claim}…: a file was left in the middle of being taken in; mailer run finishes it"
-    for file in ledger.files():
-        if file.state == "reading" and file.claim not in claims:
+    for file in files:
+        if file.state == "reading" and file.claim not in before | after:
             gone = f"file {file.id} was being taken in, and is not in claimed/ any more"
             yield f"{gone}: drop it again, nobody is written for twice"
+
+
+def _claims(spool: Spool) -> set[str]:
+    return {claimed.id for claimed in spool.claimed()}

@@ -4,7 +4,8 @@ A campaign's templates, turned into the subject and the text of one letter.
     signature, target, campaign  >  RENDER  >  letter
 
 Jinja2, strict and sandboxed: an unknown name is an error and never an empty word, values are data and never template text,
-and a letter that grows past its bound stops. What goes wrong is one letter's matter (`RenderProblem`) and holds it.
+and a letter that grows past its bound, or takes longer, stops. What goes wrong is one letter's matter (`RenderProblem`) and
+holds it.
 
 Templates are read when the renderer is made; what they said then is what goes out, and what an approval covers.
 """
@@ -12,7 +13,10 @@ Templates are read when the renderer is made; what they said then is what goes o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,8 @@ from mailer.errors import ConfigurationError, RenderProblem
 
 LONGEST_TEXT = 100_000  # characters
 LONGEST_SUBJECT = 250
+LONGEST_RENDERING = 5.0  # seconds of this process's own time (getitimer(2)); a letter takes a thousandth of one
+_MOST = 1_000_000  # of what a multiplication in a template may make: characters, or bits of a number
 
 _EXPRESSION = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _WORD = re.compile(r"\w+")
@@ -55,8 +61,9 @@ class Renderer:
         Raises:
             RenderProblem: naming the template, its line where known, and what is wrong there.
         """
-        subject = self._rendered(f"{language}/subject.txt.j2", values, LONGEST_SUBJECT).strip()
-        text = self._rendered(f"{language}/letter.txt.j2", values, LONGEST_TEXT)
+        with _bounded(language):
+            subject = self._rendered(f"{language}/subject.txt.j2", values, LONGEST_SUBJECT).strip()
+            text = self._rendered(f"{language}/letter.txt.j2", values, LONGEST_TEXT)
         if not subject or "\n" in subject:
             raise RenderProblem(f"{language}/subject.txt.j2: the subject must be one line, and not empty")
         if not text.strip():
@@ -117,7 +124,17 @@ class Renderer:
             import jinja2
             from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-            self._environment = ImmutableSandboxedEnvironment(
+            class Bounded(ImmutableSandboxedEnvironment):
+                """What a multiplication makes is bounded before it is made: memory that was never there can't be taken back."""
+
+                intercepted_binops = frozenset({"*", "**"})
+
+                def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+                    if _size(operator, left, right) > _MOST:
+                        raise jinja2.exceptions.SecurityError("too long")
+                    return super().call_binop(context, operator, left, right)
+
+            self._environment = Bounded(
                 loader=jinja2.FunctionLoader(lambda name: (self.sources[name], name, None) if name in self.sources else None),
                 undefined=jinja2.StrictUndefined,
                 autoescape=False,  # letters are plain text
@@ -127,6 +144,39 @@ class Renderer:
                 auto_reload=False,
             )
         return self._environment
+
+
+def _size(operator: str, left: Any, right: Any) -> int:
+    """How much a multiplication or a power would make, roughly: characters of a text, entries of a list, bits of a number."""
+    if operator == "**":
+        return int(left).bit_length() * abs(int(right)) if isinstance(left, int) and isinstance(right, int) else 0
+    for sequence, times in ((left, right), (right, left)):
+        if isinstance(sequence, str | bytes | list | tuple) and isinstance(times, int):
+            return len(sequence) * times
+    return 0
+
+
+@contextmanager
+def _bounded(language: str) -> Iterator[None]:
+    """
+    Stop a rendering that takes too long, by a signal: nothing else interrupts a loop that gives no piece of text.
+
+    Only the main thread hears signals; elsewhere (nowhere in mailer) nothing is bounded.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise RenderProblem(f"{language}: rendering takes longer than {LONGEST_RENDERING:g} s: a loop in a template?")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_RENDERING)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def written_date(day: date, language: str) -> str:

@@ -84,7 +84,6 @@ class Worker:
         self._parts = parts
         self._watch = watch
         self._stop = asyncio.Event()
-        self._has_sent = False
 
     def stop(self) -> None:
         """Ask for a clean stop: no new letter is begun, those in hand are finished."""
@@ -145,10 +144,11 @@ class Worker:
         next_at = await parts.dispatch.next_at(parts.relay.name, now)
         if next_at is None or next_at > now:
             return
-        if not self._has_sent:
-            await parts.ledger.begin_sending(parts.relay.name, parts.name, parts.clock.seconds)
-            self._catch_up()
-            self._has_sent = True
+        # Taking in may have lasted long: what goes out from here on is what the configuration says now.
+        if parts.is_stale() or parts.is_skewed():
+            return
+        await parts.ledger.begin_sending(parts.relay.name, parts.name, parts.clock.seconds)
+        self._catch_up()
         beside = asyncio.ensure_future(self._meanwhile())
         try:
             async with reachable(parts.relay) as relay:

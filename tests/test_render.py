@@ -2,6 +2,7 @@
 Templates and what becomes of them: strict, in a sandbox, bounded; values are data; messages name the place and no value.
 """
 
+import signal
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -177,3 +178,25 @@ def test_a_template_that_is_no_utf_8_is_named(tmp_path):
 )  # fmt: skip
 def test_a_date_is_written_as_its_language_writes_it(language, said):
     assert written_date(date(2011, 9, 20), language).replace("\u202f", " ").replace("\u00a0", " ") == said
+
+
+LOOPS = {
+    "a loop in a loop that gives nothing": "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}x",
+    "a power": "{{ 9 ** (9 ** 9) }}",
+    "a long text": "{{ ('x' * 1000000000) | length }}",
+    "a long list": "{{ ([1] * 1000000000) | length }}",
+    "times a text": "{{ 1000000000 * 'x' }}",
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_template_that_takes_for_ever_or_all_there_is_stops(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("mailer.render.LONGEST_RENDERING", 0.3)
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en/subject.txt.j2").write_text("S")
+    (tmp_path / "en/letter.txt.j2").write_text(LOOPS[name])
+    with pytest.raises(RenderProblem):
+        Renderer(tmp_path).render("en", {})
+    (tmp_path / "en/letter.txt.j2").write_text("{{ 'x' * 10 }} {{ 2 ** 10 }}")
+    assert Renderer(tmp_path).render("en", {}) == ("S", "xxxxxxxxxx 1024")
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import pytest
 
 from mailer.chain import Link, link
@@ -155,6 +156,23 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
     assert place.mailer("release", "--reason", "restored ledger", "--why", "they were lost").code == 0
     assert place.mailer("run").code == 0
     assert letters(place) == 7 + (way == "edited")
+
+
+def test_while_the_clock_is_not_believed_no_ledger_is_trusted(place, tmp_path):
+    """What is from before that moment is told by the clock."""
+    backup = the_two_files(place, tmp_path / "backup")
+    place.drop(1, "second.csv", first=3)
+    assert place.mailer("run").code == 0
+    into_the_files(backup, place.root / "var")
+    assert place.mailer("run").code == 69
+    with apsw.Connection(str(place.root / "var/ledger.db")) as db:
+        db.execute("INSERT INTO pause VALUES ('clock', 'rule', 'it went back', 1, 1)")
+    db.close()
+    refused = place.mailer("resume", "ledger", "--why", "the disk died")
+    assert refused.code == 64
+    assert "first mailer resume clock --why TEXT" in refused.err
+    assert place.mailer("resume", "clock", "--why", "it is right").code == 0
+    assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
 
 
 def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):

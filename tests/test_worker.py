@@ -9,6 +9,7 @@ there were connections.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,9 @@ from mailer.ledger import Record, Selection
 from mailer.ledger.reading import ReadingPart
 from mailer.worker import Job
 from tests.offices import NOON, at_work, drop, instance
-from tests.relays import CC, COPY, TO
+from tests.relays import CC, COPY, TO, settings_for
 from tests.servers.available import free_port, wait
-from tests.servers.scripted import Drip, Hang, Rule, StoreThenHang
+from tests.servers.scripted import Drip, Hang, Rule, ScriptedServer, StoreThenHang
 from tests.servers.scripted import Reply as Say
 from tests.servers.spawned import SpawnedServer
 from tests.test_config.instance import Instance
@@ -365,3 +367,38 @@ async def test_a_change_that_comes_while_everything_is_read_is_seen(tmp_path: Pa
         summary = await worker.run(Job())
         assert summary.is_stale
         assert not summary.states
+
+
+class Meddler(log.Watch):
+    """Somebody corrects the configuration while a long file is being taken in."""
+
+    def __init__(self, made: Instance) -> None:
+        self._made = made
+
+    def rows(self, count: int) -> None:
+        self._made.write("templates/c/en/letter.txt.j2", "The right words.\n")
+
+
+async def test_a_change_while_a_file_is_taken_in_comes_before_its_first_letter(tmp_path: Path) -> None:
+    made = instance(tmp_path)
+    drop(made, 3)
+    async with app.opened(made.load(), create=True) as office, ScriptedServer() as server:
+        office = replace(office, configuration=replace(office.configuration, relay=settings_for(server)))
+        worker = await app.worker_of(office, Meddler(made))
+        summary = await worker.run(Job())
+        assert summary.is_stale
+        assert [file.count.taken for file in summary.files] == [3]
+        assert server.seen["mail"] == 0
+
+
+def test_each_time_that_letters_go_out_is_told_before_the_first_of_them(tmp_path: Path) -> None:
+    """An older copy of the ledger, from between two of them, is then behind the mark."""
+    made = instance(tmp_path)
+    drop(made, 1)
+    with SpawnedServer(tmp_path / "far-side", [Rule("dot", Say("451 4.3.0 later"), nth=1)]) as server:
+        pointed_at(made, server.port, retry="{first: 1, max: 1, jitter: 0}")
+        mailer(made, "run")
+        assert len(server.taken()) == 1
+    lines = [json.loads(line) for line in (made.root / "var/journal.jsonl").read_text().splitlines()]
+    told = [line["event"] if line["event"] != "letter" else line["to"] for line in lines]
+    assert told == ["file", "sending", "deferred", "sending", "accepted"]

@@ -57,5 +57,5 @@ async def _verify(loaded: Configuration) -> list[str]:
         journal = Journal(loaded.journal, office.ledger.journal)
         marks = journal, office.high_water, spool_of(loaded)
         mark = (await office.ledger.installed()).get("mark", "")
-        is_at_work = Lock(loaded.keys.parent / "lock").is_held()
+        is_at_work = Lock(loaded.keys.parent / "lock").is_held
         return list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=is_at_work))

@@ -96,6 +96,9 @@ async def _trust_ledger(office: Office, why: str) -> bool:
     loaded, ledger = office.configuration, office.ledger
     if not any(pause.scope == continuity.LEDGER for pause in await ledger.pauses()):
         return False
+    if any(pause.scope == continuity.CLOCK for pause in await ledger.pauses()):
+        said = again(loaded, "resume clock --why TEXT")
+        raise UsageProblem(f"the clock stops it too, and what is from before this moment is told by it: first {said}")
     with Lock(loaded.keys.parent / "lock") as lock, shown() as watch:
         if not lock.acquire():
             raise UsageProblem("another mailer is at work here; stop it first")

@@ -29,7 +29,7 @@ def books(
     if is_quiet or loaded.journal.exists():
         high_water = HighWater(Path(loaded.ledger).parent / "high-water", ledger.link, file_of)
         mark = (high_water.identity or "there has to be one") if is_quiet else ""
-        for sentence in health.disagreements(ledger, journal, high_water, spool, mark=mark, is_at_work=False):
+        for sentence in health.disagreements(ledger, journal, high_water, spool, mark=mark, is_at_work=lambda: False):
             if is_quiet or not sentence.startswith("claimed/"):
                 yield Violation(BOOKS, sentence)
     try:
