@@ -25,7 +25,7 @@ from mailer.config import Configuration, fingerprint
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
-from mailer.errors import CannotWrite, UsageProblem
+from mailer.errors import CannotWrite, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
 from mailer.instance import file_of, place_of
 from mailer.intake import Intake
@@ -71,9 +71,11 @@ def edition_of(configuration: Configuration, campaign: str, renderer: Renderer) 
 
 
 @asynccontextmanager
-async def opened(configuration: Configuration, *, create: bool = False) -> AsyncIterator[Office]:
+async def opened(configuration: Configuration, *, create: bool = False, needs_keys: bool = True) -> AsyncIterator[Office]:
     """
     Open the ledger and the keys; `create` makes what a first run needs. What was written is marked when it is closed.
+
+    Without `needs_keys` a campaign whose key is missing is left out: whoever says stop must not be kept from it.
 
     Raises:
         LedgerProblem, KeyProblem, CannotWrite: with what to do.
@@ -89,16 +91,21 @@ async def opened(configuration: Configuration, *, create: bool = False) -> Async
     ledger, blotter = SqliteLedger(path), Blotter(path.parent / "writing")
     try:
         high_water, before = HighWater(path.parent / "high-water", ledger.link, file_of), ledger.last_link()
-        desks = await _desks(configuration, ledger, blotter, make_keys=create)
+        desks = await _desks(configuration, ledger, blotter, make_keys=create, needs_keys=needs_keys)
         yield Office(configuration, ledger, desks, blotter, high_water)
         if (last := ledger.last_link()) != before:
-            high_water.rise(last)
+            try:
+                high_water.rise(last)
+            except CannotWrite as problem:  # what was asked for is done, and durable
+                log.not_marked(str(problem))
     finally:
         blotter.close()
         ledger.close()
 
 
-async def _desks(configuration: Configuration, ledger: Ledger, blotter: Blotter, *, make_keys: bool) -> dict[str, Desk]:
+async def _desks(
+    configuration: Configuration, ledger: Ledger, blotter: Blotter, *, make_keys: bool, needs_keys: bool
+) -> dict[str, Desk]:
     """
     A desk for each campaign. One that the ledger has never seen gets its key here, or is left out by commands that only look.
     """
@@ -107,7 +114,12 @@ async def _desks(configuration: Configuration, ledger: Ledger, blotter: Blotter,
     for id, renderer in renderers(configuration).items():
         if id not in fingerprints and not make_keys:
             continue
-        opened = seal.load(configuration.keys, id, fingerprints.get(id))
+        try:
+            opened = seal.load(configuration.keys, id, fingerprints.get(id))
+        except KeyProblem:
+            if needs_keys:
+                raise
+            continue
         if id not in fingerprints:
             await ledger.remember_campaign(id, opened.fingerprint)
         edition, _ = edition_of(configuration, id, renderer)

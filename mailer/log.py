@@ -48,6 +48,11 @@ def file_taken(file: int, campaign: str, read: int, taken: int, known: int, refu
     _log.info("file %d (%s): %d rows, %d taken, %d known, %d rejected", file, campaign, read, taken, known, refused)
 
 
+def not_marked(problem: str) -> None:
+    """An order is done, but the high-water mark could not be raised for it."""
+    _log.warning("done; but %s", problem)
+
+
 def file_held(file: int) -> None:
     """The letters of a signature file wait for a person: it is older than the day on which the ledger was restored."""
     what = "file %d is from before the ledger was restored, its letters may have gone out: they are held; if they have not"

@@ -159,3 +159,30 @@ def resolved(place: Place, *words: str) -> Said:
     while (said := place.mailer("resolve", *words, "--why", "the copy came")).code:
         assert "may still answer" in said.err
     return said
+
+
+@pytest.mark.parametrize("words", [("pause",), ("cancel", "1"), ("hold", "--campaign", "c")])
+def test_who_says_stop_is_not_kept_from_it_by_a_key_that_is_missing(tmp_path, words) -> None:
+    place = Place(tmp_path / "here", "pace: none\n")
+    place.drop(1)
+    assert place.mailer("run", "--intake-only").code == 0
+    (place.root / "var/keys/c.key").rename(tmp_path / "c.key")
+    assert place.mailer("run").code == 78
+    assert place.mailer(*words, "--why", "stop").code == 0
+    (tmp_path / "c.key").rename(place.root / "var/keys/c.key")
+    assert place.mailer("run").code == (69 if words == ("pause",) else 0)
+    assert place.letters("accepted") == 0
+
+
+def test_an_order_that_cannot_be_marked_is_done_and_says_so(tmp_path) -> None:
+    place = Place(tmp_path / "here", "pace: none\n")
+    place.drop(1)
+    assert place.mailer("run", "--intake-only").code == 0
+    (mark,) = (place.root / "var/high-water").iterdir()
+    mark.unlink()
+    mark.mkdir()  # a name that can't be given to another
+    (mark / "inside").touch()
+    mark.parent.chmod(0o500)
+    said = place.mailer("pause", "--why", "stop")
+    mark.parent.chmod(0o700)
+    assert (said.code, said.out) == (0, "All sending is paused.\n")

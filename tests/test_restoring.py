@@ -158,6 +158,16 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
     assert letters(place) == 7 + (way == "edited")
 
 
+def test_who_trusts_a_copy_before_any_run_has_looked_is_heard(place, tmp_path):
+    backup = the_two_files(place, tmp_path / "backup")
+    place.drop(1, "second.csv", first=3)
+    assert place.mailer("run").code == 0
+    into_the_files(backup, place.root / "var")
+    assert place.mailer("resume", "ledger", "--why", "the disk died").out == "The ledger may go on.\n"
+    assert place.mailer("run").code == 0
+    assert letters(place) == 3
+
+
 def test_while_the_clock_is_not_believed_no_ledger_is_trusted(place, tmp_path):
     """What is from before that moment is told by the clock."""
     backup = the_two_files(place, tmp_path / "backup")

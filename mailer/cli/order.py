@@ -110,7 +110,7 @@ def _see_that_it_names_nobody(office: Office, letter: int | None, why: str) -> N
 async def _give(loaded: Configuration, selection: Selection, order: Order, why: str) -> Obeyed:
     from mailer.app import CLOCK, opened
 
-    async with opened(loaded) as office:
+    async with opened(loaded, needs_keys=False) as office:
         _see_that_it_names_nobody(office, selection.letter, why)
         obeyed = Obeyed()
         while True:
@@ -123,7 +123,7 @@ async def _resolve(loaded: Configuration, letter: int, accepted: bool, why: str)
     """End a doubt; gives the state in which the letter is then."""
     from mailer.app import CLOCK, opened
 
-    async with opened(loaded) as office:
+    async with opened(loaded, needs_keys=False) as office:
         ledger, wait = office.ledger, loaded.relay.dot_timeout
         _see_that_it_names_nobody(office, letter, why)
         if problem := await ledger.resolve(letter, accepted=accepted, why=why, now=CLOCK.seconds, not_before=wait):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from mailer.app import Office
 from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, say, told_pause
 from mailer.cli.send import shown
 from mailer.config import Configuration
-from mailer.errors import UsageProblem
+from mailer.errors import CannotSend, UsageProblem
 
 _STOPS = ("relay", "ledger", "clock")  # what stops by itself, by the names that `resume` knows
 
@@ -58,7 +59,7 @@ async def _pause(loaded: Configuration, scope: str, why: str) -> bool:
     from mailer.app import CLOCK, opened
     from mailer.delivery import Who
 
-    async with opened(loaded, create=True) as office:
+    async with opened(loaded, create=True, needs_keys=False) as office:
         return await office.ledger.pause(scope, Who.PERSON, why, CLOCK.seconds)
 
 
@@ -69,7 +70,8 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
     from mailer.pace import Breaker
 
     # Of a ledger that was put back, campaigns may be unknown that have begun since.
-    async with opened(loaded, create=scope == continuity.LEDGER) as office:
+    is_ledger = scope == continuity.LEDGER
+    async with opened(loaded, create=is_ledger, needs_keys=is_ledger) as office:
         ledger, now = office.ledger, CLOCK.seconds
         match scope:
             case "relay":
@@ -78,10 +80,24 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
             case continuity.LEDGER:
                 lifted = await _trust_ledger(office, why)
             case continuity.CLOCK:
+                await _look(office)
                 lifted = await continuity.trust_clock(ledger, loaded.retry, why, now)
             case _:
                 lifted = await ledger.resume(scope, why, now)
         return lifted, [told_pause(pause, loaded) for pause in await ledger.pauses()]
+
+
+async def _look(office: Office) -> None:
+    """See what a run would stop for: who has been told by one of another ledger or clock need not wait for the next."""
+    from mailer import continuity
+    from mailer.app import CLOCK
+    from mailer.instance import place_of
+    from mailer.journal import Journal
+
+    loaded, ledger = office.configuration, office.ledger
+    journal, place = Journal(loaded.journal, ledger.journal), place_of(Path(loaded.ledger))
+    with suppress(CannotSend):
+        await continuity.see(ledger, journal, office.high_water, place, CLOCK.seconds)
 
 
 async def _trust_ledger(office: Office, why: str) -> bool:
@@ -94,14 +110,17 @@ async def _trust_ledger(office: Office, why: str) -> bool:
     from mailer.journal import Journal
 
     loaded, ledger = office.configuration, office.ledger
-    if not any(pause.scope == continuity.LEDGER for pause in await ledger.pauses()):
-        return False
-    if any(pause.scope == continuity.CLOCK for pause in await ledger.pauses()):
-        said = again(loaded, "resume clock --why TEXT")
-        raise UsageProblem(f"the clock stops it too, and what is from before this moment is told by it: first {said}")
     with Lock(loaded.keys.parent / "lock") as lock, shown() as watch:
+        if lock.acquire():
+            await _look(office)
+        stops = {pause.scope for pause in await ledger.pauses()}
+        if continuity.LEDGER not in stops:
+            return False
         if not lock.acquire():
             raise UsageProblem("another mailer is at work here; stop it first")
+        if continuity.CLOCK in stops:
+            said = again(loaded, "resume clock --why TEXT")
+            raise UsageProblem(f"the clock stops it too, and what is from before this moment is told by it: first {said}")
         spool = spool_of(loaded)
         spool.prepare()
         install = Install(
