@@ -167,6 +167,7 @@ class Courier:
             signed, _ = signature.unpack(at.seal.open(due.sealed))
             now = self._clock.seconds
             stamp = Stamp(due.message_id, *((due.fixed.date, due.fixed.language) if due.fixed else (now, "")))
+            at.renderer.warm()  # it takes long, once, and whoever kills us in that time has met no letter
             with at.blotter.writing(due.letter, due.attempt):
                 fixed, wire = desk.write(at, target, route, signed, stamp)
         except (RenderProblem, WireProblem) as problem:

@@ -24,6 +24,7 @@ those of sysexits(3).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -99,6 +100,16 @@ class UnreadableFile(MailerError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+def unquoted(reason: str) -> str:
+    """
+    A reason without what it quotes of the file or its name, for ledger and log: without headings, the first line is a person.
+
+    >>> unquoted("the columns are: «Jane» Doe», «IE». Put the heading there")
+    'the columns are: «…». Put the heading there'
+    """
+    return re.sub(r"«.*»|(?<=\()\.[^)]*", lambda found: "…" if found[0][0] == "." else "«…»", reason, flags=re.DOTALL)
 
 
 class BadRow(MailerError):

@@ -29,7 +29,7 @@ from mailer import log, reading, signature
 from mailer.campaign import Campaign, Channel
 from mailer.delivery import RESTORED, State
 from mailer.desk import Desk
-from mailer.errors import UnreadableFile
+from mailer.errors import UnreadableFile, unquoted
 from mailer.ledger import Count, Entry, Ledger, NewLetter, Taken
 from mailer.pace import Clock
 from mailer.reading import Reading, Understood
@@ -121,7 +121,7 @@ class Intake:
                         await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
                     await self._ledger.forget_file(file)
             except UnreadableFile as problem:
-                log.not_adopted(problem.reason)
+                log.not_adopted(unquoted(problem.reason))
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now(), UTC).date()
@@ -177,15 +177,15 @@ class Intake:
         moved = self._spool.set_aside(odd, odd.reason)
         if moved is not None:
             file = await self._ledger.begin_file(f"odd.{secrets.token_hex(10)}", None, self._clock.seconds)
-            await self._ledger.end_file(file, "rejected", Count(), odd.reason, self._clock.seconds)
-            log.file_set_aside(file, odd.reason)
+            await self._ledger.end_file(file, "rejected", Count(), unquoted(odd.reason), self._clock.seconds)
+            log.file_set_aside(file, unquoted(odd.reason))
         return Result(odd.name, "", reason=odd.reason)
 
     async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
         file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)
-        await self._ledger.end_file(file, "rejected", Count(), reason, self._clock.seconds)
+        await self._ledger.end_file(file, "rejected", Count(), unquoted(reason), self._clock.seconds)
         self._spool.set_aside(claimed, reason)
-        log.file_set_aside(file, reason)
+        log.file_set_aside(file, unquoted(reason))
         return Result(claimed.name, campaign or "", reason=reason)
 
     def _desk_of(self, folder: str) -> Desk:

@@ -16,7 +16,7 @@ import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,15 @@ class Renderer:
             where = problem.filename or folder
             raise ConfigurationError([f"{where}: the templates cannot be read ({problem.strerror})"]) from problem
         self._environment: Any = None
+
+    def warm(self) -> None:
+        """Have ready what the first letter would wait for: libraries, and the templates compiled. Again it costs nothing."""
+        if self._environment is None:
+            written_date(date(2011, 9, 20), "en")
+            jinja = self._jinja()
+            for name in self.sources:
+                with suppress(Exception):  # what is wrong with it, its first letter says
+                    jinja.get_template(name)
 
     def render(self, language: str, values: Mapping[str, object]) -> tuple[str, str]:
         """

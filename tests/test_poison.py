@@ -140,3 +140,22 @@ def test_the_note_holds_numbers_and_is_ours_alone(tmp_path):
     with Blotter(tmp_path / "writing").writing(17, 3):
         assert (tmp_path / "writing").read_bytes().split() == [b"17", b"3"]
         assert (tmp_path / "writing").stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_takes_long_before_the_first_letter_is_done_before_it_is_noted(tmp_path):
+    """Whoever kills a worker at the same moment behind each start would meet the same letter each time."""
+    async with working(tmp_path) as scene:
+        (due,) = await scene.claimed()
+        (desk,) = scene.office.desks.values()
+        noted: list[bool] = []
+
+        class Noticed(Blotter):
+            @contextmanager
+            def writing(self, letter: int, attempt: int) -> Iterator[None]:
+                noted.append(desk.renderer._environment is not None)
+                yield
+
+        desks = {"c": replace(desk, blotter=Noticed(tmp_path / "writing"))}
+        async with ScriptedServer() as server:
+            await scene.courier(settings_for(server), desks).carry(due)
+        assert noted == [True]

@@ -169,3 +169,34 @@ def test_what_was_said_before_the_dot_stands_nowhere_in_clear_while_its_answer_i
     texts = in_the_ledger(place)
     assert any("may not write" in text for text in texts)
     assert found_in(texts) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("nohead.csv", f"{NAME},{LOCAL}@example.org,IE\n"),
+        ("lists.json", json.dumps({NAME: [{}], LOCAL: [{}]})),
+        (f"list.{NAME}", "name,email\n"),
+        (f"{NAME.replace(' ', '_')}/list.csv", "name,email\n"),
+    ],
+)
+def test_why_a_file_was_set_aside_is_told_to_organisers_in_full_and_elsewhere_without_its_words(tmp_path, name, content):
+    place = Place(tmp_path / "here", "pace: none\n")
+    place.put(name, content)
+    for words in (["-v", "run"], ["status"], ["health"], ["log"]):
+        said = place.mailer(*words)
+        assert not [word for word in (NAME, NAME.replace(" ", "_"), LOCAL) if word.lower() in said.err.lower()], said.err
+    assert in_clear(place) == []
+    (reason,) = (place.root / "var/queue/rejected").rglob("*.reason.txt")
+    assert "was set aside" in reason.read_text()
+
+
+def test_a_worker_leaves_no_core_dump(tmp_path):
+    place = Place(tmp_path / "here", "pace: none\n")
+    place.drop(1)
+    dumped = "import os, resource, sys\nfrom mailer import cli, worker\n" + (
+        "resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "def find(*_): print(resource.getrlimit(resource.RLIMIT_CORE), os.stat('/proc/self/environ').st_uid, file=sys.stderr)\n"
+        "worker.recovery.recover = find\ncli.main()\n"
+    )
+    assert "(0, 0)" in place.python(dumped, "run").err

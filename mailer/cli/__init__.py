@@ -16,10 +16,12 @@ or a log: its values could be a signatory's.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import importlib
 import logging
 import os
+import resource
 import sys
 import traceback
 from typing import Any, NoReturn
@@ -29,6 +31,7 @@ import click
 from mailer.errors import ConfigurationError, MailerError
 
 USAGE, BUG, IO_ERROR, INTERRUPTED = 64, 70, 74, 130
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 _DISK = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 # Every verb and its module, in the order in which people meet them.
@@ -88,8 +91,17 @@ def main() -> NoReturn:
     """Run the command line; the only place that turns endings into exit codes."""
     # What is personal is ours alone; folders that others read get their modes where they are made.
     os.umask(0o077)
+    _leave_no_dump()
     logging.getLogger("mailer").addHandler(_OnStderr())
     sys.exit(_run())
+
+
+def _leave_no_dump() -> None:
+    """A core dump would hold signatories, keys and the relay's password (core(5): a limit alone stops no piped one)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _run() -> int:
