@@ -63,3 +63,26 @@ def test_a_worker_waits_while_its_configuration_has_problems(place, relay, tmp_p
         edit(place, CAMPAIGN, "paec: none", "pace: none")
         relay.wait_for("dot", 2)
         worker.end()
+
+
+def test_a_worker_that_waits_for_its_configuration_to_be_mended_stops_when_it_is_asked(place, tmp_path):
+    with at_work(place.root, tmp_path) as worker:
+        edit(place, CAMPAIGN, "pace: none", "paec: none")
+        while "did you mean" not in worker.hint():
+            pass
+        said = worker.end()
+    assert said.code == 0
+
+
+def test_a_stop_that_comes_between_two_workers_stops_both(place, relay, tmp_path):
+    """Whoever deploys writes the configuration and asks for the stop at once: the first worker is over, the next one is not."""
+    with at_work(place.root, tmp_path) as worker:
+        edit(place, CAMPAIGN, "pace: none", "pace: none # deployed")
+        while not worker.told().startswith("STATUS="):
+            pass
+        place.drop(1, "more.csv", first=2)
+        said = worker.end()
+        assert said.code == 0
+        assert "stopping" in said.err
+        assert worker.told() == "STOPPING=1"
+    assert len(relay.taken()) == 1
