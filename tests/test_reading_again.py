@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,5 +85,29 @@ def test_a_stop_that_comes_between_two_workers_stops_both(place, relay, tmp_path
         said = worker.end()
         assert said.code == 0
         assert "stopping" in said.err
-        assert worker.told() == "STOPPING=1"
+        while worker.told() != "STOPPING=1":
+            pass
     assert len(relay.taken()) == 1
+
+
+def test_a_worker_reads_a_corrected_password_and_names_it_nowhere(tmp_path):
+    with SpawnedServer(tmp_path / "far-side", options=["--user", "u:n3w-pass"]) as relay:
+        place = Place(tmp_path / "instance", "pace: none\napproval: none\n")
+        secret = place.write("secret", "0ld-pass\n")
+        secret.chmod(0o600)
+        place.relay(relay.port, ", username: u, password_file: secret")
+        place.drop(1)
+        with at_work(place.root, tmp_path) as worker:
+            said = worker.hint()
+            while "the relay refuses our account" not in said:
+                said += worker.hint()
+            secret.write_text("n3w-pass\n", encoding="utf-8")
+            while "read again" not in said:
+                said += worker.hint()
+            assert place.mailer("resume", "relay", "--why", "password corrected").code == 0
+            relay.wait_for("dot", 1)
+            said += worker.end().err
+    journal = (place.root / "var/journal.jsonl").read_text(encoding="utf-8")
+    (resumed,) = [json.loads(line) for line in journal.splitlines() if '"resumed"' in line]
+    assert (resumed["scope"], resumed["who"], resumed["why"]) == ("relay", "person", "password corrected")
+    assert "-pass" not in said + journal

@@ -16,7 +16,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
-from mailer.config import Configuration, fingerprint, load
+from mailer.config import Configuration, load
 from mailer.delivery import State
 from mailer.errors import (
     AccountRefused,
@@ -130,18 +130,20 @@ async def _perform(loaded: Configuration, job: Job) -> tuple[Configuration, Summ
 
 async def _read_again(before: Configuration, stop: _Stop) -> Configuration | None:
     """
-    The configuration after a change; while it has problems nothing is sent, and they are told once for each change. None where
-    a stop is asked meanwhile.
+    The configuration after a change; while it has problems nothing is sent, and they are told once. None where a stop is asked
+    meanwhile.
     """
+    told = ""
     while True:
-        seen = fingerprint(before.path)
         try:
             loaded = load(before.path, os.environ)
         except ConfigurationError as problem:
-            log.misconfigured(str(problem))
-            while fingerprint(before.path) == seen:
-                if await stop.within(1):
-                    return None
+            if (said := str(problem)) != told:
+                log.misconfigured(said)
+                told = said
+            # What mends it need not be one of our files: a mode, a password in a place of its own.
+            if await stop.within(1):
+                return None
         else:
             log.read_again()
             return loaded

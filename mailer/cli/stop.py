@@ -72,7 +72,7 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
         match scope:
             case "relay":
                 lifted = await ledger.breaker(loaded.relay.name) != Breaker()
-                await ledger.keep_breaker(loaded.relay.name, Breaker(), now)
+                await ledger.keep_breaker(loaded.relay.name, Breaker(), now, why if lifted else "")
             case continuity.LEDGER:
                 lifted = await _trust_ledger(office, why)
             case continuity.CLOCK:
