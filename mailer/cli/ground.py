@@ -32,6 +32,7 @@ __all__ = [
     "counted",
     "give_up_stdout",
     "hint",
+    "is_at_work",
     "json_line",
     "near",
     "say",
@@ -56,6 +57,13 @@ def campaign_of(configuration: Configuration, campaign: str) -> str:
             f"there is no campaign «{campaign}»; the campaigns are: {', '.join(sorted(configuration.campaigns))}"
         )
     return campaign
+
+
+def is_at_work(configuration: Configuration) -> bool:
+    """Whether a worker is here just now."""
+    from mailer.instance import Lock
+
+    return Lock(configuration.keys.parent / "lock").is_held()
 
 
 def near(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mailer.app import Office
-from mailer.cli.ground import STATES, Why, campaign_of, configuration, counted, hint, say
+from mailer.cli.ground import STATES, Why, again, campaign_of, configuration, counted, hint, is_at_work, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
 from mailer.errors import UsageProblem
@@ -60,7 +60,7 @@ def _command(order: Order) -> click.Command:
         for state in sorted(moved.keys() - {order.state}):
             hint(f"{counted(moved[state], 'letter')}: {_KEPT[state]}; only who was missing is dropped.")
         if obeyed.in_hand:
-            hint(f"{counted(obeyed.in_hand, 'letter')} being sent just now, left alone: give the order again in a moment.")
+            hint(f"{counted(obeyed.in_hand, 'letter')} {_why_in_hand(loaded)}")
         elif not moved:
             states = ", ".join(sorted(state.replace("_", " ") for state in order.of))
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
@@ -68,6 +68,13 @@ def _command(order: Order) -> click.Command:
             hint("They go out with the next: mailer run")
 
     return command
+
+
+def _why_in_hand(loaded: Configuration) -> str:
+    """Why letters that are being sent were left alone, and what to do."""
+    if is_at_work(loaded):
+        return "being sent just now, left alone: give the order again in a moment."
+    return f"left alone, in the hands of a worker that died: {again(loaded, 'run')} first, then give the order again."
 
 
 hold, release, retry, cancel = (_command(ORDERS[name]) for name in ("hold", "release", "retry", "cancel"))
