@@ -46,6 +46,9 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
     for (campaign, state, reason), count in reasons.items():
         if state == State.HELD and reason == "approval":
             found.append(f"{counted(count, 'letter')} of {campaign} waiting for its approval: mailer approve {campaign}")
+        elif state == State.HELD and reason == Reason.NOT_CONFIGURED:
+            what = f"{counted(count, 'letter')} of {campaign} held, it or a target is {reason}"
+            found.append(f"{what}: put it back, or mailer cancel --campaign {campaign} --reason '{reason}' --why TEXT")
         elif state == State.HELD and reason not in _CALM:
             found.append(f"{counted(count, 'letter')} of {campaign} held ({reason}): mailer log --state held")
     for campaign, count in ledger.deferred_often(OFTEN).items():
@@ -59,7 +62,7 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
 
 
 # Reasons that an organiser knows of and need not be told every minute.
-_CALM = frozenset({"no route", "target closed", "organiser", Reason.ADDRESS_REFUSED})
+_CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, "organiser", Reason.ADDRESS_REFUSED})
 
 
 def _left_behind(ledger: Ledger, is_at_work: Callable[[], bool]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mailer.app import Office
-from mailer.cli.ground import STATES, Why, again, campaign_of, configuration, counted, hint, is_at_work, say
+from mailer.cli.ground import STATES, Why, again, configuration, counted, hint, is_at_work, known_campaign, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
 from mailer.errors import UsageProblem
@@ -52,8 +52,6 @@ def _command(order: Order) -> click.Command:
         if not any(chosen.values()):
             raise click.UsageError("say which letters: an ID, or --campaign, --target, --state, --reason, --file")
         loaded = configuration(context)
-        if chosen["campaign"]:
-            campaign_of(loaded, chosen["campaign"])
         obeyed = asyncio.run(_give(loaded, Selection(**chosen), order, why))
         moved = obeyed.moved
         say(f"{counted(moved[order.state], 'letter')}: {order.state.replace('_', ' ')}.")
@@ -118,6 +116,8 @@ async def _give(loaded: Configuration, selection: Selection, order: Order, why: 
     from mailer.app import CLOCK, opened
 
     async with opened(loaded) as office:
+        if selection.campaign:
+            await known_campaign(loaded, office.ledger, selection.campaign)
         _see_that_it_names_nobody(office, selection.letter, why)
         obeyed = Obeyed()
         while True:

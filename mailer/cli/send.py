@@ -196,6 +196,10 @@ async def _blocked(office: Office) -> list[str]:
         if refused := reasons.get((id, State.HELD, Reason.ADDRESS_REFUSED), 0):
             waits = f"{id}: {counted(refused, 'letter')} held, their address was refused"
             found.append(f"{waits}: {again(loaded, 'health')} names it; correct it, or release them")
+    for (id, state, reason), count in reasons.items():
+        if state == State.HELD and reason == Reason.NOT_CONFIGURED:
+            command = again(loaded, f"cancel --campaign {id} --reason '{reason}' --why TEXT")
+            found.append(f"{id}: {counted(count, 'letter')} held, it or a target is {reason}: put it back, or {command}")
     waiting_in = {waiting.lane.campaign for waiting in await ledger.waiting()}
     for pause in await ledger.pauses():
         if any(map(pause.stops, waiting_in)):

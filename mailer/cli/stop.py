@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mailer.app import Office
-from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, known_campaign, say, told_pause
 from mailer.config import Configuration
 from mailer.errors import UsageProblem
 
@@ -43,7 +43,7 @@ def resume(context: click.Context, what: str | None, why: str) -> None:
     have gone out since, so it is held until you release or cancel it. `clock` goes on once the time is right.
     """
     loaded = configuration(context)
-    scope = what if what in _STOPS else f"campaign:{campaign_of(loaded, what)}" if what else "all"
+    scope = what if what in _STOPS else f"campaign:{what}" if what else "all"
     lifted, still = asyncio.run(_resume(loaded, scope, why))
     subject = {"all": "All sending"}.get(scope, f"The {what}" if what in _STOPS else f"Campaign {what}")
     say(f"{subject} may go on." if lifted else "It was not stopped; nothing was changed.")
@@ -78,6 +78,8 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
             case continuity.CLOCK:
                 lifted = await continuity.trust_clock(ledger, loaded.retry, why, now)
             case _:
+                if scope != "all":
+                    await known_campaign(loaded, ledger, scope.removeprefix("campaign:"))
                 lifted = await ledger.resume(scope, why, now)
         return lifted, [told_pause(pause, loaded) for pause in await ledger.pauses()]
 
