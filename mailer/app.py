@@ -165,7 +165,7 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
             retry=configuration.retry,
             clock=CLOCK,
             ruling=office.ruling,
-            is_stale=lambda: fingerprint(configuration.path) != configuration.seen,
+            is_stale=lambda: fingerprint(configuration.path, configuration.beside) != configuration.seen,
             is_skewed=is_skewed,
             run_for=configuration.run_for,
         ),

@@ -36,6 +36,7 @@ class Reason(StrEnum):
 
     APPROVAL = "approval"
     NO_ROUTE = "no route"
+    NOT_CONFIGURED = "not configured any more"
     NOT_CONFIRMED = "address not confirmed"
     CLOSED = "target closed"
     ADDRESS_REFUSED = "address refused"

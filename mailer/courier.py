@@ -159,7 +159,7 @@ class Courier:
         at = self._desks[due.campaign]
         target = at.campaign.targets.get(due.target)
         if target is None:
-            return Refrained(Reason.NO_ROUTE, "the target is not configured any more")
+            return Refrained(Reason.NOT_CONFIGURED)
         route = campaigns.route(at.campaign, target, due.country, live=at.is_live)
         if route.hold is not None or not route.to:
             return Refrained(route.hold or Reason.NO_ROUTE)

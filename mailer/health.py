@@ -26,9 +26,9 @@ STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
 
-async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool) -> list[str]:
-    """What needs a person, the weightiest first; empty if all is well."""
-    found = []
+async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at_work: Callable[[], bool]) -> list[str]:
+    """What needs a person, the weightiest first; empty if all is well. `is_at_work` says whether a worker is here just now."""
+    found = list(_left_behind(ledger, is_at_work))
     in_doubt = sum(count for (_, _, state), count in ledger.tally().items() if state == State.IN_DOUBT)
     if in_doubt:
         found.append(f"{counted(in_doubt, 'letter')} in doubt: mailer log --state in_doubt, then mailer resolve ID")
@@ -46,6 +46,9 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool) -> li
     for (campaign, state, reason), count in reasons.items():
         if state == State.HELD and reason == "approval":
             found.append(f"{counted(count, 'letter')} of {campaign} waiting for its approval: mailer approve {campaign}")
+        elif state == State.HELD and reason == Reason.NOT_CONFIGURED:
+            what = f"{counted(count, 'letter')} of {campaign} held, it or a target is {reason}"
+            found.append(f"{what}: put it back, or mailer cancel --campaign {campaign} --reason '{reason}' --why TEXT")
         elif state == State.HELD and reason not in _CALM:
             found.append(f"{counted(count, 'letter')} of {campaign} held ({reason}): mailer log --state held")
     for campaign, count in ledger.deferred_often(OFTEN).items():
@@ -59,7 +62,17 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool) -> li
 
 
 # Reasons that an organiser knows of and need not be told every minute.
-_CALM = frozenset({"no route", "target closed", "organiser", Reason.ADDRESS_REFUSED})
+_CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, "organiser", Reason.ADDRESS_REFUSED})
+
+
+def _left_behind(ledger: Ledger, is_at_work: Callable[[], bool]) -> Iterator[str]:
+    """Letters that a dead worker had in hand. A live one may begin or end between two looks: asked before and behind."""
+    if is_at_work():
+        return
+    in_hand, marked = ledger.in_hand()
+    if in_hand and not is_at_work():
+        many = f"{marked} of them may be in doubt" if marked else "none of them is in doubt"
+        yield f"{counted(in_hand, 'letter')} were in a dead worker's hands, {many}: mailer run puts them right"
 
 
 async def _refused(ledger: Ledger, clock: Clock) -> list[str]:

@@ -113,8 +113,8 @@ def campaign_paused(campaign: str, why: str) -> None:
 
 
 def read_again() -> None:
-    """A worker has seen its configuration or templates change."""
-    _log.info("the configuration or a template has changed: everything is read again")
+    """A worker has seen its configuration, the relay's password or templates change."""
+    _log.info("the configuration, the relay's password or a template has changed: everything is read again")
 
 
 def misconfigured(problems: str) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from mailer import campaign as campaigns
-from mailer.campaign import Campaign, Reason, Route
+from mailer.campaign import Campaign, Channel, Reason, Route
 from mailer.delivery import Retry
 from mailer.ledger import Approval, Lane, Ledger
 from mailer.outcome import Sign
@@ -49,8 +49,10 @@ class Ruling:
     def hold(self, lane: Lane) -> Reason | None:
         """Why the letters of a lane must not go out now; None if they may."""
         route = self._route(lane)
-        if route is None or route.hold is not None or not route.to:
-            return (route.hold if route else None) or Reason.NO_ROUTE
+        if route is None or route.channel is not Channel.EMAIL:
+            return Reason.NOT_CONFIGURED
+        if route.hold is not None or not route.to:
+            return route.hold or Reason.NO_ROUTE
         if not self.is_approved(lane.campaign):
             return Reason.APPROVAL
         addresses = _addresses(route)

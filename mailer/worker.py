@@ -87,8 +87,6 @@ class Worker:
 
     def stop(self) -> None:
         """Ask for a clean stop: no new letter is begun, those in hand are finished."""
-        if not self._stop.is_set():
-            log.stopping()
         self._stop.set()
         self._parts.dispatch.stop()
 

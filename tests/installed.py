@@ -158,8 +158,14 @@ def commands() -> dict[str, click.Command]:
 class Started:
     """A command that goes on, whose end is asked for."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], notified: socket.socket | None = None) -> None:
         self.process = process
+        self._notified = notified
+
+    def told(self) -> str:
+        """What it tells systemd next (sd_notify(3)); for one that is `at_work`."""
+        assert self._notified is not None
+        return self._notified.recv(100).decode()
 
     def line(self) -> str:
         """Its next line on stdout; empty once it has ended, which it does at the latest when the time is over."""
@@ -216,7 +222,8 @@ def at_work(folder: Path, socket_folder: Path) -> Iterator[Started]:
         notified.bind(path)
         notified.settimeout(TIMEOUT)
         with started(folder, "work", NOTIFY_SOCKET=path) as worker:
-            assert notified.recv(100) == b"READY=1"
+            worker = Started(worker.process, notified)
+            assert worker.told() == "READY=1"
             yield worker
 
 

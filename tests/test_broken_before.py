@@ -96,7 +96,7 @@ def test_an_office_that_became_a_phone_number_holds_what_waits_for_it(tmp_path):
         campaign.write_text(before.replace(TARGETS, "targets: {court: {kind: phone, name: Court, phone: '+7 717'}}\n"))
         place.mailer("run")
         line = place.mailer("log", "--json").lines[0]
-        assert (line["state"], line["reason"]) == ("held", "no route")
+        assert (line["state"], line["reason"]) == ("held", "not configured any more")
         campaign.write_text(before)
         assert place.mailer("run").code == 0
         assert len(server.taken()) == 1

@@ -33,7 +33,7 @@ NEW = "chair@court.example"
 
 async def ailing(scene: Scene, relay: str = "relay") -> list[str]:
     spool = app.spool_of(scene.office.configuration)
-    return await health.ailments(scene.ledger, relay, scene.time.clock, spool)
+    return await health.ailments(scene.ledger, relay, scene.time.clock, spool, lambda: False)
 
 
 async def ruled(scene: Scene) -> Ruled:

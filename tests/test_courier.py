@@ -749,7 +749,7 @@ async def test_a_letter_that_cannot_be_rendered_is_held_and_nobody_is_connected_
     [
         (ONE_TARGET.replace("timezone: UTC", "timezone: UTC, closed: {reason: moved}"), "target closed"),
         (ONE_TARGET.replace("timezone: UTC", "timezone: UTC, checked_on: "), "address not confirmed"),
-        (ONE_TARGET.replace("court: {", "ministry: {"), "no route"),
+        (ONE_TARGET.replace("court: {", "ministry: {"), "not configured any more"),
     ],
 )
 async def test_a_letter_whose_target_was_closed_meanwhile_is_held(campaign: str, reason: str, tmp_path: Path) -> None:

@@ -113,8 +113,8 @@ def test_an_empty_edition_is_never_approved():
 
 
 @pytest.mark.parametrize("lane", [replace(LANE, campaign="unknown"), replace(LANE, target="unknown")])
-def test_what_is_not_configured_has_no_route(lane):
-    assert OPEN.ruling.hold(lane) is Reason.NO_ROUTE
+def test_what_is_not_configured_any_more_is_held_as_that(lane):
+    assert OPEN.ruling.hold(lane) is Reason.NOT_CONFIGURED
 
 
 @pytest.mark.parametrize("country, is_live, reason", [
@@ -131,7 +131,8 @@ def test_a_lane_of_a_directory_is_held_by_its_country(country, is_live, reason):
 
 
 def test_a_target_that_became_one_for_a_person_has_no_address_to_send_to():
-    assert Office(campaign(replace(COURT, kind="phone", to=(), phone="+7 7172 747570"))).ruling.hold(LANE) is Reason.NO_ROUTE
+    office = Office(campaign(replace(COURT, kind="phone", to=(), phone="+7 7172 747570")))
+    assert office.ruling.hold(LANE) is Reason.NOT_CONFIGURED
 
 
 def test_a_closed_target_comes_before_its_approval():
@@ -155,7 +156,7 @@ CAUSES: Mapping[str, tuple[Office, Office, Reason]] = {
         Office(campaign(COURT, approval_required=False), is_live=True),
         Reason.NOT_CONFIRMED,
     ),
-    "target": (Office(campaign()), OPEN, Reason.NO_ROUTE),
+    "target": (Office(campaign()), OPEN, Reason.NOT_CONFIGURED),
 }  # fmt: skip
 
 
@@ -187,7 +188,7 @@ async def test_letters_whose_cause_has_changed_stay_held_for_the_new_one(ledger)
     (letter,) = await put(ledger, 1)
     for (before, after), reason in zip(
         itertools.pairwise([CAUSES[cause][0] for cause in ("approval", "closing", "confirmation", "target")]),
-        [Reason.CLOSED, Reason.NOT_CONFIRMED, Reason.NO_ROUTE],
+        [Reason.CLOSED, Reason.NOT_CONFIRMED, Reason.NOT_CONFIGURED],
         strict=True,
     ):
         await before.redecide(ledger)

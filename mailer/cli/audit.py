@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import click
 
-from mailer.cli.ground import configuration, hint, json_line, say
+from mailer.cli.ground import configuration, hint, is_at_work, json_line, say
 from mailer.config import Configuration
 
 SICK = 1
@@ -44,18 +45,18 @@ async def _health(loaded: Configuration) -> list[str]:
     from mailer.app import CLOCK, opened, spool_of
 
     async with opened(loaded) as office:
-        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded))
+        beside = partial(is_at_work, loaded)
+        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside)
 
 
 async def _verify(loaded: Configuration) -> list[str]:
     from mailer import health
     from mailer.app import opened, spool_of
-    from mailer.instance import Lock
     from mailer.journal import Journal
 
     async with opened(loaded) as office:
         journal = Journal(loaded.journal, office.ledger.journal)
         marks = journal, office.high_water, spool_of(loaded)
         mark = (await office.ledger.installed()).get("mark", "")
-        is_at_work = Lock(loaded.keys.parent / "lock").is_held
-        return list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=is_at_work))
+        beside = partial(is_at_work, loaded)
+        return list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=beside))

@@ -16,7 +16,7 @@ import click
 from mailer.config import Configuration, find, load
 from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
-from mailer.ledger import Pause
+from mailer.ledger import Ledger, Pause
 from mailer.log import counted
 
 STATES = tuple(str(state) for state in State)
@@ -32,7 +32,9 @@ __all__ = [
     "counted",
     "give_up_stdout",
     "hint",
+    "is_at_work",
     "json_line",
+    "known_campaign",
     "near",
     "say",
     "table",
@@ -56,6 +58,20 @@ def campaign_of(configuration: Configuration, campaign: str) -> str:
             f"there is no campaign «{campaign}»; the campaigns are: {', '.join(sorted(configuration.campaigns))}"
         )
     return campaign
+
+
+async def known_campaign(configuration: Configuration, ledger: Ledger, campaign: str) -> None:
+    """See that there is, or was, such a campaign: letters of one that is not configured any more can still be ordered about."""
+    known = {*configuration.campaigns, *await ledger.fingerprints()}
+    if campaign not in known:
+        raise UsageProblem(f"there is no campaign «{campaign}»; the campaigns are: {', '.join(sorted(known))}")
+
+
+def is_at_work(configuration: Configuration) -> bool:
+    """Whether a worker is here just now."""
+    from mailer.instance import Lock
+
+    return Lock(configuration.keys.parent / "lock").is_held()
 
 
 def near(path: Path) -> str:

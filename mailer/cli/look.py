@@ -90,7 +90,7 @@ async def _log(loaded: Configuration, selection: Selection, form: str) -> None:
     from mailer.app import opened
 
     async with opened(loaded) as office:
-        _see_that_it_is_known(loaded, office.ledger, selection)
+        await _see_that_it_is_known(loaded, office.ledger, selection)
         seals = {id: desk.seal for id, desk in office.desks.items()}
         lines = report.lines(office.ledger, selection, seals)
         if form == "json":
@@ -102,10 +102,10 @@ async def _log(loaded: Configuration, selection: Selection, form: str) -> None:
             _say_lines(loaded, lines)
 
 
-def _see_that_it_is_known(loaded: Configuration, ledger: Ledger, selection: Selection) -> None:
+async def _see_that_it_is_known(loaded: Configuration, ledger: Ledger, selection: Selection) -> None:
     """A misspelt name finds nothing, and nothing is what everybody hopes for: say that there is no such name."""
     on_record = ledger.tally()
-    campaigns = {*loaded.campaigns, *(campaign for campaign, _, _ in on_record)}
+    campaigns = {*loaded.campaigns, *await ledger.fingerprints()}
     targets = {target for one in loaded.campaigns.values() for target in one.targets} | {target for _, target, _ in on_record}
     for name, wanted, known in (("campaign", selection.campaign, campaigns), ("target", selection.target, targets)):
         if wanted and wanted not in known:
@@ -179,7 +179,7 @@ async def _follow(loaded: Configuration, selection: Selection, as_json: bool) ->
     wanted = {"campaign": selection.campaign, "target": selection.target, "to": selection.state, "why": selection.reason}
     async with opened(loaded) as office:
         ledger = office.ledger
-        _see_that_it_is_known(loaded, ledger, selection)
+        await _see_that_it_is_known(loaded, ledger, selection)
         last = ledger.last_link()
         behind = last.seq if last else 0
         # Said from within: an interrupt that comes while asyncio is still being set up cannot be ended cleanly.

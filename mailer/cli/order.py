@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mailer.app import Office
-from mailer.cli.ground import STATES, Why, campaign_of, configuration, counted, hint, say
+from mailer.cli.ground import STATES, Why, again, configuration, counted, hint, is_at_work, known_campaign, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
 from mailer.errors import UsageProblem
@@ -52,15 +52,13 @@ def _command(order: Order) -> click.Command:
         if not any(chosen.values()):
             raise click.UsageError("say which letters: an ID, or --campaign, --target, --state, --reason, --file")
         loaded = configuration(context)
-        if chosen["campaign"]:
-            campaign_of(loaded, chosen["campaign"])
         obeyed = asyncio.run(_give(loaded, Selection(**chosen), order, why))
         moved = obeyed.moved
         say(f"{counted(moved[order.state], 'letter')}: {order.state.replace('_', ' ')}.")
         for state in sorted(moved.keys() - {order.state}):
             hint(f"{counted(moved[state], 'letter')}: {_KEPT[state]}; only who was missing is dropped.")
         if obeyed.in_hand:
-            hint(f"{counted(obeyed.in_hand, 'letter')} being sent just now, left alone: give the order again in a moment.")
+            hint(f"{counted(obeyed.in_hand, 'letter')} {_why_in_hand(loaded)}")
         elif not moved:
             states = ", ".join(sorted(state.replace("_", " ") for state in order.of))
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
@@ -68,6 +66,13 @@ def _command(order: Order) -> click.Command:
             hint("They go out with the next: mailer run")
 
     return command
+
+
+def _why_in_hand(loaded: Configuration) -> str:
+    """Why letters that are being sent were left alone, and what to do."""
+    if is_at_work(loaded):
+        return "being sent just now, left alone: give the order again in a moment."
+    return f"left alone, in the hands of a worker that died: {again(loaded, 'run')} first, then give the order again."
 
 
 hold, release, retry, cancel = (_command(ORDERS[name]) for name in ("hold", "release", "retry", "cancel"))
@@ -111,6 +116,8 @@ async def _give(loaded: Configuration, selection: Selection, order: Order, why: 
     from mailer.app import CLOCK, opened
 
     async with opened(loaded, needs_keys=False) as office:
+        if selection.campaign:
+            await known_campaign(loaded, office.ledger, selection.campaign)
         _see_that_it_names_nobody(office, selection.letter, why)
         obeyed = Obeyed()
         while True:

@@ -7,9 +7,8 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections import Counter
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import click
 
@@ -17,7 +16,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
-from mailer.config import Configuration, fingerprint, load
+from mailer.config import Configuration, load
 from mailer.delivery import State
 from mailer.errors import (
     AccountRefused,
@@ -29,7 +28,7 @@ from mailer.errors import (
 )
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
-from mailer.worker import Job, Summary
+from mailer.worker import Job, Summary, Worker
 
 
 @click.command()
@@ -76,42 +75,92 @@ def perform(loaded: Configuration, job: Job) -> int:
             say("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        summary, blocked = asyncio.run(_work(loaded, job))
-        while job.forever and summary.is_stale:
-            loaded = _read_again(loaded)
-            summary, blocked = asyncio.run(_work(loaded, job))
+        loaded, summary, blocked = asyncio.run(_perform(loaded, job))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
 
 
-def _read_again(before: Configuration) -> Configuration:
-    """The configuration after a change; while it has problems nothing is sent, and they are told once for each change."""
+class _Stop:
+    """That a signal has asked this command to stop: it outlives each of its workers, and whoever comes next hears of it too."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._worker: Worker | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it was."""
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """Stop the worker of now, and let no other begin."""
+        if not self.is_asked:
+            log.stopping()
+        self._asked.set()
+        if self._worker:
+            self._worker.stop()
+
+    def reach(self, worker: Worker) -> None:
+        """From now on this is the worker of now."""
+        self._worker = worker
+        if self.is_asked:
+            worker.stop()
+
+    async def within(self, seconds: float) -> bool:
+        """Wait for it so long; whether it was asked."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), seconds)
+        return self.is_asked
+
+
+async def _perform(loaded: Configuration, job: Job) -> tuple[Configuration, Summary, list[str]]:
+    """Do the job with one worker; `forever` with one after the other, each by the configuration as it then stands."""
+    stop = _Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     while True:
-        seen = fingerprint(before.path)
+        summary, blocked = await _work(loaded, job, stop)
+        is_over = not (job.forever and summary.is_stale) or stop.is_asked
+        if is_over or (changed := await _read_again(loaded, stop)) is None:
+            _notify("STOPPING=1")
+            return loaded, summary, blocked
+        loaded = changed
+        _notify("STATUS=")
+
+
+async def _read_again(before: Configuration, stop: _Stop) -> Configuration | None:
+    """
+    The configuration after a change; while it has problems nothing is sent, and they are told once. None where a stop is asked
+    meanwhile.
+    """
+    told = ""
+    while True:
         try:
             loaded = load(before.path, os.environ)
         except ConfigurationError as problem:
-            log.misconfigured(str(problem))
-            while fingerprint(before.path) == seen:
-                time.sleep(1)
+            if (said := str(problem)) != told:
+                log.misconfigured(said)
+                told = said
+            # What mends it need not be one of our files: a mode, a password in a place of its own.
+            if await stop.within(1):
+                return None
         else:
             log.read_again()
             return loaded
 
 
-async def _work(loaded: Configuration, job: Job) -> tuple[Summary, list[str]]:
-    """Do the job; gives what was done, and what waits for a person."""
+async def _work(loaded: Configuration, job: Job, stop: _Stop) -> tuple[Summary, list[str]]:
+    """Do the job with one worker; gives what was done, and what waits for a person."""
     from mailer.app import opened, worker_of
 
     with shown() as watch:
         async with opened(loaded, create=True) as office:
             worker = await worker_of(office, watch)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, worker.stop)
+            stop.reach(worker)
             _notify("READY=1")
             summary = await worker.run(job)
-            _notify("STOPPING=1")
+            if summary.is_stale and job.forever:
+                _notify("STATUS=the configuration has changed: it is read again")
             if not job.send:
                 return summary, []
             await _learn_of_an_outage(office, summary)
@@ -147,6 +196,10 @@ async def _blocked(office: Office) -> list[str]:
         if refused := reasons.get((id, State.HELD, Reason.ADDRESS_REFUSED), 0):
             waits = f"{id}: {counted(refused, 'letter')} held, their address was refused"
             found.append(f"{waits}: {again(loaded, 'health')} names it; correct it, or release them")
+    for (id, state, reason), count in reasons.items():
+        if state == State.HELD and reason == Reason.NOT_CONFIGURED:
+            command = again(loaded, f"cancel --campaign {id} --reason '{reason}' --why TEXT")
+            found.append(f"{id}: {counted(count, 'letter')} held, it or a target is {reason}: put it back, or {command}")
     waiting_in = {waiting.lane.campaign for waiting in await ledger.waiting()}
     for pause in await ledger.pauses():
         if any(map(pause.stops, waiting_in)):

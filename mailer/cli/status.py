@@ -16,6 +16,7 @@ from mailer.delivery import State
 # What ends a reason for which a rule holds letters; the command, if there is one, stands beside it.
 _ENDS = {
     Reason.NO_ROUTE: "no address is known for these signatories' countries: add it to the directory (config/embassies.yaml)",
+    Reason.NOT_CONFIGURED: "put the campaign or the target back into the configuration, or cancel these letters",
     Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
     Reason.ADDRESS_REFUSED: "three letters in a row found no such mailbox: correct the address, or release them",
     Reason.CLOSED: "these targets are closed in the campaign's configuration",

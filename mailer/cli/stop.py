@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from mailer.app import Office
-from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, known_campaign, say, told_pause
 from mailer.cli.send import shown
 from mailer.config import Configuration
 from mailer.errors import CannotSend, UsageProblem
@@ -45,7 +45,7 @@ def resume(context: click.Context, what: str | None, why: str) -> None:
     have gone out since, so it is held until you release or cancel it. `clock` goes on once the time is right.
     """
     loaded = configuration(context)
-    scope = what if what in _STOPS else f"campaign:{campaign_of(loaded, what)}" if what else "all"
+    scope = what if what in _STOPS else f"campaign:{what}" if what else "all"
     lifted, still = asyncio.run(_resume(loaded, scope, why))
     subject = {"all": "All sending"}.get(scope, f"The {what}" if what in _STOPS else f"Campaign {what}")
     say(f"{subject} may go on." if lifted else "It was not stopped; nothing was changed.")
@@ -76,13 +76,15 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
         match scope:
             case "relay":
                 lifted = await ledger.breaker(loaded.relay.name) != Breaker()
-                await ledger.keep_breaker(loaded.relay.name, Breaker(), now)
+                await ledger.keep_breaker(loaded.relay.name, Breaker(), now, why if lifted else "")
             case continuity.LEDGER:
                 lifted = await _trust_ledger(office, why)
             case continuity.CLOCK:
                 await _look(office)
                 lifted = await continuity.trust_clock(ledger, loaded.retry, why, now)
             case _:
+                if scope != "all":
+                    await known_campaign(loaded, ledger, scope.removeprefix("campaign:"))
                 lifted = await ledger.resume(scope, why, now)
         return lifted, [told_pause(pause, loaded) for pause in await ledger.pauses()]
 

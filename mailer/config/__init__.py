@@ -6,7 +6,7 @@ The configuration: YAML files become the Settings and nouns that all other parts
 `load` reads everything once and either returns a whole Configuration or raises with all problems of all files
 together, each as `file:line: path: problem`: unknown keys, wrong values, targets that nobody could reach, templates
 that are not there. The parts of a file each have a module (`main_file`, `password`, `campaigns`, `targets`,
-`directories`, `replies`); they read it through `section`, which reads `yamls`.
+`directories`, `replies`); they read it through `section`, which reads `yamls`. When to load again, `watched` tells.
 
 It opens no connection, asks no DNS, renders no template (see `checks`) and makes no folder. Below the front nobody
 sees it: each part gets only its own Settings.
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,23 +25,24 @@ from mailer.config.campaigns import Surroundings
 from mailer.config.directories import Directories
 from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Section, nothing
+from mailer.config.watched import Fingerprint, fingerprint, root_of
 from mailer.delivery import Retry
 from mailer.errors import ConfigurationError
 from mailer.outcome import TABLE, Rule
 from mailer.relay.settings import Mode, Settings
 
+__all__ = ["FILE", "SYSTEM", "VARIABLE", "Configuration", "find", "fingerprint", "load"]
+
 VARIABLE = "MAILER_CONFIG"
 FILE = "mailer.yaml"
 SYSTEM = Path("/etc/mailer") / FILE
-
-Fingerprint = frozenset[tuple[str, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """
-    One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted, `seen` what its
-    files looked like before they were read.
+    One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted, `beside` the
+    relay's own files, and `seen` what all files looked like before they were read.
     """
 
     path: Path
@@ -53,6 +53,7 @@ class Configuration:
     journal: Path
     keys: Path
     templates: Path
+    beside: tuple[Path, ...]
     seen: Fingerprint
     retry: Retry
     group: str
@@ -65,31 +66,6 @@ class Configuration:
     def live(self) -> bool:
         """Whether letters go to a real relay, so that approvals and confirmed addresses are asked for."""
         return self.relay.mode is Mode.SMTP
-
-
-def fingerprint(path: Path) -> Fingerprint:
-    """
-    What the files of the configuration, whose main file is `path`, and its templates look like now: a worker that sees it
-    change reads them again.
-
-    A disk that does not say is a change too: nothing is sent by what may not be there any more.
-    """
-    found = []
-    try:
-        for folder in (path.parent, _root_of(path) / "templates"):
-            for file in folder.rglob("*"):
-                if file.suffix in {".yaml", ".j2"} and not file.name.startswith("."):
-                    with suppress(FileNotFoundError):  # an editor that saves by renaming
-                        status = file.stat()
-                        found.append((str(file), status.st_mtime_ns, status.st_ino))
-    except OSError as problem:
-        return frozenset({(str(problem.filename), 0, 0)})
-    return frozenset(found)
-
-
-def _root_of(path: Path) -> Path:
-    """The folder from which relative paths count."""
-    return path.parent.parent if path.parent.name == "config" else path.parent
 
 
 def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
@@ -122,7 +98,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         ConfigurationError: with every problem of every file.
     """
     path = Path(os.path.abspath(path))
-    seen, root = fingerprint(path), _root_of(path)  # what changes from here on is not what was read
+    seen, root = fingerprint(path), root_of(path)  # what changes from here on is not what was read
     problems = Problems()
     main = main_file.read(_section(path, root, problems) or nothing(problems), root, environ)
     live = main.relay.mode is Mode.SMTP
@@ -138,7 +114,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         journal=main.journal,
         keys=main.ledger.parent / "keys",
         templates=root / "templates",
-        seen=seen,
+        beside=main.beside,
+        seen=seen | main.seen,
         retry=main.retry,
         group=main.group,
         run_for=main.run_for,

@@ -15,6 +15,7 @@ from pathlib import Path
 from mailer.config import password, replies
 from mailer.config.section import Section
 from mailer.config.values import choice, host, is_loopback, number, text, whole
+from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
 from mailer.outcome import Rule
 from mailer.relay.settings import Mode, Settings, Tls
@@ -28,9 +29,11 @@ _PORTS = {Tls.IMPLICIT: 465}
 
 @dataclass(frozen=True, slots=True)
 class MainFile:
-    """What mailer.yaml says."""
+    """What mailer.yaml says; `beside` are the relay's own files, `seen` what they looked like before they were read."""
 
     relay: Settings
+    beside: tuple[Path, ...]
+    seen: Fingerprint
     spool: Path
     ledger: Path
     journal: Path
@@ -43,8 +46,13 @@ class MainFile:
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
     """Read mailer.yaml; `root` is the folder from which relative paths count."""
     spool = root / section.one("spool", text, "var/queue")
+    relay = section.section("relay")
+    beside = _beside(relay, root, environ)
+    seen = look(beside)
     main = MainFile(
-        relay=_relay(section.section("relay"), root, spool.parent, environ),
+        relay=_relay(relay, root, spool.parent, environ),
+        beside=beside,
+        seen=seen,
         spool=spool,
         ledger=root / section.one("ledger", _ledger, "var/ledger.db"),
         journal=root / section.one("journal", text, "var/journal.jsonl"),
@@ -57,6 +65,13 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         section.note("journal", "is the same file as the ledger")
     section.close()
     return main
+
+
+def _beside(relay: Section, root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The files that a relay's keys name: a worker reads a corrected password without being told."""
+    ca_file = relay.plain("ca_file")
+    files = (password.file_of(relay, root, environ), root / ca_file if ca_file else None)
+    return tuple(file for file in files if file)
 
 
 def _relay(relay: Section, root: Path, var: Path, environ: Mapping[str, str]) -> Settings:

@@ -48,6 +48,14 @@ def read(relay: Section, root: Path, environ: Mapping[str, str], *, is_used: boo
         return ""
 
 
+def file_of(relay: Section, root: Path, environ: Mapping[str, str]) -> Path | None:
+    """The file in which the password stands, if one is named; whether it can be read is for `read` to say."""
+    if file := relay.plain(_FILE):
+        return root / file
+    name, folder = relay.plain(_CREDENTIAL), environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) / name if name and folder else None
+
+
 def _check(relay: Section, sources: list[str], is_used: bool) -> None:
     """Exactly one source, and a user name with it."""
     if len(sources) > 1:

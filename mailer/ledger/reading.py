@@ -120,6 +120,12 @@ class ReadingPart:
         """The number of signatures by campaign."""
         return dict(self._query("SELECT campaign, count(*) FROM signature GROUP BY campaign"))
 
+    def in_hand(self) -> tuple[int, int]:
+        """How many letters are being sent, and of how many of them the final dot may have gone out."""
+        sql = "SELECT count(*), count(marked_at) FROM attempt WHERE settled_at IS NULL"
+        in_hand, marked = next(self._query(sql))
+        return in_hand, marked
+
     def reasons(self) -> Mapping[tuple[str, str, str], int]:
         """The number of letters that need a look, by (campaign, state, reason)."""
         sql = (

@@ -155,8 +155,12 @@ class StandingPart:
         """Whether an outage lasts: a relay failed, be it one that is not configured any more, and none has worked since."""
         return bool(await self._engine.run(lambda db: rows(db, _DOWN)))
 
-    async def keep_breaker(self, relay: str, breaker: Breaker, now: int) -> None:
-        """Keep the breaker for the next worker; once this relay works, no outage is counted, nor that of one before it."""
+    async def keep_breaker(self, relay: str, breaker: Breaker, now: int, why: str = "") -> None:
+        """
+        Keep the breaker for the next worker; once this relay works, no outage is counted, nor that of one before it.
+
+        `why` is a person's reason for letting it go on.
+        """
 
         def work(db: apsw.Connection) -> None:
             down = dict(rows(db, _DOWN))
@@ -167,6 +171,8 @@ class StandingPart:
                 db.execute("UPDATE relay SET down_since = NULL")
                 for campaign in _campaigns(db):
                     _end_of_standstill(db, campaign, min(down.values()), now)
+            if why:
+                write_journal(db, now, [{"event": "resumed", "scope": "relay", "who": "person", "why": why}])
             if breaker.is_open(now):
                 write_journal(
                     db, now, [{"event": "relay", "relay": relay, "why": breaker.why, "not_before": breaker.not_before}]

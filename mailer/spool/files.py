@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from mailer.errors import UnreadableFile
 from mailer.spool import names
-from mailer.spool.folders import READ, Folder, explained
+from mailer.spool.folders import READ, Folder, about, explained
 from mailer.spool.names import Label
 
 _KINDS = {
@@ -82,7 +82,8 @@ class Claimed:
             name = present(folder, self.id).text
             _refuse(folder.look(name))
             try:
-                stream = os.fdopen(os.open(name, READ, dir_fd=folder.handle), "rb")
+                with about(folder.place_of(name)):
+                    stream = os.fdopen(os.open(name, READ, dir_fd=folder.handle), "rb")
             except PermissionError as problem:
                 raise UnreadableFile("mailer's user may not read it: let its group read it (chmod g+r)") from problem
             try:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from mailer.errors import CannotWrite
-from mailer.spool.names import is_unfinished, printable
+from mailer.spool.names import is_unfinished, printable, read
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FILE_MODE = 0o640
@@ -58,6 +58,11 @@ class Folder:
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         os.close(self.handle)
 
+    def place_of(self, name: str) -> Path:
+        """Where a file stands, for messages: people name files after people, so a claimed one is told by its id, others not."""
+        label = read(name)
+        return self.path / label.id if label else self.path
+
     def sub(self, name: str) -> Folder:
         """Open a folder in it."""
         return Folder(self.path / name, within=self)
@@ -91,7 +96,7 @@ class Folder:
 
     def look(self, name: str = "") -> os.stat_result | None:
         """What stands there, a link being a link; None if nothing does. Without a name: the folder itself."""
-        with suppress(FileNotFoundError), about(self.path / name):
+        with suppress(FileNotFoundError), about(self.place_of(name)):
             return os.stat(name, dir_fd=self.handle, follow_symlinks=False) if name else os.stat(self.handle)
         return None
 
@@ -106,10 +111,14 @@ class Folder:
 
     def move(self, name: str, into: Folder, to: str) -> None:
         """Move whatever stands there, durably, under a name that must be free."""
-        with about(self.path / name):
+        try:
             renamed = rename_new(name, self.handle, to, into.handle)
             if not renamed:
                 rename_if_free(name, self.handle, to, into.handle)
+        except OSError as problem:
+            closed = [folder.path for folder in (self, into) if isinstance(problem, PermissionError) and not folder.lets_take()]
+            with about(closed[0] if closed else self.place_of(name)):
+                raise
         into.sync()
         if into is not self:
             self.sync()
@@ -119,7 +128,7 @@ class Folder:
         chunks = iter(content)
         if not (first := next(chunks, b"")):
             return
-        with about(self.path / name):
+        with about(self.place_of(name)):
             try:
                 with open(os.open(temporary, _CREATE, FILE_MODE, dir_fd=self.handle), "wb") as file:
                     os.fchmod(file.fileno(), FILE_MODE)
@@ -139,7 +148,7 @@ class Folder:
         found = self.look(name)
         if found is None or not is_plain(found):  # another name of a hard link may stand anywhere
             return
-        with suppress(PermissionError), about(self.path / name):
+        with suppress(PermissionError), about(self.place_of(name)):
             handle = os.open(name, READ, dir_fd=self.handle)
             try:
                 os.fsync(handle)
@@ -154,7 +163,7 @@ class Folder:
         found = self.look(name)
         if found is None or not is_plain(found):
             return False
-        with about(self.path / name), os.fdopen(os.open(name, READ, dir_fd=self.handle), "rb") as file:
+        with about(self.place_of(name)), os.fdopen(os.open(name, READ, dir_fd=self.handle), "rb") as file:
             return file.read(len(content) + 1) == content
 
     def sync(self) -> None:
@@ -213,7 +222,7 @@ def explanation(problem: OSError) -> str:
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """See that an OSError names the whole path: calls relative to a handle name a part of it, or none."""
+    """See that an OSError names a whole path, and no file: calls relative to a handle name a part of it, or none."""
     try:
         yield
     except OSError as problem:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from mailer.config import fingerprint
 from mailer.relay.settings import Tls
 
 
@@ -98,3 +99,23 @@ def test_a_password_belongs_to_somebody(instance):
 def test_no_password_is_read_before_letters_leave(instance):
     instance.write("config/mailer.yaml", "relay: {mode: sandbox, username: letters, password_file: /nowhere}\n")
     assert instance.load(MAILER_RELAY_PASSWORD="s3cret").relay.password == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "file"),
+    [
+        (", password_file: secret", "secret"),
+        (", password_credential: relay", "handed/relay"),
+        (", password_file: secret, ca_file: ours.pem", "ours.pem"),
+    ],
+)
+def test_what_the_relay_s_files_say_is_part_of_what_a_worker_watches(instance, key, file):
+    instance.write("config/mailer.yaml", SMTP % key)
+    for name in ("secret", "handed/relay", "ours.pem"):
+        instance.write(name, "before").chmod(0o600)
+    loaded = instance.load(CREDENTIALS_DIRECTORY=str(instance.root / "handed"))
+    assert fingerprint(loaded.path, loaded.beside) == loaded.seen
+    (instance.root / "new").write_text("after", encoding="utf-8")
+    (instance.root / "new").rename(instance.root / file)
+    assert fingerprint(loaded.path, loaded.beside) != loaded.seen
+    assert "before" not in f"{loaded.seen}{loaded.beside}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_config.instance import EMBASSY
+from tests.test_config.instance import EMBASSY, REQUIRED
 
 CASES = Path(__file__).parent.parent / "data" / "config"
 
@@ -46,6 +46,15 @@ def test_problems_of_a_directory(instance, snippet, expected):
     instance.campaign(EMBASSY)
     instance.write("config/embassies.yaml", snippet)
     assert instance.problems() == expected
+
+
+@pytest.mark.parametrize("id", ["relay", "ledger", "clock", "all"])
+def test_a_campaign_is_not_called_what_pause_and_resume_call_something_else(instance, id):
+    instance.write(f"config/campaigns/{id}.yaml", REQUIRED.replace("id: c", f"id: {id}"))
+    for name in ("subject.txt.j2", "letter.txt.j2"):
+        instance.write(f"templates/{id}/en/{name}", "text")
+    said = f"`{id}` means something else to mailer pause and mailer resume; call it, its file and its templates otherwise"
+    assert instance.problems() == [f"config/campaigns/{id}.yaml:1: id: {said}"]
 
 
 def test_all_problems_of_all_files_come_at_once_by_file_and_line(instance):

@@ -18,6 +18,7 @@ import pytest
 
 from mailer.errors import CannotWrite
 from mailer.spool import Settings, Spool, folders
+from mailer.spool.folders import Folder
 from tests.test_spool.ground import BESIDE, MEMORY, NOW, claim, drop, mode, needs_root, tree, unprivileged
 
 
@@ -114,12 +115,46 @@ def test_a_folder_that_takes_nothing_is_said_and_the_next_run_goes_on(ground):
         spool.prepare()
         claimed = claim(spool, root)
         (root / "done").chmod(0o500)
-        with pytest.raises(CannotWrite, match=r"done/list\.rejected\.csv: Permission denied"):
+        with pytest.raises(CannotWrite, match=r"/queue/done: Permission denied"):
             spool.finish(claimed, BESIDE)
         (root / "done").chmod(0o2750)
         (again,) = Spool(Settings(root)).claimed()
         assert (again.id, again.name) == (claimed.id, "list.csv")
         assert spool.finish(claimed, BESIDE).name == "list.csv"  # the older handle on it does as well
+
+
+PERSON = "jane.doe@example.org.csv"  # people name files after people
+
+
+@pytest.mark.parametrize("folder", ["claimed", "done", "rejected"])
+def test_where_a_folder_takes_nothing_it_is_named_and_the_file_is_not(ground, folder):
+    root = ground / "queue"
+    with unprivileged():
+        spool = Spool(Settings(root))
+        spool.prepare()
+        claimed = claim(spool, root, PERSON)
+        (root / folder).chmod(0o500)
+        with pytest.raises(CannotWrite, match=rf"/queue/{folder}: Permission denied; .*mend the owner or the mode") as raised:
+            if folder == "rejected":
+                spool.set_aside(claimed, "not a table")
+            else:
+                spool.finish(claimed, {})
+        assert "jane" not in str(raised.value)
+
+
+def test_what_fails_with_a_claimed_file_itself_is_told_by_its_id(spool, root):
+    claimed = claim(spool, root, PERSON)
+    with pytest.raises(CannotWrite, match="make room") as raised:
+        spool.finish(claimed, {".rejected.csv": full()})
+    assert "jane" not in str(raised.value)
+    with Folder(root / "claimed") as source, Folder(root / "done") as target, pytest.raises(FileNotFoundError) as gone:
+        source.move(f"{claimed.id}._.{PERSON}", target, PERSON)  # it has another name by now
+    assert gone.value.filename == str(root / "claimed" / claimed.id)
+
+
+def full() -> Iterator[bytes]:
+    yield b"line,"
+    raise OSError(errno.ENOSPC, "No space left on device", PERSON)
 
 
 def test_set_aside_again_and_again_replaces_nothing(spool, root):

@@ -1,0 +1,45 @@
+"""A worker died with letters in its hands, and no run has followed: whoever asks hears of them, and what puts them right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.installed import Place, started
+from tests.servers.rules import Rule, StoreThenHang
+from tests.servers.spawned import SpawnedServer
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """An instance with a letter behind its dot mark and others claimed; whose worker is alive for as long as a test likes."""
+    place = Place(tmp_path / "here", "pace: none\napproval: none\n")
+    with SpawnedServer(tmp_path / "far-side", [Rule("dot", StoreThenHang())]) as server:
+        place.relay(server.port)
+        place.drop(3)
+        with started(place.root, "run") as worker:
+            server.wait_for("dot", 1)
+            beside = place.mailer("health")
+            assert (beside.code, beside.out) == (0, "mailer: all is well\n")
+            worker.process.kill()
+            worker.process.communicate()
+            yield place
+
+
+def test_health_speaks_of_letters_in_a_dead_workers_hands(place):
+    said = place.mailer("health")
+    left = "3 letters were in a dead worker's hands, 1 of them may be in doubt: mailer run puts them right"
+    assert (said.code, said.out) == (1, f"mailer: {left}\n")
+    place.mailer("run", "--intake-only")
+    assert "1 letter in doubt: mailer log --state in_doubt" in place.mailer("health").out
+    assert "dead worker" not in place.mailer("health").out
+
+
+def test_an_order_about_a_letter_in_a_dead_workers_hands_says_that_a_run_comes_first(place):
+    said = place.mailer("cancel", "1", "--why", "wrong text")
+    assert (said.code, said.out) == (0, "0 letters: cancelled.\n")
+    assert said.err == "1 letter left alone, in the hands of a worker that died: mailer run first, then give the order again.\n"
+    place.mailer("run", "--intake-only")
+    assert place.mailer("cancel", "1", "--why", "wrong text").out == "1 letter: cancelled.\n"
