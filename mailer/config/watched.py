@@ -19,9 +19,11 @@ def fingerprint(path: Path, beside: Iterable[Path] = ()) -> Fingerprint:
 
     A disk that does not say is a change too: nothing is sent by what may not be there any more.
     """
-    folders = (path.parent, root_of(path) / "templates")
+    named = (path.parent, root_of(path) / "templates")
     try:
-        files = [file for folder in folders for file in folder.rglob("*") if file.suffix in {".yaml", ".j2"}]
+        # A folder may be a link to a release, as `templates/kazakhstan`; what walks through a tree does not follow one.
+        linked = [at for folder in named if folder.is_dir() for at in folder.iterdir() if at.is_symlink() and at.is_dir()]
+        files = [file for folder in (*named, *linked) for file in folder.rglob("*") if file.suffix in {".yaml", ".j2"}]
     except OSError as problem:
         return frozenset({_unknown(str(problem.filename))})
     return look(file for file in files if not file.name.startswith(".")) | look(beside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from mailer import config
 from mailer.errors import ConfigurationError
+from tests import offices
 from tests.test_config.instance import EMBASSY, Instance
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -157,3 +159,18 @@ def test_any_tree_is_a_configuration_or_its_problems(instance, name, tree):
     """JSON is YAML, so a tree as JSON reaches the readers behind the parser."""
     instance.campaign(EMBASSY)
     only_problems(instance, f"config/{name}.yaml", json.dumps(tree))
+
+
+def test_a_folder_of_templates_that_is_a_link_is_seen_to_change(tmp_path):
+    """As a release is put in place: two folders, and the link is turned from one to the other."""
+    made = offices.instance(tmp_path / "here")
+    templates = made.root / "templates"
+    for release in ("v1", "v2"):
+        shutil.copytree(templates / "c", tmp_path / release)
+    shutil.rmtree(templates / "c")
+    (templates / "c").symlink_to(tmp_path / "v1")
+    before = made.load()
+    assert config.fingerprint(before.path) == before.seen
+    (templates / "new").symlink_to(tmp_path / "v2")
+    (templates / "new").rename(templates / "c")
+    assert config.fingerprint(before.path) != before.seen
