@@ -65,6 +65,8 @@ POISONOUS = 3
 # Why rules hold letters that only a person lets go.
 POISON = "poison"
 RESTORED = "restored ledger"
+# How the reason of such a letter ends where it was ended and not released.
+MAY_BE_OUT = "it may have gone out before the ledger was restored"
 
 
 def may_move(old: State, new: State) -> bool:
