@@ -65,6 +65,8 @@ POISONOUS = 3
 # Why rules hold letters that only a person lets go.
 POISON = "poison"
 RESTORED = "restored ledger"
+# How the reason of such a letter ends where it was ended and not released.
+MAY_BE_OUT = "it may have gone out before the ledger was restored"
 
 
 def may_move(old: State, new: State) -> bool:
@@ -126,7 +128,11 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One letter that was claimed: the letter's facts, its sealed signature, and the attempt that is now open."""
+    """
+    One letter that was claimed: the letter's facts, its sealed signature, and the attempt that is now open.
+
+    `reached_mail_at` is when the newest attempt before it that reached MAIL ended (seconds since 1970).
+    """
 
     letter: int
     attempt: int
@@ -140,6 +146,7 @@ class Due:
     fixed: Fixed | None
     recipients: tuple[Recipient, ...]
     deaths: int = 0
+    reached_mail_at: int | None = None
 
     @property
     def goes_alone(self) -> bool:
@@ -201,9 +208,7 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     """
     if not outcome.reached_mail:
         return Next(State.QUEUED, outcome.reason, now, due.tries, due.first_tried_at, due.recipients)
-    # What the relay stopped is no try, so the time in which the letter may be given up has not begun with it.
-    is_tried = outcome.verdict is not Verdict.DEFERRED or outcome.scope is not Scope.RELAY
-    first = due.first_tried_at or (now if is_tried else None)
+    first = _first_tried_at(due, outcome, now)
     state = STATE_OF[outcome.verdict]
     if state is State.DEFERRED and first is not None and now - first >= retry.give_up_after and has_reached(outcome.recipients):
         return replace(ended(outcome.recipients, State.EXPIRED, outcome.reason), tries=due.tries + 1, first_tried_at=first)
@@ -214,6 +219,18 @@ def after(due: Due, outcome: Outcome, retry: Retry, now: int, chance: float) -> 
     tries = due.tries if outcome.scope is Scope.RELAY else due.tries + 1
     wait = retry.longest(chance) if outcome.sign is Sign.FULL else retry.wait(tries, chance)
     return Next(state, outcome.reason, int(now + wait), tries, first, outcome.recipients)
+
+
+def _first_tried_at(due: Due, outcome: Outcome, now: int) -> int | None:
+    """
+    From when on the letter may be given up. What the relay stopped is no try: the time does not begin with it, and since the
+    attempt before it none has passed.
+    """
+    if outcome.verdict is not Verdict.DEFERRED or outcome.scope is not Scope.RELAY:
+        return due.first_tried_at or now
+    if due.first_tried_at is None or due.reached_mail_at is None:
+        return due.first_tried_at
+    return due.first_tried_at + max(0, now - max(due.first_tried_at, due.reached_mail_at))
 
 
 def ended(recipients: Sequence[Recipient], state: State, why: str) -> Next:

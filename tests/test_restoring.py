@@ -185,6 +185,56 @@ def test_while_the_clock_is_not_believed_no_ledger_is_trusted(place, tmp_path):
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
 
 
+def sent_and_restored(place: Place, tmp_path: Path, *held: str) -> None:
+    """Two letters more have gone out since a copy was made, in which they waited, or were held by an order; it is put back."""
+    place.drop(2, "second.csv", first=3)
+    assert place.mailer("run", "--intake-only").code == 0
+    if held:
+        assert place.mailer("hold", "--file", "2", "--why", *held).code == 0
+    backup = the_two_files(place, tmp_path / "backup")
+    if held:
+        assert place.mailer("release", "--file", "2", "--why", "yes").code == 0
+    assert place.mailer("run").code == 0
+    into_the_files(backup, place.root / "var")
+    assert place.mailer("run").code == 69
+
+
+def test_what_a_person_had_held_in_the_copy_may_have_gone_out_too(place, tmp_path):
+    sent_and_restored(place, tmp_path, "wait for the lawyer")
+    assert "2 letters held, for they may have gone out" in place.mailer("resume", "ledger", "--why", "the disk died").err
+    assert "restored ledger" in place.mailer("health").out
+    assert "None of the letters" in place.mailer("release", "--reason", "organiser", "--why", "the lawyer said yes").err
+    assert place.mailer("run").code == 0
+    assert letters(place) == 4
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("expired", "the campaign's deadline has passed; "), ("cancelled", "")], ids=["expired", "cancelled"]
+)
+def test_what_ends_behind_a_restore_still_says_that_it_may_have_gone_out(place, tmp_path, state, reason):
+    sent_and_restored(place, tmp_path)
+    assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
+    file = place.root / "config/campaigns/c.yaml"
+    open_ended = file.read_text()
+    if state == "expired":
+        file.write_text(open_ended + "deadline: 2011-09-20\n")
+        assert place.mailer("run").code == 0
+        file.write_text(open_ended)
+    else:
+        assert place.mailer("cancel", "--reason", "restored ledger", "--why", "unsure").code == 0
+    reason += "it may have gone out before the ledger was restored"
+    assert [line["reason"] for line in place.mailer("log", "--state", state, "--json").lines] == [reason] * 2
+    said = place.mailer("retry", "--state", state, "--why", "the deadline was moved")
+    assert said.out.startswith("0 letters")
+    assert "2 letters left alone, for they may have gone out before the ledger was restored" in said.err
+    assert "0 letters" in place.mailer("retry", "3", "--why", "one of them").out
+    assert place.mailer("run").code == 0
+    assert letters(place) == 4
+    assert "2 letters" in place.mailer("retry", "--reason", reason, "--why", "the old place had sent none").out
+    assert place.mailer("run").code == 0
+    assert letters(place) == 6
+
+
 def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):
     """Nothing in `done/` tells of it then: it lies in `incoming/` as it did before, and is older than the person's word."""
     place.drop(2, "second.csv", first=3)

@@ -17,7 +17,7 @@ from mailer.address import Address
 from mailer.campaign import Campaign, Directory, Mission, Reason, Sender, Target
 from mailer.delivery import State, Who
 from mailer.ledger import Approval, Lane, Ledger
-from mailer.outcome import Stage
+from mailer.outcome import Reply, Stage
 from mailer.pace import Breaker
 from mailer.rules import Ruled, Ruling
 from tests import ledgers
@@ -343,6 +343,23 @@ async def test_a_cc_is_not_given_up_by_the_letter_that_ends_an_outage(ledger):
     await ledger.keep_breaker(RELAY, down.worked(), late)
     assert await OPEN.redecide(ledger, late) == Ruled()
     assert one(ledger, letter).state == "deferred"
+
+
+async def test_a_letter_is_not_given_up_for_the_time_in_which_the_relay_closes_every_transaction(ledger):
+    """The relay answers MAIL, so that no outage is counted, and closes at RCPT: only the letter's own tries make it old."""
+    (letter,) = await put(ledger, 1)
+    closes = Reply(421, "4.3.2", "closing")
+    (due,) = await claim(ledger)
+    await settle(ledger, due, Stage.RCPT, LATER, rcpt=[LATER, YES, YES])
+    for day in range(1, 8):
+        (again,) = await claim(ledger, now=NOW + day * DAY)
+        await settle(ledger, again, Stage.RCPT, closes, rcpt=[closes], now=NOW + day * DAY)
+        assert await OPEN.redecide(ledger, NOW + day * DAY) == Ruled()
+    (again,) = await claim(ledger, now=NOW + 8 * DAY)
+    await settle(ledger, again, Stage.RCPT, LATER, rcpt=[LATER, YES, YES], now=NOW + 8 * DAY)
+    assert await OPEN.redecide(ledger, NOW + 12 * DAY - 1) == Ruled()  # one day, and four, of its own
+    assert await OPEN.redecide(ledger, NOW + 12 * DAY) == Ruled(expired=1)
+    assert one(ledger, letter).state == "expired"
 
 
 async def test_nothing_is_given_up_while_the_relay_is_down(ledger):

@@ -59,7 +59,10 @@ def _command(order: Order) -> click.Command:
             hint(f"{counted(moved[state], 'letter')}: {_KEPT[state]}; only who was missing is dropped.")
         if obeyed.in_hand:
             hint(f"{counted(obeyed.in_hand, 'letter')} {_why_in_hand(loaded)}")
-        elif not moved:
+        if obeyed.may_be_out:
+            what = "left alone, for they may have gone out before the ledger was restored"
+            hint(f"{counted(obeyed.may_be_out, 'letter')} {what}: if not, name them by their --reason (mailer show ID).")
+        elif not moved and not obeyed.in_hand:
             states = ", ".join(sorted(state.replace("_", " ") for state in order.of))
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
         if moved and order.state is State.QUEUED:

@@ -150,8 +150,8 @@ class Selection:
 @dataclass(frozen=True, slots=True)
 class Obeyed:
     """
-    What an order came to: letters moved, by the state that they have now; letters left alone because they were being sent; and
-    the number of a letter to go on behind, 0 when there are no more.
+    What an order came to: letters moved, by the state that they have now; letters left alone because they were being sent;
+    the number of a letter to go on behind, 0 when there are no more; and letters left alone because they may be out (restored).
 
     A cancellation leaves accepted what was, and in doubt what may be.
     """
@@ -159,9 +159,11 @@ class Obeyed:
     moved: Counter[str] = field(default_factory=Counter)
     in_hand: int = 0
     behind: int = 0
+    may_be_out: int = 0
 
     def __add__(self, more: Obeyed) -> Obeyed:
-        return Obeyed(self.moved + more.moved, self.in_hand + more.in_hand, more.behind)
+        in_hand, may_be_out = self.in_hand + more.in_hand, self.may_be_out + more.may_be_out
+        return Obeyed(self.moved + more.moved, in_hand, more.behind, may_be_out)
 
 
 @dataclass(frozen=True, slots=True)

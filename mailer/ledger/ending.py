@@ -2,8 +2,8 @@
 The end of a letter that waits or is held, because no more of it is sent: by a rule or a person. Part of the ledger on SQLite.
 
 What a `to` has accepted ends as accepted, and what somebody may have from before, because a resend of it came to no end, is in
-doubt again. The way there is the table's: it is claimed and settled in one transaction, by an attempt that opens no connection.
-So nothing leaves, and the record tells why.
+doubt again. What was held because an older ledger was put back ends with that in its reason. The way there is the table's: it
+is claimed and settled in one transaction, by an attempt that opens no connection. So nothing leaves, and the record tells why.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import apsw
 
-from mailer.delivery import State, Who, ended, has_reached
+from mailer.delivery import MAY_BE_OUT, RESTORED, State, Who, ended, has_reached
+from mailer.ledger.engine import rows
 from mailer.ledger.moves import move, packed, unpacked
 from mailer.outcome import EARLIER, Role, Standing
 
@@ -21,6 +22,7 @@ _CLAIMED = """
 UPDATE letter SET state = 'sending', attempt = attempt + 1, next_attempt_at = NULL, recipients = ?, resent = 1
 WHERE id = ? AND attempt = ?
 """
+_RESTORED = "SELECT 1 FROM letter WHERE id = ? AND state = 'held' AND reason = ?"
 _UNSENT = """
 INSERT INTO attempt (letter, number, worker, relay, opened_at, settled_at, verdict, reason)
 SELECT letter, number + 1, ?1, relay, ?2, ?2, 'unsent', ?3 FROM attempt WHERE letter = ?4 AND number = ?5
@@ -37,6 +39,8 @@ def end(
     letter, old, attempt, text = row
     if old == State.IN_DOUBT:
         return _end_doubt(db, row, state, who, now, said)
+    if old == State.HELD and rows(db, _RESTORED, (letter, RESTORED)):
+        why = f"{why}; {MAY_BE_OUT}" if why else MAY_BE_OUT
     then = ended(unpacked(text), state, why or state)
     told: dict[str, object] = {"said": said} if said else {}
     if then.state is state:

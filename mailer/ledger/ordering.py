@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from mailer.campaign import Reason
-from mailer.delivery import DUE, ORDERS, STATE_OF, Order, State, Who
+from mailer.delivery import DUE, MAY_BE_OUT, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Obeyed, Selection
 from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
@@ -18,9 +18,11 @@ from mailer.ledger.moves import close_attempt, move, packed, unpacked
 from mailer.outcome import Recipient, Standing, accepted, asked_again, dropped, of_the_letter
 
 # A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all. What is
-# being sent was just now in another state, for another reason: whoever would stop those must hear of it.
+# being sent was just now in another state, for another reason: whoever would stop those must hear of it. What ended behind a
+# restore and may be out is sent again only by who names that reason.
 _ORDERED = """
-SELECT l.id, l.state, l.attempt, l.recipients FROM letter l JOIN signature s ON s.id = l.signature
+SELECT l.id, l.state, l.attempt, l.recipients, :sends AND :reason = '' AND l.reason LIKE '%' || :may_be_out
+FROM letter l JOIN signature s ON s.id = l.signature
 WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter)
     AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target)
     AND ((:state IN ('', l.state) AND :reason IN ('', l.reason)) OR (:stops AND l.state = 'sending'))
@@ -67,8 +69,10 @@ class OrderingPart:
                 "sends": order.state is State.QUEUED,
                 "stops": order.stops,
                 "limit": limit,
+                "may_be_out": MAY_BE_OUT,
             }
-            found: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
+            selected: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
+            found = [row[:4] for row in selected if not row[4]]
             if order is ORDERS["release"]:
                 _believe_again(db, selection, [row[0] for row in found])
             is_any = not selection.reason and selection.state in {"", State.SENDING}
@@ -76,7 +80,8 @@ class OrderingPart:
             in_hand = {row[0] for row in sent if not (is_any and _take_back(db, row, now))}
             rest = (row for row in found if row[0] not in in_hand)
             moved: Counter[str] = Counter(new for row in rest if (new := _obey(db, row, order, why, now)) is not None)
-            return Obeyed(moved, len(in_hand), int(found[-1][0]) if len(found) == limit else 0)
+            behind_it = int(selected[-1][0]) if len(selected) == limit else 0
+            return Obeyed(moved, len(in_hand), behind_it, len(selected) - len(found))
 
         obeyed: Obeyed = await self._engine.run(work)
         return obeyed

@@ -143,12 +143,12 @@ class RulingPart:
 
     async def hold_restored(self, now: int, limit: int) -> int:
         """
-        Hold all that waits, whatever for, so that only a person lets it go; nor is any doubt resent by a rule. Gives how many
-        letters moved: again, until none does.
+        Hold all that waits, whatever for, so that only a person lets it go, who is told of what may have gone out, be it that a
+        person held it before; nor is any doubt resent by a rule. Gives how many letters moved: again, until none does.
         """
 
         def work(db: apsw.Connection) -> int:
-            db.execute("UPDATE letter SET reason = ? WHERE state = 'held' AND held_by = 'rule'", (RESTORED,))
+            db.execute("UPDATE letter SET reason = ? WHERE state = 'held'", (RESTORED,))
             db.execute("UPDATE letter SET resent = 1 WHERE state = 'in_doubt'")
             return move_each(db, rows(db, _ALL_WAITING, (limit,)), State.HELD, RESTORED, now)
 

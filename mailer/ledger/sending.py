@@ -33,7 +33,8 @@ WHERE id IN (
     ORDER BY next_attempt_at, id LIMIT ?)
     AND state IN ('queued', 'deferred')
 RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
-    recipients, deaths, signature
+    recipients, deaths,
+    (SELECT max(settled_at) FROM attempt WHERE letter = letter.id AND verdict NOT IN ('unsent', 'held')), signature
 """
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
 _CALM = frozenset(Reason)  # why rules hold what may go on by itself one day
@@ -236,11 +237,14 @@ def _due(row: tuple[Any, ...], sealed: bytes) -> Due:
         sha256,
         recipients,
         deaths,
+        reached_mail_at,
         _,
     ) = row
     fixed = Fixed(date, edition, language, sha256) if sha256 else None
     known = unpacked(recipients)
-    return Due(letter, attempt, campaign, target, country, sealed, message_id, tries, first, fixed, known, deaths)
+    return Due(
+        letter, attempt, campaign, target, country, sealed, message_id, tries, first, fixed, known, deaths, reached_mail_at
+    )
 
 
 def _as_old(due: Due, down_since: int | None, now: int) -> Due:

@@ -87,7 +87,8 @@ class Outcome:
     """
     What an attempt came to, for the letter and for each of its recipients.
 
-    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`). `attempt` is what the attempt itself came
+    `sign` and `pause` are of the judgement that made the verdict (see `Judgement`), `answer` is the reply that the reason is
+    about; where another one ended the attempt behind it, its step and words follow. `attempt` is what the attempt itself came
     to, where the letter is in doubt from before.
     """
 
@@ -174,10 +175,10 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     if verdict is Verdict.IN_DOUBT and ended.verdict is not verdict:
         return _in_doubt_still(recipients, after, handover, ended, table)
     if handover.stage is Stage.RCPT or (verdict is Verdict.DEFERRED and ended.verdict is not verdict):
-        ended = _told_by_the_recipients(recipients, handover, verdict, table) or ended
-    return Outcome(
-        verdict, ended.scope, ended.reason, tuple(after), handover.stage, str(handover.answer), ended.sign, ended.pause
-    )
+        said, answer = _told_by_the_recipients(recipients, handover, verdict, table) or (ended, str(handover.answer))
+    else:
+        said, answer = ended, str(handover.answer)
+    return Outcome(verdict, said.scope, said.reason, tuple(after), handover.stage, answer, said.sign, said.pause)
 
 
 def _in_doubt_still(
@@ -186,8 +187,8 @@ def _in_doubt_still(
     """A resend was refused, which says nothing of the dot that went before it: the reason tells both."""
     is_by_recipients = handover.stage is Stage.RCPT or ended.verdict is not Verdict.REFUSED
     told = _told_by_the_recipients(before, handover, Verdict.REFUSED, table) if is_by_recipients else None
-    said, came_to = told or ended, Verdict.REFUSED if handover.stage is Stage.RCPT else ended.verdict
-    reason, answer = f"{said.reason}; {EARLIER}", str(handover.answer)
+    said, answer = told or (ended, str(handover.answer))
+    reason, came_to = f"{said.reason}; {EARLIER}", Verdict.REFUSED if handover.stage is Stage.RCPT else ended.verdict
     return Outcome(Verdict.IN_DOUBT, ended.scope, reason, tuple(after), handover.stage, answer, said.sign, ended.pause, came_to)
 
 
@@ -224,28 +225,33 @@ def _told(recipient: Recipient, said: Judgement, answer: Reply | Lost | None) ->
 
 def _told_by_the_recipients(
     recipients: Sequence[Recipient], handover: Handover, verdict: Verdict, table: Sequence[Rule]
-) -> Judgement | None:
+) -> tuple[Judgement, str] | None:
     """
-    Where the answers to RCPT made the letter's verdict, the words are of the first that did.
+    Where the answers to RCPT made the letter's verdict, the reason and the words are of the first that did.
 
     Copies make none, unless one ended the connection. What is the relay's or the campaign's matter goes before; a full mailbox
     goes last, because the others need not wait so long.
     """
     asked = [recipient for recipient in recipients if recipient.is_asked]
     heard = [
-        judge(Stage.RCPT, answer, table)
+        (judge(Stage.RCPT, answer, table), _words(answer, handover))
         for recipient, answer in zip(asked, handover.rcpt, strict=False)
         if recipient.role is not Role.COPY or isinstance(answer, Lost) or answer.code == 421
     ]
     if verdict is Verdict.REFUSED:
-        refused = [said for said in heard if said.verdict is Verdict.REFUSED] or [s for s in heard if s.at_most is not None]
-        return refused[0] if refused else None
-    deferred = [said for said in heard if said.verdict in {Verdict.DEFERRED, Verdict.WAITING}]
-    return min(
-        deferred,
-        key=lambda said: (said.scope is not Scope.RELAY, said.scope is not Scope.CAMPAIGN, said.sign is Sign.FULL),
-        default=None,
-    )
+        refused = [one for one in heard if one[0].verdict is Verdict.REFUSED]
+        return next(iter(refused or [one for one in heard if one[0].at_most is not None]), None)
+    return min((one for one in heard if one[0].verdict in {Verdict.DEFERRED, Verdict.WAITING}), key=_weight, default=None)
+
+
+def _weight(one: tuple[Judgement, str]) -> tuple[bool, ...]:
+    said, _ = one
+    return said.scope is not Scope.RELAY, said.scope is not Scope.CAMPAIGN, said.sign is Sign.FULL
+
+
+def _words(answer: Reply | Lost, handover: Handover) -> str:
+    """An answer to RCPT, and behind it the one that ended the attempt later, which is the evidence of what was taken."""
+    return str(answer) if handover.stage is Stage.RCPT else f"{answer}; {handover.stage}: {handover.answer}"
 
 
 def discreet(result: Outcome, handover: Handover, private: Private) -> Outcome:
