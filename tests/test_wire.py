@@ -397,8 +397,14 @@ class Tape(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.is_closed
 
+    def pause_reading(self) -> None:
+        pass
+
     def close(self) -> None:
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.close()
 
     def write(self, data: Any) -> None:
         self.writes.append(bytes(data))
@@ -416,6 +422,41 @@ async def test_the_dot_shares_a_write_with_nothing_and_the_envelope_is_one() -> 
     assert (await handed_over(on(tape, "pipelining"))).stage is Stage.DOT
     envelope = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{TO}>\r\nRCPT TO:<{CC}>\r\nDATA\r\n".encode()
     assert tape.writes == [envelope, stuffed(WIRE), b".\r\n"]
+
+
+MANY = [f"a{number}@court.example" for number in range(90)]
+WORDY = b"250 2.1.5 the recipient is fine" + b"." * 400 + b"\r\n"
+
+
+async def test_the_answers_to_a_pipelined_envelope_may_together_be_longer_than_one_may_be() -> None:
+    tape = Tape({b"MAIL": b"250 ok\r\n" + WORDY * len(MANY) + b"354 go on\r\n"})
+    connection = on(tape, "pipelining")
+    handover = await connection.envelope(SENDER, MANY, 99, lambda answers: True)
+    assert len(WORDY) * len(MANY) > LONGEST_REPLY
+    assert (handover.stage, handover.answer) == (Stage.DATA, Reply(354, "", "go on"))
+    assert [isinstance(answer, Reply) and answer.code for answer in handover.rcpt] == [250] * len(MANY)
+    assert await connection.body(WIRE, handover.rcpt) is None
+
+
+async def test_one_answer_of_many_is_no_longer_than_one_may_be() -> None:
+    one = b"250-2.1.5 fine\r\n"
+    whole = one * (LONGEST_REPLY // len(one)) + b"250 2.1.5 fine\r\n"
+    tape = Tape({b"MAIL": b"250 ok\r\n" + WORDY + whole + b"354 go on\r\n"})
+    handover = await on(tape, "pipelining").envelope(SENDER, MANY[:2], 99, lambda answers: True)
+    assert (handover.stage, handover.answer) == (Stage.RCPT, Lost("a reply longer than 32 KB", garbled=True))
+    assert isinstance(handover.rcpt[0], Reply)
+    assert tape.is_closed
+
+
+async def test_what_nobody_is_owed_is_given_up_at_32_kb_also_behind_an_envelope() -> None:
+    tape = Tape({b"MAIL": b"250 ok\r\n" * 3 + b"354 go on\r\n"})
+    connection = on(tape, "pipelining")
+    assert (await connection.envelope(SENDER, MANY[:2], 99, lambda answers: True)).stage is Stage.DATA
+    reader = connection._reader
+    reader.data_received(b"250 and another thing\r\n" * (LONGEST_REPLY // 23))
+    assert not reader.is_lost
+    reader.data_received(b"250 and another thing\r\n" * 2)
+    assert reader.is_lost
 
 
 async def test_where_pipelining_is_not_offered_each_command_waits_for_its_answer() -> None:

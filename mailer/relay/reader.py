@@ -38,6 +38,7 @@ class ReplyReader(asyncio.Protocol):
         self._begun: tuple[bytes, list[str]] = (b"", [])  # the code and the texts of a reply's lines that have come
         self._read = 0  # bytes of the buffer that these lines were
         self._searched = 0  # bytes of the buffer behind which the next line end will come
+        self._owed = 0  # replies to what was said at once
         self._lost: Lost | None = None
         self._is_full = False
         self._wake: asyncio.Future[None] | None = None
@@ -59,9 +60,8 @@ class ReplyReader(asyncio.Protocol):
         if self._lost:
             return
         self._buffer += data
-        if len(self._buffer) > LONGEST_REPLY and self._transport is not None:
-            self._transport.pause_reading()
-            self._lose("a reply longer than 32 KB", garbled=True)
+        if len(self._buffer) > LONGEST_REPLY * max(1, self._owed):
+            self._stop_listening()
         self._notify()
 
     def eof_received(self) -> bool:
@@ -83,6 +83,12 @@ class ReplyReader(asyncio.Protocol):
         self._lost = self._lost or Lost(why, garbled)
         self._notify()
         return self._lost
+
+    def _stop_listening(self) -> Lost:
+        """One reply is too long, or more is said than was asked for."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+        return self._lose("a reply longer than 32 KB", garbled=True)
 
     def _notify(self) -> None:
         if self._wake and not self._wake.done():
@@ -116,6 +122,10 @@ class ReplyReader(asyncio.Protocol):
         """Whether nothing can be written any more."""
         return self._lost is not None
 
+    def owe(self, replies: int) -> None:
+        """So many replies will come together, to commands that are said at once: each may be as long as one may be."""
+        self._owed = replies
+
     async def write(self, data: bytes, seconds: float) -> Lost | None:
         """Write and wait until all of it is the kernel's, or until something comes in that should be read first."""
         if self._lost or self._transport is None:
@@ -145,7 +155,7 @@ class ReplyReader(asyncio.Protocol):
     def _parsed(self) -> Reply | Lost | None:
         """Take one reply off the buffer; None while it is not whole yet. A line that was read is not read again."""
         code, texts = self._begun
-        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+        while (end := self._buffer.find(b"\n", self._searched, LONGEST_REPLY)) >= 0:
             line = bytes(self._buffer[self._read : end]).rstrip(b"\r")
             match = _LINE.fullmatch(line)
             if match is None or (code and match[1] != code):
@@ -158,7 +168,10 @@ class ReplyReader(asyncio.Protocol):
             if match[2] != b"-":
                 del self._buffer[: self._read]
                 self._begun, self._read, self._searched = (b"", []), 0, 0
+                self._owed = max(0, self._owed - 1)
                 return read(int(code), texts)
+        if len(self._buffer) > LONGEST_REPLY:
+            return self._stop_listening()
         self._searched = len(self._buffer)
         return None
 

@@ -131,6 +131,7 @@ class SmtpConnection:
         """Say lines to a server that has said nothing since its last answer; None if they are out."""
         if not self._reader.is_quiet:
             return await self._unasked()
+        self._reader.owe(len(lines))
         return await self._reader.write(_joined(lines), self._settings.command_timeout)
 
     async def _unasked(self) -> Reply | Lost:
