@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from mailer.cli.ground import configuration, hint, json_line, say
+from mailer.cli.ground import configuration, counted, hint, json_line, say
 from mailer.config import Configuration
 
 SICK = 1
@@ -29,9 +29,12 @@ def health(context: click.Context, as_json: bool) -> int:
 @click.pass_context
 def verify(context: click.Context) -> int:
     """See that ledger, journal and folders agree. The journal's chain, its file, and the queue."""
-    found = asyncio.run(_verify(configuration(context)))
+    loaded = configuration(context)
+    found, behind = asyncio.run(_verify(loaded))
     for problem in found:
         say(f"problem: {problem}")
+    if behind:
+        hint(f"{loaded.journal.name} is behind the ledger by {counted(behind, 'line')}: mailer run writes them")
     if found:
         hint("Keep all files as they are; nothing was changed.")
         return SICK
@@ -47,7 +50,8 @@ async def _health(loaded: Configuration) -> list[str]:
         return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded))
 
 
-async def _verify(loaded: Configuration) -> list[str]:
+async def _verify(loaded: Configuration) -> tuple[list[str], int]:
+    """What does not agree, and how many lines the journal's file lacks that nobody is about to write."""
     from mailer import health
     from mailer.app import opened, spool_of
     from mailer.instance import Lock
@@ -57,5 +61,7 @@ async def _verify(loaded: Configuration) -> list[str]:
         journal = Journal(loaded.journal, office.ledger.journal)
         marks = journal, office.high_water, spool_of(loaded)
         mark = (await office.ledger.installed()).get("mark", "")
-        is_at_work = Lock(loaded.keys.parent / "lock").is_held()
-        return list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=is_at_work))
+        lock = Lock(loaded.keys.parent / "lock")
+        is_at_work = lock.is_held()
+        found = list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=is_at_work))
+        return found, 0 if is_at_work or lock.is_held() else journal.behind
