@@ -6,7 +6,7 @@ What the outcome of one letter means for all others: for its relay, its campaign
 Whatever is the relay's own matter counts over all connections and opens its breaker; a limit that the relay names lets it alone
 for as long as it says; a refused sender pauses the campaign. Three refusals in a row by policy pause the campaign too, three of
 a target's address hold its letters, once they come from two passes: until then the target is left alone for a while, so that a
-relay's bad hour refuses three letters and not all of them.
+relay's bad hour refuses three letters and not all of them. An address that is refused beside others is counted, and told.
 
 All of it stands in the ledger, so that cron passes share it. It judges no reply (`outcome`) and moves no letter that is being
 sent (`courier`).
@@ -21,7 +21,7 @@ from mailer import log
 from mailer.campaign import Reason
 from mailer.delivery import Due, State, Who
 from mailer.ledger import Lane, Ledger
-from mailer.outcome import ACCOUNT_REFUSED, Outcome, Scope, Sign, Stage, Verdict
+from mailer.outcome import ACCOUNT_REFUSED, Outcome, Scope, Sign, Stage, Standing, Verdict
 from mailer.pace import Breaker, Clock, Streak
 
 _AT_ONCE = 10_000  # letters a transaction
@@ -42,6 +42,7 @@ class Consequences:
         self._in_this_pass: Counter[Lane] = Counter()
         self._rests_until: dict[Lane, float] = {}
         self._gone: set[Lane] = set()
+        self._beside: dict[Lane, tuple[str, ...]] = {}
         self._looks = False
 
     async def begin(self, relay: str) -> None:
@@ -50,7 +51,12 @@ class Consequences:
         """
         self.breaker = await self._ledger.breaker(relay)
         self._is_down = await self._ledger.is_down()
-        self._known = {(s.sign, Lane(s.campaign, s.target, s.country)) for s in await self._ledger.streaks()}
+        streaks = {
+            (streak.sign, Lane(streak.campaign, streak.target, streak.country)): streak
+            for streak in await self._ledger.streaks()
+        }
+        self._known = set(streaks)
+        self._beside = {lane: streak.addresses for (sign, lane), streak in streaks.items() if sign is Sign.BESIDE}
         if (now := self._clock.now()) >= self._ends:
             self._pass, self._ends = secrets.token_hex(4), now + self._rest
             self._in_this_pass.clear()
@@ -81,6 +87,7 @@ class Consequences:
             await self._pause(due.campaign, Who.WORKER, f"{result.reason}: {result.answer}")
         await self._of_the_relay(relay, result)
         await self._of_the_address(Lane(due.campaign, due.target, due.country), addresses, result)
+        await self._beside_others(Lane(due.campaign, due.target, due.country), result)
         await self._of_policy(Lane(due.campaign, "", ""), result)
 
     async def _of_the_relay(self, relay: str, result: Outcome) -> None:
@@ -114,6 +121,15 @@ class Consequences:
                 self._in_this_pass[lane] = 0
         elif result.stage in _ENVELOPED:
             await self._end(Sign.ADDRESS, lane)
+
+    async def _beside_others(self, lane: Lane, result: Outcome) -> None:
+        """Addresses that are refused while the letter goes to others hold nothing, but somebody is to hear of them."""
+        if result.gone and result.sign is not Sign.ADDRESS:
+            self._beside[lane] = result.gone
+            await self._ledger.lengthen(Sign.BESIDE, lane, result.gone, self._pass)
+        elif any(r.state is Standing.ACCEPTED and r.address in self._beside.get(lane, ()) for r in result.recipients):
+            del self._beside[lane]
+            await self._ledger.end_streak(Sign.BESIDE, lane)
 
     async def _of_policy(self, lane: Lane, result: Outcome) -> None:
         if result.verdict is Verdict.ACCEPTED and result.stage is Stage.DOT:

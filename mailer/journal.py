@@ -33,6 +33,7 @@ class Journal:
         self._read = read
         self._written = 0
         self._is_cut = False
+        self.behind = 0  # so many lines the file lacked at its end when it was last followed
 
     def open(self) -> None:
         """
@@ -97,9 +98,10 @@ class Journal:
         """
         Follow the file and the table side by side from their first lines; where they part, or an empty text.
 
-        Beside a worker too: what it commits and appends meanwhile is no difference.
+        Beside a worker too: what it commits and appends meanwhile is no difference; how many lines it lacks is in `behind`.
         """
         last: Link | None = None
+        self.behind = 0
         is_behind = False  # it is appended after the commits: from a line on that it has not, it says nothing
         try:
             with open(self._path, "rb") as file:
@@ -111,6 +113,7 @@ class Journal:
                         last = followed
                         line = b"" if is_behind else file.readline()
                         is_behind = not line.endswith(b"\n")
+                        self.behind += is_behind
                         if not is_behind and line != link.line.encode() + b"\n":
                             return f"{self._path}:{link.seq}: this line is not what the ledger says"
                     start = file.tell()

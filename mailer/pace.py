@@ -155,7 +155,8 @@ class Streak:
     """
     Refusals in a row that are about more than one letter, and in how many passes they came.
 
-    A lane's are of its `addresses` (sign address); a campaign's, without target and country, are by policy.
+    A lane's are of its `addresses` (sign address), or of some of them beside others (sign beside); a campaign's, without target
+    and country, are by policy.
     """
 
     sign: Sign
@@ -177,3 +178,8 @@ class Streak:
     def is_gone(self) -> bool:
         """Whether an address is taken for gone: not by one pass alone, which a relay's bad hour fills."""
         return self.sign is Sign.ADDRESS and self.is_long and self.passes > 1
+
+    @property
+    def is_told(self) -> bool:
+        """Whether somebody should hear of addresses that are refused while the letters go to others."""
+        return self.sign is Sign.BESIDE and self.is_long and self.passes > 1

@@ -63,6 +63,11 @@ class Ruling:
         """To whom the letters of a lane go; nobody where it has no route."""
         return _addresses(self._route(lane))
 
+    def written_to(self, lane: Lane) -> frozenset[str]:
+        """Every address that the letters of a lane name, but copies."""
+        route = self._route(lane)
+        return frozenset(map(str, (*route.to, *route.cc))) if route else frozenset()
+
     def _route(self, lane: Lane) -> Route | None:
         """How a lane's target is reached; None where it is not configured any more."""
         campaign = self.campaigns.get(lane.campaign)
@@ -119,6 +124,8 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
         lane = _lane(streak)
         if streak.sign is Sign.ADDRESS and ruling.addresses(lane) != streak.addresses:
             await ledger.end_streak(streak.sign, lane)  # the configuration names another address, or none
+        if streak.sign is Sign.BESIDE and not set(streak.addresses) <= ruling.written_to(lane):
+            await ledger.end_streak(streak.sign, lane)
     for campaign, edition in ruling.editions.items():
         released += await ledger.release_unrendered(campaign, edition, now)
     return Ruled(held, released, expired, await _resend(ledger, ruling, now))

@@ -21,7 +21,7 @@ from mailer.relay import Relay
 from mailer.rules import Ruled, redecide
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, at_work, drop, instance, on_a_slow_disk, working
 from tests.passes import passed
-from tests.relays import TO, impatient, settings_for
+from tests.relays import CC, TO, impatient, settings_for
 from tests.servers.rules import Action
 from tests.servers.scripted import Drip, Drop, Garbage, Hang, Reset, Rule, ScriptedServer, Split
 from tests.servers.scripted import Reply as Say
@@ -329,6 +329,42 @@ async def test_an_address_that_takes_a_letter_in_between_is_not_gone(between: Ac
         assert scene.states() == {"refused": 4, "accepted": 1, "queued": 1} and not await ailing(scene)
         await scene.send(settings_for(server), limit=1)
         assert len(await ailing(scene)) == 1
+
+
+@pytest.mark.parametrize("dead", [TO, CC])
+async def test_an_address_that_is_refused_beside_one_that_is_not_is_told_and_holds_nothing(dead: str, tmp_path: Path) -> None:
+    """Once it takes a letter, or the configuration names another one, nothing is told any more."""
+    campaign = ONE_TARGET.replace(f"to: {TO}", f"to: [{TO}, {NEW}]")
+    made = instance(tmp_path, campaign)
+    drop(made, 6)
+    refuses = Rule("rcpt", Say("550 5.1.1 no such user"), recipient=dead)
+    async with ScriptedServer([refuses]) as server:
+        async with at_work(made) as scene:
+            await scene.take_in()
+            await scene.send(settings_for(server), limit=3)
+            assert scene.states() == {"accepted": 3, "queued": 3} and not await ailing(scene)
+            await scene.send(settings_for(server), limit=1)
+            assert scene.states() == {"accepted": 4, "queued": 2} and await ruled(scene) == Ruled()
+            told = await ailing(scene)
+            assert told == [f"court of c: the address {dead} was refused 4 times in a row, others of the same letters were not:"
+                            " correct it in the configuration, or take it out"]  # fmt: skip
+            server.follow([Rule("rcpt", Say("450 4.2.0 later"), recipient=dead)])
+            await scene.send(settings_for(server), limit=1)
+            assert await ailing(scene) == told
+        made.campaign(campaign.replace(dead, "another@court.example"))
+        async with at_work(made) as scene:
+            assert await ruled(scene) == Ruled() and not await ailing(scene)
+        made.campaign(campaign)
+        async with at_work(made) as scene:
+            drop(made, 4, first=100)
+            await scene.take_in()
+            server.follow([refuses])
+            for _ in range(3):
+                await scene.send(settings_for(server), limit=1)
+            assert len(await ailing(scene)) == 1
+            server.follow([])
+            await scene.send(settings_for(server), limit=1)
+            assert not await ailing(scene)
 
 
 async def test_one_mission_that_is_gone_holds_no_other(tmp_path: Path) -> None:

@@ -93,6 +93,24 @@ def test_each_difference_is_told_and_nothing_is_changed(place, difference):
     assert (place.root / "var/journal.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("left", ["", "whole lines", "a cut line"])
+def test_a_journal_s_file_that_lacks_its_last_lines_is_told(place, left):
+    """It is no difference: an order writes into the table alone, and the next run appends it. A worker is about to."""
+    file = place.root / "var/journal.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    kept = {"": "", "whole lines": "".join(lines[:2]), "a cut line": "".join(lines[:2]) + lines[2][:9]}[left]
+    file.write_text(kept)
+    told = f"journal.jsonl is behind the ledger by {len(lines) - kept.count(chr(10))} lines: mailer run writes them"
+    said = place.mailer("verify")
+    assert (said.code, told in said.err) == (0, True), said
+    with Lock(place.root / "var/lock") as lock:
+        assert lock.acquire()
+        assert "behind" not in place.mailer("verify").err
+    assert place.mailer("run").code == 0
+    assert "behind" not in place.mailer("verify").err
+    assert file.read_text().startswith("".join(lines))
+
+
 def test_beside_a_worker_a_file_that_it_is_taking_in_is_no_difference(place):
     claimed(place.root / "var")
     with Lock(place.root / "var/lock") as lock:

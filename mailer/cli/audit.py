@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from mailer.cli.ground import configuration, hint, is_at_work, json_line, say
+from mailer.cli.ground import configuration, counted, hint, is_at_work, json_line, say
 from mailer.config import Configuration
 
 SICK = 1
@@ -30,9 +30,12 @@ def health(context: click.Context, as_json: bool) -> int:
 @click.pass_context
 def verify(context: click.Context) -> int:
     """See that ledger, journal and folders agree. The journal's chain, its file, and the queue."""
-    found = asyncio.run(_verify(configuration(context)))
+    loaded = configuration(context)
+    found, behind = asyncio.run(_verify(loaded))
     for problem in found:
         say(f"problem: {problem}")
+    if behind:
+        hint(f"{loaded.journal.name} is behind the ledger by {counted(behind, 'line')}: mailer run writes them")
     if found:
         hint("Keep all files as they are; nothing was changed.")
         return SICK
@@ -49,7 +52,8 @@ async def _health(loaded: Configuration) -> list[str]:
         return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside)
 
 
-async def _verify(loaded: Configuration) -> list[str]:
+async def _verify(loaded: Configuration) -> tuple[list[str], int]:
+    """What does not agree, and how many lines the journal's file lacks that nobody is about to write."""
     from mailer import health
     from mailer.app import opened, spool_of
     from mailer.journal import Journal
@@ -59,4 +63,6 @@ async def _verify(loaded: Configuration) -> list[str]:
         marks = journal, office.high_water, spool_of(loaded)
         mark = (await office.ledger.installed()).get("mark", "")
         beside = partial(is_at_work, loaded)
-        return list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=beside))
+        was_at_work = beside()
+        found = list(health.disagreements(office.ledger, *marks, mark=mark, is_at_work=beside))
+        return found, 0 if was_at_work or beside() else journal.behind

@@ -15,7 +15,7 @@ RFC 5321 4.2 (replies), RFC 3463 (enhanced codes).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mailer.outcome.judging import ACCOUNT_REFUSED, MALFORMED, TABLE, Rule, judge, own
@@ -89,7 +89,8 @@ class Outcome:
 
     `sign` and `pause` are of the judgement that made the verdict (see `Judgement`), `answer` is the reply that the reason is
     about; where another one ended the attempt behind it, its step and words follow. `attempt` is what the attempt itself came
-    to, where the letter is in doubt from before.
+    to, where the letter is in doubt from before; `gone` are the addresses, but copies, of which the server said that there is
+    no such mailbox.
     """
 
     verdict: Verdict
@@ -101,6 +102,7 @@ class Outcome:
     sign: Sign = Sign.NONE
     pause: int = 0
     attempt: Verdict | None = None
+    gone: tuple[str, ...] = ()
 
     @property
     def reached_mail(self) -> bool:
@@ -163,6 +165,15 @@ def decide(recipients: Sequence[Recipient], handover: Handover, table: Sequence[
     recipient is; else deferred while a `to` or cc may still work; else accepted if a `to` was; else refused. A copy
     never changes it, and where no `to` can be reached cc and copy are dropped: they are never written to alone.
     """
+    gone = tuple(
+        r.address
+        for r, own in _heard(recipients, handover)
+        if r.role is not Role.COPY and judge(Stage.RCPT, own, table).sign is Sign.ADDRESS
+    )
+    return replace(_decided(recipients, handover, table), gone=gone)
+
+
+def _decided(recipients: Sequence[Recipient], handover: Handover, table: Sequence[Rule]) -> Outcome:
     ended = judge(handover.stage, handover.answer, table)
     answers = iter(handover.rcpt)
     after = [_after(r, next(answers, None), handover, ended, table) if r.is_asked else r for r in recipients]
@@ -232,16 +243,20 @@ def _told_by_the_recipients(
     Copies make none, unless one ended the connection. What is the relay's or the campaign's matter goes before; a full mailbox
     goes last, because the others need not wait so long.
     """
-    asked = [recipient for recipient in recipients if recipient.is_asked]
     heard = [
         (judge(Stage.RCPT, answer, table), _words(answer, handover))
-        for recipient, answer in zip(asked, handover.rcpt, strict=False)
+        for recipient, answer in _heard(recipients, handover)
         if recipient.role is not Role.COPY or isinstance(answer, Lost) or answer.code == 421
     ]
     if verdict is Verdict.REFUSED:
         refused = [one for one in heard if one[0].verdict is Verdict.REFUSED]
         return next(iter(refused or [one for one in heard if one[0].at_most is not None]), None)
     return min((one for one in heard if one[0].verdict in {Verdict.DEFERRED, Verdict.WAITING}), key=_weight, default=None)
+
+
+def _heard(recipients: Sequence[Recipient], handover: Handover) -> Iterator[tuple[Recipient, Reply | Lost]]:
+    """Who was asked and answered at RCPT, with the answer."""
+    return zip((recipient for recipient in recipients if recipient.is_asked), handover.rcpt, strict=False)
 
 
 def _weight(one: tuple[Judgement, str]) -> tuple[bool, ...]:

@@ -52,10 +52,15 @@ class Scope(StrEnum):
 
 
 class Sign(StrEnum):
-    """What a reply says beyond its own letter. What is done about it is decided by `delivery` and `consequences`."""
+    """
+    What a reply says beyond its own letter. What is done about it is decided by `delivery` and `consequences`.
+
+    No reply says BESIDE: it is an ADDRESS that is refused beside others of its letter which are not.
+    """
 
     NONE = ""
     ADDRESS = "address"
+    BESIDE = "beside"
     POLICY = "policy"
     FULL = "full"
     RATE = "rate"

@@ -45,13 +45,14 @@ CREATE TABLE relay (
     down_since INTEGER                          -- when the failures began that opened it; this time does not count either
 ) STRICT;
 
--- Refusals in a row that are about more than one letter: of a lane's address, or (no target) of a campaign by policy.
+-- Refusals in a row that are about more than one letter: of a lane's address, of some of its addresses beside others, or (no
+-- target) of a campaign by policy.
 CREATE TABLE streak (
-    sign      TEXT NOT NULL CHECK (sign IN ('address', 'policy')),
+    sign      TEXT NOT NULL CHECK (sign IN ('address', 'beside', 'policy')),
     campaign  TEXT NOT NULL,
     target    TEXT NOT NULL,
     country   TEXT NOT NULL,
-    addresses TEXT NOT NULL,                    -- those that the configuration named; others begin anew
+    addresses TEXT NOT NULL,                    -- those that the configuration named, or that were refused; others begin anew
     length    INTEGER NOT NULL,
     passes    INTEGER NOT NULL,                 -- in how many passes
     pass      TEXT NOT NULL,                    -- the one that counted last
