@@ -17,6 +17,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
+from mailer.cli.streams import give_up
 from mailer.config import Configuration, fingerprint, load
 from mailer.delivery import State
 from mailer.errors import (
@@ -73,7 +74,7 @@ def perform(loaded: Configuration, job: Job) -> int:
         raise CannotWrite(f"{loaded.keys.parent}: the folder cannot be made ({problem.strerror})") from problem
     with Lock(loaded.keys.parent / "lock") as lock:
         if not lock.acquire():
-            say("Another mailer is at work here; this one has nothing to do.")
+            tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
         summary, blocked = asyncio.run(_work(loaded, job))
@@ -166,15 +167,15 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     for file in summary.files:
         count, name = file.count, printable(file.name)
         if file.reason:
-            say(f"{name}: set aside whole: {file.reason}")
+            tell(f"{name}: set aside whole: {file.reason}")
         else:
-            say(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+            tell(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
-        say("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
+        tell("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
     else:
-        say("No letter was sent.")
+        tell("No letter was sent.")
     for file in filter(lambda file: file.held, summary.files):
         these = f"--file {file.held} --why TEXT"
         hint(f"{printable(file.name)} is from before the ledger was restored: its letters may have gone out, and are held.")
@@ -188,6 +189,16 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     if any(file.reason for file in summary.files):
         hint(f"Files set aside, each with its reason: {near(loaded.spool)}/rejected/")
     hint(f"Where everything stands: {again(loaded, 'status')}")
+
+
+def tell(text: str) -> None:
+    """A line of the last words. The work is done: where nobody takes them, its exit code is the same and the hints follow."""
+    try:
+        say(text)
+    except (BrokenPipeError, CannotWrite) as problem:
+        give_up(sys.stdout)
+        if isinstance(problem, CannotWrite):
+            hint(f"mailer: {problem}")
 
 
 def code_of(summary: Summary, blocked: list[str]) -> int:
