@@ -108,8 +108,9 @@ async def _work(loaded: Configuration, job: Job) -> tuple[Summary, list[str]]:
         async with opened(loaded, create=True) as office:
             worker = await worker_of(office, watch)
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, worker.stop)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
+                    loop.add_signal_handler(number, worker.stop)
             _notify("READY=1")
             summary = await worker.run(job)
             _notify("STOPPING=1")
