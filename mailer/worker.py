@@ -91,6 +91,7 @@ class Worker:
         if not self._stop.is_set():
             log.stopping()
         self._stop.set()
+        self._parts.intake.stop()
         self._parts.dispatch.stop()
 
     async def run(self, job: Job) -> Summary:
