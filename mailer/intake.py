@@ -13,11 +13,12 @@ Nothing is sent here and no file decides who is written to: targets come from th
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -62,6 +63,10 @@ class _Good:
     entry: Entry
 
 
+class _Stopped(Exception):
+    """The way out of the middle of a file."""
+
+
 class Intake:
     """Takes files in. `desks` are the configured campaigns by id; `watch` is told of the rows as they are read."""
 
@@ -76,10 +81,19 @@ class Intake:
         self._clock = clock
         self._watch = watch
         self._seen: dict[tuple[str, str], Waiting] = {}
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Begin no new file; the one in hand stays claimed behind its chunk, and the next run reads it again."""
+        self._is_stopping = True
 
     async def finish_claimed(self) -> list[Result]:
-        """Finish the files that a crash left claimed."""
-        return [await self._take(claimed) for claimed in self._spool.claimed()]
+        """Finish the files that a crash or a stop left claimed."""
+        results: list[Result] = []
+        with suppress(_Stopped):
+            for claimed in self._spool.claimed():
+                results.append(await self._take(claimed))
+        return results
 
     async def take_ready(self) -> list[Result]:
         """Set aside what is no file, take in every file that is whole, and remember the young ones for the next look."""
@@ -87,11 +101,14 @@ class Intake:
         results = [await self._refuse(odd) for odd in self._spool.odd()]
         young: dict[tuple[str, str], Waiting] = {}
         for waiting in self._spool.look(now):
+            if self._is_stopping:
+                break
             key = (waiting.campaign_folder, waiting.name)
             if not self._spool.is_ready(self._seen.get(key), waiting, now):
                 young[key] = waiting
             elif claimed := self._spool.claim(waiting, now):
-                results.append(await self._take(claimed))
+                with suppress(_Stopped):
+                    results.append(await self._take(claimed))
         self._seen = young
         return results
 
@@ -160,17 +177,18 @@ class Intake:
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: _Accounts, file: int) -> None:
-        campaign = opened.campaign
+        campaign, read = opened.campaign, opened.rows()
         domain = campaign.sender.address.domain
-        read = opened.rows()
         while rows := list(islice(read, CHUNK)):
+            if self._is_stopping:
+                raise _Stopped
             good = [one for row in rows if (one := accounts.good(row))]
-            entries = [one.entry for one in good]
-            if entries:
+            if entries := [one.entry for one in good]:
                 taken = await self._ledger.take_in(file, campaign.id, domain, entries, self._clock.seconds)
                 for one, result in zip(good, taken, strict=True):
                     accounts.account(one, result)
             self._watch.rows(len(rows))
+            await asyncio.sleep(0)  # rows that are all rejected ask the ledger nothing, and a signal has to be heard
 
     async def _refuse(self, odd: Odd) -> Result:
         """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
@@ -206,11 +224,9 @@ class Intake:
 
 def _sha256(stream: BinaryIO) -> str:
     """The SHA-256 of a whole file, in hex; it is read from its beginning again behind that."""
-    digest = hashlib.sha256()
-    while chunk := stream.read(1 << 20):
-        digest.update(chunk)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed asks for readinto
     stream.seek(0)
-    return digest.hexdigest()
+    return digest
 
 
 class _Accounts:

@@ -88,6 +88,7 @@ class Worker:
     def stop(self) -> None:
         """Ask for a clean stop: no new letter is begun, those in hand are finished."""
         self._stop.set()
+        self._parts.intake.stop()
         self._parts.dispatch.stop()
 
     async def run(self, job: Job) -> Summary:

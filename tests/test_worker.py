@@ -239,7 +239,7 @@ def test_the_loop_takes_what_is_dropped_while_it_runs_and_leaves_at_once_when_it
         assert states(made) == {"accepted": 6} and server.record().seen["quit"] >= 1
 
 
-@pytest.mark.parametrize("words, number", [(["work"], signal.SIGTERM), (["run"], signal.SIGINT)])
+@pytest.mark.parametrize("words, number", [(["work"], signal.SIGTERM), (["run"], signal.SIGINT), (["run"], signal.SIGHUP)])
 def test_a_signal_in_the_dot_wait_finishes_the_letters_in_hand(
     words: list[str], number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -257,6 +257,21 @@ def test_a_signal_in_the_dot_wait_finishes_the_letters_in_hand(
         assert found["in_doubt"] == found["sending"] == 0
         assert found == {"accepted": 4, "queued": 16} and len(server.taken()) == 4
         look(made)
+
+
+def test_a_pass_that_is_to_outlive_its_terminal_does_so(tmp_path: Path) -> None:
+    """nohup(1) has it ignore SIGHUP."""
+    made = instance(tmp_path / "instance")
+    drop(made, 5)
+    with SpawnedServer(tmp_path / "server", [Rule("dot", Drip("250 2.0.0 taken", seconds=0.02), nth=1)]) as server:
+        pointed_at(made, server.port)
+        with subprocess.Popen(
+            ["nohup", *command(made, "run")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            server.wait_for("dot")
+            process.send_signal(signal.SIGHUP)
+            assert process.wait(PATIENCE) == 0
+        assert states(made) == {"accepted": 5}
 
 
 def test_a_second_signal_changes_nothing(tmp_path: Path) -> None:

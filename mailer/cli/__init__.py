@@ -24,10 +24,12 @@ import os
 import resource
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
 
+from mailer.cli.streams import UNWRITABLE, give_up, give_up_unwritable, hint, stand_in
 from mailer.errors import ConfigurationError, MailerError
 
 USAGE, BUG, IO_ERROR, INTERRUPTED = 64, 70, 74, 130
@@ -84,7 +86,8 @@ class _OnStderr(logging.Handler):
     """Log lines on whatever stderr is just now: a progress bar puts itself there, and lines must go above it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(f"mailer: {record.getMessage()}\n")
+        with suppress(*UNWRITABLE):
+            sys.stderr.write(f"mailer: {record.getMessage()}\n")
 
 
 def main() -> NoReturn:
@@ -92,8 +95,13 @@ def main() -> NoReturn:
     # What is personal is ours alone; folders that others read get their modes where they are made.
     os.umask(0o077)
     _leave_no_dump()
+    stand_in()
     logging.getLogger("mailer").addHandler(_OnStderr())
-    sys.exit(_run())
+    try:
+        code = _run()
+    finally:
+        give_up_unwritable()
+    sys.exit(code)
 
 
 def _leave_no_dump() -> None:
@@ -110,32 +118,31 @@ def _run() -> int:
         code: Any = mailer.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as problem:
-        problem.show(sys.stderr)
+        with suppress(*UNWRITABLE):
+            problem.show(sys.stderr)
         return USAGE
     except click.Abort:
         return INTERRUPTED
     except ConfigurationError as problem:
         from mailer.cli.ground import counted
 
-        click.echo(problem, err=True)  # file:line first, which editors know
-        click.echo(f"mailer: {counted(len(problem.problems), 'problem')} in the configuration; nothing was done", err=True)
+        hint(problem)  # file:line first, which editors know
+        hint(f"mailer: {counted(len(problem.problems), 'problem')} in the configuration; nothing was done")
         return problem.exit_code
     except MailerError as problem:
-        click.echo(f"mailer: {problem}", err=True)
+        hint(f"mailer: {problem}")
         return problem.exit_code
     except (BrokenPipeError, SystemExit) as ended:
         if isinstance(ended, SystemExit) and sys.stdout is stdout:  # click takes it away where its reader has gone
             raise
-        from mailer.cli.ground import give_up_stdout
-
-        give_up_stdout()  # the reader has had enough
+        give_up(sys.stdout)  # the reader has had enough
         return 0
     except Exception as bug:  # noqa: BLE001  the last door: a bug is told without its values
         places = traceback.extract_tb(bug.__traceback__)[-4:]
         where = " < ".join(f"{place.filename.rpartition('/')[2]}:{place.lineno}" for place in reversed(places))
         if isinstance(bug, OSError) and bug.errno in _DISK:  # a file of the program itself, or of a library
-            click.echo(f"mailer: the disk failed ({bug.strerror}) at {where}; look at it, then run again", err=True)
+            hint(f"mailer: the disk failed ({bug.strerror}) at {where}; look at it, then run again")
             return IO_ERROR
-        click.echo(f"mailer: a bug in mailer: {type(bug).__name__} at {where}; please report it", err=True)
+        hint(f"mailer: a bug in mailer: {type(bug).__name__} at {where}; please report it")
         return BUG
     return code if isinstance(code, int) else 0

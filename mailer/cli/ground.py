@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from mailer.cli.streams import give_up, hint
 from mailer.config import Configuration, find, load
 from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
@@ -30,7 +31,6 @@ __all__ = [
     "campaign_of",
     "configuration",
     "counted",
-    "give_up_stdout",
     "hint",
     "is_at_work",
     "json_line",
@@ -127,11 +127,6 @@ def say(text: str = "") -> None:
         click.echo(text)
 
 
-def hint(text: str) -> None:
-    """A line for the person at the terminal, beside the result."""
-    click.echo(text, err=True)
-
-
 def table(title: str, heads: Iterable[str], rows: Iterable[Iterable[object]], *, right: frozenset[int] = frozenset()) -> None:
     """A table on stdout; `right` are the columns of numbers. On a terminal its cells fold to fit, elsewhere none does."""
     # rich is imported where something is printed: it costs 40 ms.
@@ -167,12 +162,5 @@ def written() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as problem:
-        give_up_stdout()
+        give_up(sys.stdout)
         raise CannotWrite(f"the output cannot be written ({problem.strerror})") from problem
-
-
-def give_up_stdout() -> None:
-    """Nobody takes what is still to be written there; keep Python from complaining about it while it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mailer import log
+from mailer.cli.streams import UNWRITABLE
 
 
 class Bars(log.Watch):
-    """Rows that are read and letters that are sent, as they come."""
+    """Rows that are read and letters that are sent, as they come; nothing once the terminal was closed."""
 
     is_shown = True
 
@@ -22,23 +24,27 @@ class Bars(log.Watch):
         self._letters: TaskID | None = None
 
     def __enter__(self) -> Bars:
-        self._progress.start()
+        with suppress(*UNWRITABLE):
+            self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
+        with suppress(*UNWRITABLE):
+            self._progress.stop()
 
     def rows(self, count: int) -> None:
         """So many more rows were read."""
-        if self._rows is None:
-            self._rows = self._progress.add_task("rows read", total=None)
-        self._progress.advance(self._rows, count)
+        with suppress(*UNWRITABLE):
+            if self._rows is None:
+                self._rows = self._progress.add_task("rows read", total=None)
+            self._progress.advance(self._rows, count)
 
     def letters(self, waiting: int) -> None:
         """So many letters are due when sending begins."""
-        if self._letters is not None:
-            self._progress.remove_task(self._letters)
-        self._letters = self._progress.add_task("letters", total=waiting)
+        with suppress(*UNWRITABLE):
+            if self._letters is not None:
+                self._progress.remove_task(self._letters)
+            self._letters = self._progress.add_task("letters", total=waiting)
 
     def letter(self) -> None:
         """One more letter was settled."""
@@ -48,4 +54,5 @@ class Bars(log.Watch):
     def waiting(self, seconds: float) -> None:
         """The pass stays: more is due in so many seconds."""
         if self._letters is not None:
-            self._progress.update(self._letters, description=f"letters (waiting {seconds:.0f} s for the next)")
+            with suppress(*UNWRITABLE):
+                self._progress.update(self._letters, description=f"letters (waiting {seconds:.0f} s for the next)")

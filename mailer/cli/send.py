@@ -16,6 +16,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
+from mailer.cli.streams import give_up
 from mailer.config import Configuration, load
 from mailer.delivery import State
 from mailer.errors import (
@@ -72,7 +73,7 @@ def perform(loaded: Configuration, job: Job) -> int:
         raise CannotWrite(f"{loaded.keys.parent}: the folder cannot be made ({problem.strerror})") from problem
     with Lock(loaded.keys.parent / "lock") as lock:
         if not lock.acquire():
-            say("Another mailer is at work here; this one has nothing to do.")
+            tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
         loaded, summary, blocked = asyncio.run(_perform(loaded, job))
@@ -116,8 +117,9 @@ class _Stop:
 async def _perform(loaded: Configuration, job: Job) -> tuple[Configuration, Summary, list[str]]:
     """Do the job with one worker; `forever` with one after the other, each by the configuration as it then stands."""
     stop = _Stop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.ask)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
+            asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     while True:
         summary, blocked = await _work(loaded, job, stop)
         is_over = not (job.forever and summary.is_stale) or stop.is_asked
@@ -219,15 +221,15 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     for file in summary.files:
         count, name = file.count, printable(file.name)
         if file.reason:
-            say(f"{name}: set aside whole: {file.reason}")
+            tell(f"{name}: set aside whole: {file.reason}")
         else:
-            say(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+            tell(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
-        say("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
+        tell("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
     else:
-        say("No letter was sent.")
+        tell("No letter was sent.")
     for file in filter(lambda file: file.held, summary.files):
         these = f"--file {file.held} --why TEXT"
         hint(f"{printable(file.name)} is from before the ledger was restored: its letters may have gone out, and are held.")
@@ -241,6 +243,16 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     if any(file.reason for file in summary.files):
         hint(f"Files set aside, each with its reason: {near(loaded.spool)}/rejected/")
     hint(f"Where everything stands: {again(loaded, 'status')}")
+
+
+def tell(text: str) -> None:
+    """A line of the last words. The work is done: where nobody takes them, its exit code is the same and the hints follow."""
+    try:
+        say(text)
+    except (BrokenPipeError, CannotWrite) as problem:
+        give_up(sys.stdout)
+        if isinstance(problem, CannotWrite):
+            hint(f"mailer: {problem}")
 
 
 def code_of(summary: Summary, blocked: list[str]) -> int:

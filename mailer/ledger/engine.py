@@ -195,7 +195,13 @@ class Engine:
                     ended = True
                     break
                 batch.append(more)
-            self._commit_together(batch)
+            try:
+                self._commit_together(batch)
+            except BaseException as problem:  # noqa: BLE001  outside of any work; with this thread all who wait would wait for ever
+                with suppress(apsw.Error):
+                    _undo(self._connection)
+                what = f"{self.path}: the ledger could not be used ({type(problem).__name__}); try again"
+                _fail([job for job in batch if not job.future.done()], LedgerProblem(what))
             if ended:
                 return
 
@@ -228,7 +234,8 @@ class Engine:
                 if not batch:
                     break
                 if wait == 1:
-                    log.ledger_is_held(len(batch))
+                    with suppress(Exception):  # no answer is lost for a line of the log
+                        log.ledger_is_held(len(batch))
         return batch
 
     def _begin(self) -> None:

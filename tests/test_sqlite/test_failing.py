@@ -1,6 +1,7 @@
 """A file that another program holds, and a disk that fails below SQLite (apsw lets that layer be written in Python)."""
 
 import asyncio
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -90,6 +91,47 @@ async def test_an_answer_waits_far_longer_for_a_busy_file_than_what_can_be_asked
     assert [record.getMessage() for record in caplog.records] == [
         "another program holds the ledger: 1 answers wait to be written down, and nothing is sent meanwhile"
     ]
+
+
+async def test_an_answer_is_written_down_though_the_log_cannot_be(ledger, path):
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            other.execute("ROLLBACK")
+            raise BrokenPipeError
+
+    await put(ledger, 1)
+    (due,) = await claim(ledger)
+    await mark(ledger, due)
+    await ledger._engine.run(lambda db: db.set_busy_timeout(0))
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    broken = Broken()
+    logging.getLogger("mailer").addHandler(broken)
+    try:
+        async with asyncio.timeout(60):
+            assert await settle(ledger, due, Stage.DOT, YES)
+    finally:
+        logging.getLogger("mailer").removeHandler(broken)
+    assert states(ledger) == {due.letter: "accepted"}
+
+
+@pytest.mark.parametrize("raised", [MemoryError, SystemExit])
+async def test_what_is_raised_outside_of_any_work_is_told_to_all_in_line_and_the_next_is_done(engine, path, raised):
+    def fail(times: int) -> bool:
+        raise raised
+
+    await engine.run(lambda db: db.set_busy_handler(fail))
+    other = connect(path)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = [engine.submit(remember(f"{n}")) for n in range(3)]
+    async with asyncio.timeout(60):
+        for one in waiting:
+            with pytest.raises(LedgerProblem, match=raised.__name__):
+                await one
+    other.execute("ROLLBACK")
+    async with asyncio.timeout(60):
+        await engine.run(remember("later"))
+    assert remembered(path) == ["later"]
 
 
 async def test_even_an_answer_does_not_wait_for_ever(ledger, path):
