@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import click
@@ -77,10 +78,10 @@ def perform(loaded: Configuration, job: Job) -> int:
             tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        summary, blocked = asyncio.run(_work(loaded, job))
+        summary, blocked = asyncio.run(_work(loaded, job, lock.is_ours))
         while job.forever and summary.is_stale:
             loaded = _read_again(loaded)
-            summary, blocked = asyncio.run(_work(loaded, job))
+            summary, blocked = asyncio.run(_work(loaded, job, lock.is_ours))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
 
@@ -100,13 +101,13 @@ def _read_again(before: Configuration) -> Configuration:
             return loaded
 
 
-async def _work(loaded: Configuration, job: Job) -> tuple[Summary, list[str]]:
+async def _work(loaded: Configuration, job: Job, is_ours: Callable[[], bool]) -> tuple[Summary, list[str]]:
     """Do the job; gives what was done, and what waits for a person."""
     from mailer.app import opened, worker_of
 
     with shown() as watch:
         async with opened(loaded, create=True) as office:
-            worker = await worker_of(office, watch)
+            worker = await worker_of(office, watch, is_ours)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
