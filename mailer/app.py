@@ -10,6 +10,7 @@ identity.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import secrets
@@ -132,9 +133,9 @@ def spool_of(configuration: Configuration) -> Spool:
     return Spool(SpoolSettings(configuration.spool, configuration.group, configuration.keys.parent))
 
 
-async def worker_of(office: Office, watch: log.Watch) -> Worker:
+async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool] = lambda: True) -> Worker:
     """
-    A worker, ready to run; the caller holds the lock.
+    A worker, ready to run; the caller holds the lock, and `is_ours` says whether it still does.
 
     Raises:
         CannotSend: this is not the ledger, the machine or the time in which the last one ended.
@@ -167,6 +168,8 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
             ruling=office.ruling,
             is_stale=lambda: fingerprint(configuration.path, configuration.beside) != configuration.seen,
             is_skewed=is_skewed,
+            is_ours=is_ours,
+            is_there=_watched(Path(configuration.ledger)),
             run_for=configuration.run_for,
         ),
         watch,
@@ -175,6 +178,19 @@ async def worker_of(office: Office, watch: log.Watch) -> Worker:
 
 async def _restored_at(ledger: Ledger) -> int:
     return int((await ledger.installed()).get("restored_at", 0))
+
+
+def _watched(path: Path) -> Callable[[], bool]:
+    """Watch a file from now on; the answer says whether it still stands there. Where the disk does not say, it does."""
+    opened = path.stat()
+
+    def is_there() -> bool:
+        try:
+            return os.path.samestat(path.stat(), opened)
+        except OSError as problem:
+            return problem.errno != errno.ENOENT
+
+    return is_there
 
 
 def skew() -> Callable[[], bool]:

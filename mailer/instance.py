@@ -13,6 +13,7 @@ they begin.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import hashlib
 import os
@@ -205,23 +206,34 @@ class Lock:
         Raises:
             CannotWrite: its file cannot be opened.
         """
-        if self._handle is not None:
-            return True
-        try:
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as problem:
-            raise CannotWrite(f"{self._path}: the lock cannot be opened: {problem.strerror}") from problem
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return False
-        self._handle = handle
-        _HELD.add(self)
-        with suppress(OSError):  # a full disk takes nothing from the lock itself
-            os.ftruncate(handle, 0)
-            os.write(handle, f"{os.getpid()}\n".encode())
+        while self._handle is None:
+            try:
+                handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            except OSError as problem:
+                raise CannotWrite(f"{self._path}: the lock cannot be opened: {problem.strerror}") from problem
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                return False
+            self._handle = handle
+            if not self.is_ours():  # it was removed before we had it: the next one opens another file
+                self.release()
+                continue
+            _HELD.add(self)
+            with suppress(OSError):  # a full disk takes nothing from the lock itself
+                os.ftruncate(handle, 0)
+                os.write(handle, f"{os.getpid()}\n".encode())
         return True
+
+    def is_ours(self) -> bool:
+        """Whether we hold it, and its file still stands where the next one looks for it; also where the disk does not say."""
+        if self._handle is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except OSError as problem:
+            return problem.errno != errno.ENOENT
 
     def is_held(self) -> bool:
         """Whether anybody holds it; it is not taken to find out, and so nobody finds it taken by us (proc_locks(5))."""

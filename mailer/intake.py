@@ -63,8 +63,7 @@ class _Good:
     entry: Entry
 
 
-class _Stopped(Exception):
-    """The way out of the middle of a file."""
+class _Stopped(Exception): ...  # the way out of the middle of a file
 
 
 class Intake:
@@ -97,6 +96,8 @@ class Intake:
 
     async def take_ready(self) -> list[Result]:
         """Set aside what is no file, take in every file that is whole, and remember the young ones for the next look."""
+        for sentence in self._spool.keep():
+            log.mended(sentence)
         now = self._clock.now()
         results = [await self._refuse(odd) for odd in self._spool.odd()]
         young: dict[tuple[str, str], Waiting] = {}
@@ -192,8 +193,7 @@ class Intake:
 
     async def _refuse(self, odd: Odd) -> Result:
         """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
-        moved = self._spool.set_aside(odd, odd.reason)
-        if moved is not None:
+        if self._spool.set_aside(odd, odd.reason) is not None:
             file = await self._ledger.begin_file(f"odd.{secrets.token_hex(10)}", None, self._clock.seconds)
             await self._ledger.end_file(file, "rejected", Count(), unquoted(odd.reason), self._clock.seconds)
             log.file_set_aside(file, unquoted(odd.reason))

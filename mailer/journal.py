@@ -22,6 +22,7 @@ from mailer.errors import CannotSend, CannotWrite
 
 Read = Callable[[int, int], Sequence[Link]]
 _CHUNK = 1_000
+_ANEW = "move the file aside, keep it, and the next run writes it anew from the ledger"
 _TAIL = 65_536
 
 
@@ -115,7 +116,7 @@ class Journal:
                         is_behind = not line.endswith(b"\n")
                         self.behind += is_behind
                         if not is_behind and line != link.line.encode() + b"\n":
-                            return f"{self._path}:{link.seq}: this line is not what the ledger says"
+                            return f"{self._path}:{link.seq}: this line is not what the ledger says; {_ANEW}"
                     start = file.tell()
                     if is_behind or not (rest := file.readline()):
                         return ""

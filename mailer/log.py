@@ -127,6 +127,11 @@ def stopping() -> None:
     _log.warning("stopping: the letters in hand are finished, no new one is begun")
 
 
+def lost(what: str) -> None:
+    """What only one at a time may have was taken from us."""
+    _log.error("%s", what)
+
+
 def waiting(seconds: float) -> None:
     """The pass stays because more is due soon."""
     _log.info("more is due in %.0f s; waiting", seconds)

@@ -19,7 +19,7 @@ from mailer import continuity, log, recovery, rules
 from mailer.blotter import Blotter
 from mailer.delivery import Retry
 from mailer.dispatch import Dispatch
-from mailer.errors import MailerError
+from mailer.errors import LedgerProblem, MailerError
 from mailer.highwater import HighWater
 from mailer.intake import Intake, Result
 from mailer.journal import Journal
@@ -49,7 +49,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a worker works with; `app` builds it. `name` is under whose name it sends."""
+    """
+    What a worker works with; `app` builds it. `name` is under whose name it sends; `is_ours` and `is_there` are asked of the
+    install's lock and of the ledger's file.
+    """
 
     name: str
     ledger: Ledger
@@ -64,6 +67,8 @@ class Parts:
     ruling: Callable[[], Awaitable[Ruling]]
     is_stale: Callable[[], bool]
     is_skewed: Callable[[], bool]
+    is_ours: Callable[[], bool]
+    is_there: Callable[[], bool]
     run_for: float
 
 
@@ -84,6 +89,7 @@ class Worker:
         self._parts = parts
         self._watch = watch
         self._stop = asyncio.Event()
+        self._lost = ""
 
     def stop(self) -> None:
         """Ask for a clean stop: no new letter is begun, those in hand are finished."""
@@ -97,11 +103,13 @@ class Worker:
 
         Raises:
             CannotSend: the clock was set while it worked.
+            LedgerProblem: the lock's or the ledger's file was taken away while it worked; the letters in hand were finished.
             MailerError: the ledger, a folder or a key failed; what was begun is put right by the next start.
         """
         summary = Summary()
         parts, began = self._parts, self._parts.clock.now()
         summary.recovered = await recovery.recover(parts.ledger, parts.blotter, parts.clock.seconds)
+        beside = asyncio.ensure_future(self._guard())
         try:
             # Whatever the pass is asked for: no letter goes out of a file whose reading was cut off.
             summary.files += await parts.intake.finish_claimed()
@@ -117,7 +125,10 @@ class Worker:
             if parts.is_skewed():
                 raise await continuity.stop_for_the_clock(parts.ledger, parts.clock.seconds)
         finally:
+            beside.cancel()
             self._catch_up()
+        if self._lost:
+            raise LedgerProblem(self._lost)
         summary.stopped = self._stop.is_set()
         summary.is_stale = not summary.stopped and parts.is_stale()
         return summary
@@ -157,6 +168,26 @@ class Worker:
         summary.states.update(sent.states)
         summary.relay_failed, summary.account_refused = sent.relay_failed, sent.account_refused
 
+    async def _guard(self) -> None:
+        """Look each second, whatever the pass does, whether this is still the one that may do it; stop it if not."""
+        while not self._lost:
+            if lost := self._what_is_lost():
+                self._lost = lost
+                log.lost(lost)
+                self.stop()
+            await asyncio.sleep(LOOK)
+
+    def _what_is_lost(self) -> str:
+        if not self._parts.is_ours():
+            return (
+                "the lock's file was removed or replaced, and another mailer may be at work here: never remove it; start again"
+            )
+        if not self._parts.is_there():
+            return (
+                "the ledger's file was moved away or replaced while it was in use: put it and its -wal back, then start again"
+            )
+        return ""
+
     async def _meanwhile(self) -> None:
         """
         While letters go out: bring the journal's file up, so that whoever follows it sees them go, and begin no new letter
@@ -171,8 +202,10 @@ class Worker:
                 self._catch_up()
 
     def _catch_up(self) -> None:
-        """Bring up to the ledger what stands beside it: the high-water mark, the journal's file."""
+        """Bring up to the ledger what stands beside it: the high-water mark; the journal's file, if it is ours to append to."""
         self._parts.high_water.rise(self._parts.ledger.last_link())
+        if not self._parts.is_ours():
+            return
         self._parts.journal.catch_up()
 
     async def _wait(self, job: Job, summary: Summary, began: float) -> float | None:

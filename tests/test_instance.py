@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 import subprocess
@@ -202,3 +203,29 @@ def test_a_lock_that_cannot_be_opened_is_said(path):
     with pytest.raises(CannotWrite):
         Lock(path).acquire()
     assert not path.with_name("elsewhere").exists()
+
+
+def test_a_lock_whose_file_was_removed_is_lost_and_one_that_was_removed_meanwhile_is_not_taken(path):
+    with Lock(path) as one, Lock(path) as other:
+        assert one.acquire() and one.is_ours()
+        path.unlink()
+        assert not one.is_ours()
+        assert other.acquire() and other.is_ours() and not one.is_ours()
+        path.replace(path.with_name("elsewhere"))
+        assert not other.is_ours()
+
+
+def test_a_lock_that_is_removed_between_opening_and_taking_it_is_opened_again(path, monkeypatch):
+    removed: list[bytes] = []
+    flock = fcntl.flock
+
+    def flock_late(handle: int, how: int) -> None:
+        if not removed:
+            removed.append(path.read_bytes())
+            path.unlink()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock_late)
+    with Lock(path) as lock, Lock(path) as other:
+        assert lock.acquire() and removed and lock.is_ours()
+        assert not other.acquire()

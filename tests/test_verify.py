@@ -123,3 +123,18 @@ def test_a_claimed_file_is_finished_by_the_next_run(place):
     claimed(place.root / "var")
     assert place.mailer("run").code in {0, 65}
     assert place.mailer("verify").code == 0
+
+
+def test_a_journal_file_that_two_have_appended_to_is_moved_aside_and_written_anew(place):
+    file = place.root / "var/journal.jsonl"
+    sound = file.read_bytes()
+    lines = sound.splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:3], *lines[1:]]))
+    assert place.mailer("run").code in {0, 65}  # its last line is the table's: nothing is stopped
+    said = place.mailer("verify")
+    assert said.code == 1
+    assert "move the file aside, keep it, and the next run writes it anew from the ledger" in said.out
+    file.rename(file.with_name("journal.aside.jsonl"))
+    assert place.mailer("run").code in {0, 65}
+    assert place.mailer("verify").code == 0
+    assert file.read_bytes().startswith(sound)

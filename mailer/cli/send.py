@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 
 import click
@@ -76,7 +77,7 @@ def perform(loaded: Configuration, job: Job) -> int:
             tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        loaded, summary, blocked = asyncio.run(_perform(loaded, job))
+        loaded, summary, blocked = asyncio.run(_perform(loaded, job, lock.is_ours))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
 
@@ -114,14 +115,14 @@ class _Stop:
         return self.is_asked
 
 
-async def _perform(loaded: Configuration, job: Job) -> tuple[Configuration, Summary, list[str]]:
+async def _perform(loaded: Configuration, job: Job, is_ours: Callable[[], bool]) -> tuple[Configuration, Summary, list[str]]:
     """Do the job with one worker; `forever` with one after the other, each by the configuration as it then stands."""
     stop = _Stop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
             asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     while True:
-        summary, blocked = await _work(loaded, job, stop)
+        summary, blocked = await _work(loaded, job, stop, is_ours)
         is_over = not (job.forever and summary.is_stale) or stop.is_asked
         if is_over or (changed := await _read_again(loaded, stop)) is None:
             _notify("STOPPING=1")
@@ -151,13 +152,13 @@ async def _read_again(before: Configuration, stop: _Stop) -> Configuration | Non
             return loaded
 
 
-async def _work(loaded: Configuration, job: Job, stop: _Stop) -> tuple[Summary, list[str]]:
+async def _work(loaded: Configuration, job: Job, stop: _Stop, is_ours: Callable[[], bool]) -> tuple[Summary, list[str]]:
     """Do the job with one worker; gives what was done, and what waits for a person."""
     from mailer.app import opened, worker_of
 
     with shown() as watch:
         async with opened(loaded, create=True) as office:
-            worker = await worker_of(office, watch)
+            worker = await worker_of(office, watch, is_ours)
             stop.reach(worker)
             _notify("READY=1")
             summary = await worker.run(job)

@@ -59,6 +59,7 @@ class Spool:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._kept = modes.Kept(settings.root, settings.var, settings.group)
         self._last = ""  # the id that was given last
         self._stuck: set[tuple[str, int]] = set()  # odd things that cannot be moved and have been told of
 
@@ -76,7 +77,11 @@ class Spool:
         Raises:
             CannotWrite: one cannot be made or mended.
         """
-        return modes.prepare(self._settings.root, self._settings.var, self._settings.group, campaigns)
+        return self._kept.prepare(campaigns)
+
+    def keep(self) -> list[str]:
+        """Prepare again what was removed or loosened since; gives a sentence for each thing, what can't be mended once."""
+        return self._kept.again()
 
     def look(self, now: float) -> list[Waiting]:
         """The files in `incoming/` and in the folders there, oldest first; those with an unfinished one's name stay unseen."""

@@ -14,10 +14,52 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from mailer.errors import CannotWrite
 from mailer.spool.folders import Folder, about, explained
 
 WAY = 0o711  # folders that one only goes through
 FOLDERS = {"incoming": 0o2770, "claimed": 0o700, "done": 0o2750, "rejected": 0o2750}
+
+
+class Kept:
+    """The folders of one spool, kept as they must be while a worker goes on."""
+
+    def __init__(self, root: Path, var: Path | None, group: str) -> None:
+        self._root, self._var, self._group = root, var, group
+        self._campaigns: tuple[str, ...] = ()
+        self._given_up: list[Path] = []
+
+    def prepare(self, campaigns: Iterable[str]) -> list[str]:
+        """Make and mend the folders, as `prepare` does, and remember for which campaigns."""
+        self._campaigns = tuple(campaigns)
+        return prepare(self._root, self._var, self._group, self._campaigns)
+
+    def again(self) -> list[str]:
+        """The same where one is missing or lets in too much by now; a sentence for each. What cannot be mended is said once."""
+        amiss = self._amiss()
+        if amiss == self._given_up:
+            return []
+        said = [f"{path}: it was missing, and is made again" for path in amiss if not os.path.lexists(path)]
+        try:
+            said += prepare(self._root, self._var, self._group, self._campaigns)
+        except CannotWrite as problem:
+            said = [str(problem)]
+        self._given_up = self._amiss()
+        return said
+
+    def _amiss(self) -> list[Path]:
+        """A cheap look, which opens nothing."""
+        wanted = {self._root: WAY} | {self._root / name: mode for name, mode in FOLDERS.items()}
+        wanted |= {self._root / "incoming" / campaign: FOLDERS["incoming"] for campaign in self._campaigns}
+        return [path for path, mode in wanted.items() if _is_amiss(path, mode, is_link_fine=path == self._root)]
+
+
+def _is_amiss(path: Path, mode: int, *, is_link_fine: bool) -> bool:
+    try:
+        found = os.stat(path, follow_symlinks=is_link_fine).st_mode
+    except OSError as problem:
+        return problem.errno == errno.ENOENT
+    return stat.S_ISDIR(found) and bool(found & 0o777 & ~mode)
 
 
 def prepare(root: Path, var: Path | None, group: str, campaigns: Iterable[str]) -> list[str]:

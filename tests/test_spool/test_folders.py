@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import grp
 import os
+import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mailer import log
+from mailer.app import spool_of
 from mailer.errors import CannotWrite
+from mailer.intake import Intake
 from mailer.spool import Settings, Spool
+from tests.offices import at_work, instance
 from tests.test_spool.ground import BESIDE, claim, drop, mode, needs_root, tree, unprivileged
 
 
@@ -140,3 +146,48 @@ def test_a_disk_mounted_read_only_is_said(spool, root):
     drop(root, "list.csv")
     mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
     assert "mounted read-only" in mounted(root, mount)
+
+
+# -- kept while a worker goes on
+
+
+@pytest.mark.parametrize("name", ["", "incoming", "incoming/c", "claimed", "done", "rejected"])
+def test_a_folder_that_vanishes_is_made_again_and_said_once(spool, root, name):
+    spool.prepare(["c", "d"])
+    assert spool.keep() == []
+    shutil.rmtree(root / name)
+    said = spool.keep()
+    assert f"{root / name}: it was missing, and is made again" in [sentence.removesuffix("/") for sentence in said]
+    assert (root / "incoming/c").is_dir() and (root / "rejected").is_dir()
+    assert spool.keep() == []
+
+
+def test_a_folder_that_was_made_again_by_hand_loses_what_lets_in_too_much(spool, root):
+    spool.prepare()
+    os.chmod(root / "incoming", 0o777)
+    (sentence,) = spool.keep()
+    assert "its mode 0777 let more in than 2770" in sentence
+    assert stat.S_IMODE((root / "incoming").stat().st_mode) & 0o007 == 0
+    assert spool.keep() == []
+
+
+def test_what_cannot_be_mended_is_said_once_and_stops_nothing(spool, root):
+    spool.prepare()
+    shutil.rmtree(root / "done")
+    (root / "claimed").rmdir()
+    (root / "claimed").write_text("in the way")
+    (sentence,) = spool.keep()
+    assert str(root / "claimed") in sentence
+    assert spool.keep() == []
+
+
+async def test_a_pass_keeps_the_folders(tmp_path, caplog):
+    async with at_work(instance(tmp_path)) as scene:
+        await scene.take_in()
+        spool = spool_of(scene.office.configuration)
+        spool.prepare()
+        intake = Intake(spool, scene.ledger, scene.office.desks, scene.time.clock, log.Watch())
+        shutil.rmtree(tmp_path / "var/queue/incoming")
+        await intake.take_ready()
+        assert [record.getMessage() for record in caplog.records if "made again" in record.getMessage()]
+        assert (tmp_path / "var/queue/incoming").is_dir()
