@@ -165,7 +165,7 @@ async def test_a_line_tells_what_became_of_its_letter(ledger):
         "state": "deferred",
         "reason": line["reason"],
         "attempts": 1,
-        "reply": "250 2.0.0 taken",
+        "reply": f"{LATER}; dot: {YES}",  # what its reason is about, and behind it the end of the attempt
         "relay": RELAY,
         "recipients": [
             {"address": HEAD, "role": "to", "state": "accepted", "reply": "250 2.0.0 taken"},
