@@ -321,7 +321,7 @@ def test_a_missing_or_different_key_ends_with_78_and_nothing_is_sent(approved, r
     key = approved.root / "var/keys/c.key"
     content = key.read_text()
     key.unlink()
-    for command in ("run", "status", "check", "pause --why test"):
+    for command in ("run", "status", "check", "health"):
         said = approved.mailer(*command.split())
         assert (command, said.code, "key of campaign c is missing" in said.err) == (command, 78, True)
     assert not key.exists()

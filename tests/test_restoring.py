@@ -145,6 +145,7 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
         file.write_text(rows)
     if way == "edited":
         file.write_text(rows.replace("Person 3", "Person III") + "Person 7,person.7@example.org,IE\n")
+        os.utime(file, (time.time() + 3, time.time() + 3))
     dropped_now(place, first=5)
     assert place.mailer("run").code == 0
     assert letters(place) == 5 + (way == "edited")
