@@ -42,7 +42,11 @@ def test_an_empty_pass_imports_nothing_dear(place: Place):
 
 def test_an_empty_pass_imports_none_of_the_other_commands(place: Place):
     modules = {name for name in imported(place.root, "run") if name.startswith("mailer.")}
-    assert {name for name in modules if name.startswith("mailer.cli.")} == {"mailer.cli.send", "mailer.cli.ground", "mailer.cli.streams"}
+    assert {name for name in modules if name.startswith("mailer.cli.")} == {
+        "mailer.cli.send",
+        "mailer.cli.ground",
+        "mailer.cli.streams",
+    }
     assert not modules & {"mailer.report", "mailer.checks", "mailer.health", "mailer.letter.parsed"}
 
 
