@@ -28,7 +28,7 @@ OFTEN = 20  # attempts: half of the five days for which a letter is tried as shi
 
 async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at_work: Callable[[], bool]) -> list[str]:
     """What needs a person, the weightiest first; empty if all is well. `is_at_work` says whether a worker is here just now."""
-    found = list(_left_behind(ledger, is_at_work))
+    found = list(_left_behind(ledger, spool, is_at_work))
     in_doubt = sum(count for (_, _, state), count in ledger.tally().items() if state == State.IN_DOUBT)
     if in_doubt:
         found.append(f"{counted(in_doubt, 'letter')} in doubt: mailer log --state in_doubt, then mailer resolve ID")
@@ -65,12 +65,16 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
 _CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, "organiser", Reason.ADDRESS_REFUSED})
 
 
-def _left_behind(ledger: Ledger, is_at_work: Callable[[], bool]) -> Iterator[str]:
-    """Letters that a dead worker had in hand. A live one may begin or end between two looks: asked before and behind."""
+def _left_behind(ledger: Ledger, spool: Spool, is_at_work: Callable[[], bool]) -> Iterator[str]:
+    """What a dead worker had in hand. A live one may begin or end between two looks: asked before and behind."""
     if is_at_work():
         return
-    in_hand, marked = ledger.in_hand()
-    if in_hand and not is_at_work():
+    (in_hand, marked), claimed = ledger.in_hand(), len(spool.claimed())
+    if is_at_work():
+        return
+    if claimed:
+        yield f"{counted(claimed, 'file')} left in the middle of being taken in: mailer run finishes that"
+    if in_hand:
         many = f"{marked} of them may be in doubt" if marked else "none of them is in doubt"
         yield f"{counted(in_hand, 'letter')} were in a dead worker's hands, {many}: mailer run puts them right"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.instance import Lock
 from tests.installed import Place, started
 from tests.servers.rules import Rule, StoreThenHang
 from tests.servers.spawned import SpawnedServer
@@ -43,3 +44,16 @@ def test_an_order_about_a_letter_in_a_dead_workers_hands_says_that_a_run_comes_f
     assert said.err == "1 letter left alone, in the hands of a worker that died: mailer run first, then give the order again.\n"
     place.mailer("run", "--intake-only")
     assert place.mailer("cancel", "1", "--why", "wrong text").out == "1 letter: cancelled.\n"
+
+
+def test_health_speaks_of_a_file_that_a_dead_worker_had_claimed(tmp_path):
+    place = Place(tmp_path, "pace: none\n")
+    place.drop(1)
+    assert place.mailer("run").code == 0
+    (place.root / "var/queue/claimed/01J8ZK3S4T5V6W7X8Y9Z0A1B2C._.list.csv").write_text("name,email\n")
+    said = place.mailer("health")
+    left = "1 file left in the middle of being taken in: mailer run finishes that"
+    assert (said.code, said.out) == (1, f"mailer: {left}\n")
+    with Lock(place.root / "var/lock") as lock:
+        assert lock.acquire()
+        assert place.mailer("health").code == 0
