@@ -29,10 +29,10 @@ test: $(DEV) ## set up, then run the whole test suite; says which tests were lef
 
 torture: $(DEV) ## kill it everywhere, an hour: every point, system call, sync; bad disks; a siege (TORTURE=part ...)
 	@echo 'Torturing mailer.'
-	@[ -n '$(TORTURE)' ] || MAILER_TORTURE=1 $(BIN)/pytest -q tests/test_sqlite tests/test_ledger_machine.py
+	@[ -n '$(TORTURE)' ] || MAILER_TORTURE=1 $(BIN)/pytest -q tests/test_sqlite tests/test_ledger_machine.py tests/torture
 	@$(BIN)/python -m tests.torture $(TORTURE)
 
-check: $(DEV) ## the gate: format, lint, types, import contracts, tests with coverage
+check: $(DEV) ## the gate: format, lint, types, import contracts, tests
 	@echo 'Checking the format.'
 	@$(BIN)/ruff format --check --quiet .
 	@echo 'Linting.'
@@ -41,8 +41,8 @@ check: $(DEV) ## the gate: format, lint, types, import contracts, tests with cov
 	@$(BIN)/mypy
 	@echo 'Checking the import contracts.'
 	@$(BIN)/lint-imports --no-logo
-	@echo 'Running the tests with coverage.'
-	@$(BIN)/pytest -rs --cov
+	@echo 'Running the tests.'
+	@$(BIN)/pytest -rs
 
 format: $(DEV) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -6,6 +6,7 @@ The server takes its time at one step, so that an order is given while a letter 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from tests.torture import farside, orders
 from tests.torture.grounds import Ground, ground
 from tests.torture.orders import Ordered
 from tests.torture.runs import STEP, Ended, Run, Zygote, until_quiet
+
+# Tests/test_orders_beside.py asks the same of the command in every run.
+pytestmark = pytest.mark.skipif(not os.environ.get("MAILER_TORTURE"), reason="a part of make torture")
 
 Step = tuple[Verb, str]
 _SLOWLY = 0.07  # seconds from byte to byte of an answer: some two seconds for an order that takes a fifth of one

@@ -4,6 +4,7 @@ A backup put back over what has gone on since: nothing goes out before a person 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from tests.torture.grounds import ground
 from tests.torture.restores import Way
 from tests.torture.runs import Trip, Zygote
 from tests.torture.stories import Story
+
+# Tests/test_restoring.py asks the same of the command in every run.
+pytestmark = pytest.mark.skipif(not os.environ.get("MAILER_TORTURE"), reason="a part of make torture")
 
 WAYS: list[tuple[bool, Way]] = [(False, "over"), (False, "fresh"), (True, "over"), (True, "fresh"), (True, "anew")]
 every_way = pytest.mark.parametrize(
