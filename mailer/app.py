@@ -23,6 +23,7 @@ from pathlib import Path
 from mailer import approval, continuity, log, seal
 from mailer.blotter import Blotter
 from mailer.config import Configuration, fingerprint
+from mailer.continuity import Install
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
@@ -133,7 +134,14 @@ def spool_of(configuration: Configuration) -> Spool:
     return Spool(SpoolSettings(configuration.spool, configuration.group, configuration.keys.parent))
 
 
-async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool] = lambda: True) -> Worker:
+def install_of(office: Office) -> Install:
+    """What stands around its ledger."""
+    loaded = office.configuration
+    journal = Journal(loaded.journal, office.ledger.journal)
+    return Install(journal, office.high_water, office.blotter, place_of(Path(loaded.ledger)))
+
+
+async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool]) -> Worker:
     """
     A worker, ready to run; the caller holds the lock, and `is_ours` says whether it still does.
 
@@ -146,8 +154,8 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
     for sentence in spool.prepare(configuration.campaigns if len(configuration.campaigns) > 1 else ()):
         log.mended(sentence)
     now, is_skewed = CLOCK.seconds, skew()
-    journal = Journal(configuration.journal, office.ledger.journal)
-    await continuity.see(office.ledger, journal, office.high_water, place_of(Path(configuration.ledger)), now)
+    install = install_of(office)
+    await continuity.see(office.ledger, install, now)
     for desk in office.desks.values():
         _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
         await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
@@ -159,7 +167,7 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
             ledger=office.ledger,
             intake=Intake(spool, office.ledger, office.desks, CLOCK, watch, await _restored_at(office.ledger)),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
-            journal=journal,
+            journal=install.journal,
             high_water=office.high_water,
             blotter=office.blotter,
             relay=configuration.relay,

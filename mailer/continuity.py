@@ -37,7 +37,17 @@ _ELSEWHERE = (
 )
 
 
-async def see(ledger: Ledger, journal: Journal, high_water: HighWater, place: str, now: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Install:
+    """What stands around a ledger: its journal's file, its high-water mark, the note of what is being written, its place."""
+
+    journal: Journal
+    high_water: HighWater
+    blotter: Blotter
+    place: str
+
+
+async def see(ledger: Ledger, install: Install, now: int) -> None:
     """
     See that nothing stands in the way of going on; what does is written down as a pause.
 
@@ -45,9 +55,9 @@ async def see(ledger: Ledger, journal: Journal, high_water: HighWater, place: st
         CannotSend: the ledger or the clock is not what it was; says what to do.
         CannotWrite: the journal's file or the high-water mark cannot be opened.
     """
-    known = await ledger.installed()
+    high_water, known = install.high_water, await ledger.installed()
     behind = _last_told(ledger) - now
-    if why := _not_ours(journal, high_water, known, place):
+    if why := _not_ours(install, known):
         await ledger.pause(LEDGER, Who.RULE, why, now)
     if behind > BACK:
         await ledger.pause(CLOCK, Who.RULE, went_back(behind), now)
@@ -56,19 +66,19 @@ async def see(ledger: Ledger, journal: Journal, high_water: HighWater, place: st
             raise CannotSend(f"nothing is done, the {pause.scope} stops it: {pause.why}. {_ADVICE[pause.scope]}")
     if not known:
         high_water.begin_again(ledger.last_link())  # before it is said to be there
-        await ledger.remember_install({"place": place, "mark": high_water.identity})
+        await ledger.remember_install({"place": install.place, "mark": high_water.identity})
     high_water.rise(ledger.last_link())
 
 
-def _not_ours(journal: Journal, high_water: HighWater, known: Mapping[str, str], place: str) -> str:
+def _not_ours(install: Install, known: Mapping[str, str]) -> str:
     """Why this is not the ledger that we left; empty if it is."""
     try:
-        journal.open()
+        install.journal.open()
     except CannotSend as problem:
         return str(problem)
-    if known.get("place", place) != place:
+    if known.get("place", install.place) != install.place:
         return _ELSEWHERE
-    return high_water.disagreement(known.get("mark", ""))
+    return install.high_water.disagreement(known.get("mark", ""))
 
 
 _ADVICE = {
@@ -88,16 +98,6 @@ async def stop_for_the_clock(ledger: Ledger, now: int) -> CannotSend:
     why = f"the clock was set by more than {DRIFT // 60} minutes while mailer worked: see that it is right"
     await ledger.pause(CLOCK, Who.RULE, why, now)
     return CannotSend(f"nothing more is done: {why}. {_ADVICE[CLOCK]}")
-
-
-@dataclass(frozen=True, slots=True)
-class Install:
-    """What stands around a ledger: its journal's file, its high-water mark, the note of what is being written, its place."""
-
-    journal: Journal
-    high_water: HighWater
-    blotter: Blotter
-    place: str
 
 
 async def trust_ledger(ledger: Ledger, install: Install, adopt: Callable[[], Awaitable[None]], why: str, now: int) -> int:

@@ -248,9 +248,19 @@ def ended(recipients: Sequence[Recipient], state: State, why: str) -> Next:
         return Next(State.IN_DOUBT, f"{why}; {EARLIER}", recipients=after)
     if not has_reached(recipients):
         return Next(state, why, recipients=tuple(recipients))
-    missing = [role for role in (Role.TO, Role.CC) if any(r.role is role and r.is_asked for r in recipients)]
-    reason = f"given up for {' and '.join(missing)}: {why}" if missing else why
-    return Next(State.ACCEPTED, reason, recipients=after)
+    missing = [recipient.role for recipient in recipients if recipient.is_asked]
+    return Next(State.ACCEPTED, given_up(missing, why), recipients=after)
+
+
+def given_up(roles: Sequence[Role], why: str) -> str:
+    """
+    For whom of an accepted letter no more is tried, and why; a copy is not told of.
+
+    >>> given_up([Role.CC, Role.CC, Role.TO, Role.COPY], "too late"), given_up([Role.COPY], "too late")
+    ('given up for to and cc: too late', 'too late')
+    """
+    own = [role for role in (Role.TO, Role.CC) if role in roles]
+    return f"given up for {' and '.join(own)}: {why}" if own else why
 
 
 def has_reached(recipients: Sequence[Recipient]) -> bool:

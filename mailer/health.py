@@ -83,12 +83,11 @@ async def _refused(ledger: Ledger, clock: Clock) -> list[str]:
     """What servers refused for a reason that they will have for other letters too."""
     found = []
     for streak in await ledger.streaks():
+        who = f"{streak.target} of {streak.campaign}: the address {', '.join(streak.addresses)}"
         if streak.is_gone:
             command = f"mailer release --campaign {streak.campaign} --target {streak.target} --why TEXT"
-            who = f"{streak.target} of {streak.campaign}: the address {', '.join(streak.addresses)}"
             found.append(f"{who} was refused {streak.length} times in a row: correct it in the configuration, or {command}")
         if streak.is_told:
-            who = f"{streak.target} of {streak.campaign}: the address {', '.join(streak.addresses)}"
             what = f"was refused {streak.length} times in a row, others of the same letters were not"
             found.append(f"{who} {what}: correct it in the configuration, or take it out")
     for campaign, count in ledger.refused_lately(MALFORMED, clock.seconds - TOLD_FOR).items():

@@ -128,11 +128,23 @@ class Place(Instance):
         os.utime(path, (LONG_AGO, LONG_AGO))
         return path
 
+    def sandboxed(self) -> int:
+        """How many messages have gone into the sandbox."""
+        return len(list((self.root / "var/sandbox/new").iterdir()))
+
     def letters(self, state: str) -> int:
         """How many letters of the campaign stand in a state."""
         count = self.mailer("status", "--json").json["campaigns"]["c"]["letters"].get(state, 0)
         assert isinstance(count, int)
         return count
+
+
+def that_has_sent(count: int, root: Path, campaign: str = "pace: none\n", name: str = "signatures.csv") -> Place:
+    """An instance that has sent so many letters, in the sandbox."""
+    made = Place(root, campaign)
+    made.drop(count, name)
+    assert made.mailer("run").code == 0
+    return made
 
 
 def copied(of: Path, root: Path) -> Path:

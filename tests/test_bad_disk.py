@@ -16,17 +16,14 @@ import pytest
 from mailer.instance import place_of
 from mailer.ledger.sqlite import SqliteLedger
 from tests.full_disk import room_for
-from tests.installed import Place, Said, copied
+from tests.installed import Place, Said, copied, that_has_sent
 from tests.ledgers import put
 
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An instance that has sent three letters."""
-    here = Place(tmp_path_factory.mktemp("sent"), "approval: none\n")
-    here.drop(3)
-    assert here.mailer("run").code == 0
-    return here.root
+    return that_has_sent(3, tmp_path_factory.mktemp("sent"), "approval: none\n").root
 
 
 class Copy(Place):

@@ -31,7 +31,7 @@ from mailer.journal import Journal
 from mailer.ledger import Ledger
 from mailer.pace import Breaker
 from tests import ledgers
-from tests.installed import TIMEOUT, Place
+from tests.installed import TIMEOUT, Place, that_has_sent
 from tests.ledgers import (
     CAMPAIGN,
     DAY,
@@ -55,15 +55,7 @@ from tests.servers.spawned import SpawnedServer
 
 @pytest.fixture
 def place(tmp_path):
-    """An instance that has sent two letters, in the sandbox."""
-    made = Place(tmp_path / "here", "pace: none\n")
-    made.drop(2, "first.csv")
-    assert made.mailer("run").code == 0
-    return made
-
-
-def sandboxed(place: Place) -> int:
-    return len(list((place.root / "var/sandbox/new").iterdir()))
+    return that_has_sent(2, tmp_path / "here", name="first.csv")
 
 
 def told_at(place: Place, seconds: int) -> None:
@@ -115,19 +107,19 @@ def test_a_copy_sends_nothing_until_told_and_then_nothing_that_waited(place, tmp
     later = time.time() + 3
     os.utime(third, (later, later))  # it was written behind that
     assert copied.mailer("run").code == 0
-    assert sandboxed(copied) == 2 + 1  # what came in behind the copy, and nothing twice
+    assert copied.sandboxed() == 2 + 1  # what came in behind the copy, and nothing twice
     assert {line["reason"] for line in copied.mailer("log", "--state", "held", "--json").lines} == {"restored ledger"}
     assert copied.mailer("verify").code == 0
     assert copied.mailer("release", "--reason", "restored ledger", "--why", "it had sent none").code == 0
     assert copied.mailer("run").code == 0
-    assert sandboxed(copied) == 6
+    assert copied.sandboxed() == 6
 
 
 def test_a_folder_that_is_renamed_is_still_the_same_instance(place):
     place.root = place.root.rename(place.root.with_name("renamed"))
     place.drop(1, "second.csv", first=3)
     assert place.mailer("run").code == 0
-    assert sandboxed(place) == 3
+    assert place.sandboxed() == 3
 
 
 def test_where_a_ledger_stands_is_told_by_the_machine_and_the_file(tmp_path, monkeypatch):
@@ -167,12 +159,12 @@ def test_a_restored_ledger_sends_nothing_until_told_and_keeps_the_newer_journal(
     assert refused.code == 69
     assert "ahead of the ledger" in refused.err
     assert place.mailer("run").code == 69
-    assert sandboxed(place) == 5
+    assert place.sandboxed() == 5
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
     (aside,) = var.glob("journal.until-*.jsonl")
     assert aside.read_bytes() == newer
     assert place.mailer("run").code == 0
-    assert sandboxed(place) == 5
+    assert place.sandboxed() == 5
     assert place.letters("held") == 3
     assert place.mailer("verify").code == 0
 
@@ -205,13 +197,13 @@ async def test_going_on_puts_right_what_was_in_hand_and_is_the_same_done_twice(l
 
     with pytest.raises(CannotSend, match="resume ledger"):
         await ledger.remember_install({"place": "there"})
-        await continuity.see(ledger, journal, high_water, "here", NOW)
+        await continuity.see(ledger, install, NOW)
     held = await continuity.trust_ledger(ledger, install, adopt, "moved", NOW)
     assert held == 4
     assert states(ledger) == dict(zip(letters, ["held", "in_doubt", "held", "held", "held"], strict=True))
     assert {one(ledger, letter).reason for letter in letters if letter != marked.letter} == {"restored ledger"}
     assert await continuity.trust_ledger(ledger, install, adopt, "moved", NOW) == 4
-    await continuity.see(ledger, journal, high_water, "here", NOW)
+    await continuity.see(ledger, install, NOW)
     assert await ledger.resend_doubts(LANE, NOW + DAY, NOW, 10) == 0  # nobody knows what became of it there
     assert_sound(ledger, dict.fromkeys(letters, State.QUEUED))
 
@@ -228,10 +220,10 @@ def test_a_clock_that_went_back_stops_all_until_told(place, seconds, code):
     assert ("mailer resume clock --why TEXT" in refused.err) == (code == 69)
     if code:
         assert place.mailer("run").code == 69
-        assert sandboxed(place) == 2
+        assert place.sandboxed() == 2
         assert place.mailer("resume", "clock", "--why", "set by hand").code == 0
         assert place.mailer("run").code == 0
-    assert sandboxed(place) == 3
+    assert place.sandboxed() == 3
 
 
 def test_a_clock_that_went_back_is_seen_though_an_order_was_written_down_since(place):
@@ -244,7 +236,7 @@ def test_a_clock_that_went_back_is_seen_though_an_order_was_written_down_since(p
     assert "mailer resume clock --why TEXT" in refused.err
     assert place.mailer("resume", "clock", "--why", "set by hand").code == 0
     assert place.mailer("run").code == 0
-    assert sandboxed(place) == 3
+    assert place.sandboxed() == 3
 
 
 async def test_a_line_that_goes_back_stops_the_clock_once_and_a_person_s_word_is_enough(ledger: Ledger):

@@ -19,22 +19,14 @@ import pytest
 from mailer.chain import Link, link
 from mailer.highwater import HighWater
 from mailer.instance import file_of
-from tests.installed import Place
+from tests.installed import Place, that_has_sent
 
 KEPT = ("ledger.db", "journal.jsonl")
 
 
 @pytest.fixture
 def place(tmp_path):
-    """An instance that has sent two letters, in the sandbox."""
-    made = Place(tmp_path / "here", "pace: none\n")
-    made.drop(2, "first.csv")
-    assert made.mailer("run").code == 0
-    return made
-
-
-def letters(place: Place) -> int:
-    return len(list((place.root / "var/sandbox/new").iterdir()))
+    return that_has_sent(2, tmp_path / "here", name="first.csv")
 
 
 def into_the_files(backup: Path, var: Path) -> None:
@@ -107,7 +99,7 @@ def test_an_older_copy_put_back_sends_nothing_until_told_and_then_nothing_twice(
     assert place.mailer("run", "--intake-only").code == 0
     backup = copied(place, tmp_path / "backup")
     assert place.mailer("run").code == 0
-    assert letters(place) == 5
+    assert place.sandboxed() == 5
     shutil.move(place.root / "var/sandbox", tmp_path / "sandbox")
     put_back(backup, place.root / "var")
     shutil.move(tmp_path / "sandbox", place.root / "var/sandbox")
@@ -115,12 +107,12 @@ def test_an_older_copy_put_back_sends_nothing_until_told_and_then_nothing_twice(
         refused = place.mailer(*words)
         assert refused.code == 69, refused
         assert "mailer resume ledger --why TEXT" in refused.err
-    assert letters(place) == 5
+    assert place.sandboxed() == 5
     assert "resume ledger" in place.mailer("health").out
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
     dropped_now(place, first=6)
     assert place.mailer("run").code == 0
-    assert letters(place) == 5 + 1
+    assert place.sandboxed() == 5 + 1
     assert place.letters("held") == 3
     assert place.mailer("verify").code == 0
     assert place.mailer("run").code == 0  # once told, it is the ledger
@@ -132,7 +124,7 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
     file = place.drop(2, "second.csv", first=3)
     rows = file.read_text()
     assert place.mailer("run").code == 0
-    assert letters(place) == 4
+    assert place.sandboxed() == 4
     into_the_files(backup, place.root / "var")
     assert place.mailer("run").code == 69
     if way == "it came back with the copy":
@@ -148,7 +140,7 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
         os.utime(file, (time.time() + 3, time.time() + 3))
     dropped_now(place, first=5)
     assert place.mailer("run").code == 0
-    assert letters(place) == 5 + (way == "edited")
+    assert place.sandboxed() == 5 + (way == "edited")
     assert {line["reason"] for line in place.mailer("log", "--state", "held", "--json").lines} == {"restored ledger"}
     assert "restored ledger" in place.mailer("health").out
     assert place.letters("held") == 2  # the two of second.csv, of whom the ledger had never heard
@@ -156,7 +148,7 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
     assert place.mailer("verify").code == 0
     assert place.mailer("release", "--reason", "restored ledger", "--why", "they were lost").code == 0
     assert place.mailer("run").code == 0
-    assert letters(place) == 7 + (way == "edited")
+    assert place.sandboxed() == 7 + (way == "edited")
 
 
 def test_who_trusts_a_copy_before_any_run_has_looked_is_heard(place, tmp_path):
@@ -166,7 +158,7 @@ def test_who_trusts_a_copy_before_any_run_has_looked_is_heard(place, tmp_path):
     into_the_files(backup, place.root / "var")
     assert place.mailer("resume", "ledger", "--why", "the disk died").out == "The ledger may go on.\n"
     assert place.mailer("run").code == 0
-    assert letters(place) == 3
+    assert place.sandboxed() == 3
 
 
 def test_while_the_clock_is_not_believed_no_ledger_is_trusted(place, tmp_path):
@@ -206,7 +198,7 @@ def test_what_a_person_had_held_in_the_copy_may_have_gone_out_too(place, tmp_pat
     assert "restored ledger" in place.mailer("health").out
     assert "None of the letters" in place.mailer("release", "--reason", "organiser", "--why", "the lawyer said yes").err
     assert place.mailer("run").code == 0
-    assert letters(place) == 4
+    assert place.sandboxed() == 4
 
 
 @pytest.mark.parametrize(
@@ -230,10 +222,10 @@ def test_what_ends_behind_a_restore_still_says_that_it_may_have_gone_out(place, 
     assert "2 letters left alone, for they may have gone out before the ledger was restored" in said.err
     assert "0 letters" in place.mailer("retry", "3", "--why", "one of them").out
     assert place.mailer("run").code == 0
-    assert letters(place) == 4
+    assert place.sandboxed() == 4
     assert "2 letters" in place.mailer("retry", "--reason", reason, "--why", "the old place had sent none").out
     assert place.mailer("run").code == 0
-    assert letters(place) == 6
+    assert place.sandboxed() == 6
 
 
 def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):
@@ -249,11 +241,11 @@ def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):
     said = place.mailer("run")
     assert said.code == 0
     assert "second.csv is from before the ledger was restored" in said.err
-    assert letters(place) == 4
+    assert place.sandboxed() == 4
     assert "mailer release --file 2 --why TEXT" in said.err
     assert place.mailer("release", "--file", "2", "--why", "they were lost").code == 0
     assert place.mailer("run").code == 0
-    assert letters(place) == 6
+    assert place.sandboxed() == 6
 
 
 def test_a_ledger_that_was_moved_aside_does_not_go_on_behind_the_back_of_the_copy(place, tmp_path):
@@ -269,14 +261,14 @@ def test_a_ledger_that_was_moved_aside_does_not_go_on_behind_the_back_of_the_cop
     assert f"The ledger in {aside} was stopped" in trusted.err
     assert place.mailer("release", "--reason", "restored ledger", "--why", "nothing had gone out").code == 0
     assert place.mailer("run").code == 0
-    assert letters(place) == 5
+    assert place.sandboxed() == 5
     shutil.copytree(var / "sandbox", aside / "sandbox", dirs_exist_ok=True)
     var.rename(place.root / "var.wrong")
     aside.rename(var)
     refused = place.mailer("run")
     assert refused.code == 69
     assert "a copy of it was trusted" in refused.err
-    assert letters(place) == 5
+    assert place.sandboxed() == 5
 
 
 def test_a_copy_put_back_behind_a_kill_in_the_first_letter_is_noticed(place, tmp_path):
@@ -311,7 +303,7 @@ def test_orders_in_an_older_copy_do_not_make_it_the_newest(place, tmp_path):
         assert place.mailer("release", "--campaign", "c", "--why", "right again").code == 0
     assert place.mailer("verify").code == 1
     assert place.mailer("run").code == 69
-    assert letters(place) == 4
+    assert place.sandboxed() == 4
 
 
 def test_an_order_is_not_forgotten_by_a_copy_put_back(place, tmp_path):
@@ -321,7 +313,7 @@ def test_an_order_is_not_forgotten_by_a_copy_put_back(place, tmp_path):
     assert place.mailer("cancel", "3", "--why", "withdrawn").code == 0
     into_the_files(backup, place.root / "var")
     assert place.mailer("run").code == 69
-    assert letters(place) == 2
+    assert place.sandboxed() == 2
 
 
 def test_a_journal_whose_file_is_gone_is_written_anew_from_the_ledger_it_belongs_to(place):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.installed import Place, Said, at_work
+from tests.installed import Place, Said, at_work, that_has_sent
 from tests.servers.available import wait
 from tests.servers.scripted import Drip, Rule
 from tests.servers.spawned import SpawnedServer
@@ -14,10 +14,7 @@ from tests.servers.spawned import SpawnedServer
 
 @pytest.fixture
 def here(tmp_path: Path) -> Place:
-    place = Place(tmp_path / "here", "approval: none\npace: none\n")
-    place.drop()
-    assert place.mailer("run").code == 0
-    return place
+    return that_has_sent(1, tmp_path / "here", "approval: none\npace: none\n")
 
 
 def test_a_worker_whose_lock_is_removed_finishes_what_it_has_in_hand_and_says_why(here, tmp_path):

@@ -10,15 +10,12 @@ import apsw
 import pytest
 
 from mailer.instance import Lock
-from tests.installed import Place
+from tests.installed import that_has_sent
 
 
 @pytest.fixture
 def place(tmp_path):
-    made = Place(tmp_path, "pace: none\n")
-    made.drop(3)
-    assert made.mailer("run").code == 0
-    return made
+    return that_has_sent(3, tmp_path)
 
 
 def sql(*statements: str) -> Callable[[Path], None]:

@@ -378,7 +378,7 @@ async def test_a_change_that_comes_while_everything_is_read_is_seen(tmp_path: Pa
     loaded = made.load()
     async with app.opened(loaded, create=True) as office:
         made.write("templates/c/en/letter.txt.j2", "Other words, which nobody has approved.\n")
-        worker = await app.worker_of(office, log.Watch())
+        worker = await app.worker_of(office, log.Watch(), lambda: True)
         summary = await worker.run(Job())
         assert summary.is_stale
         assert not summary.states
@@ -399,7 +399,7 @@ async def test_a_change_while_a_file_is_taken_in_comes_before_its_first_letter(t
     drop(made, 3)
     async with app.opened(made.load(), create=True) as office, ScriptedServer() as server:
         office = replace(office, configuration=replace(office.configuration, relay=settings_for(server)))
-        worker = await app.worker_of(office, Meddler(made))
+        worker = await app.worker_of(office, Meddler(made), lambda: True)
         summary = await worker.run(Job())
         assert summary.is_stale
         assert [file.count.taken for file in summary.files] == [3]

@@ -92,24 +92,19 @@ async def _resume(loaded: Configuration, scope: str, why: str) -> tuple[bool, li
 async def _look(office: Office) -> None:
     """See what a run would stop for: who has been told by one of another ledger or clock need not wait for the next."""
     from mailer import continuity
-    from mailer.app import CLOCK
-    from mailer.instance import place_of
-    from mailer.journal import Journal
+    from mailer.app import CLOCK, install_of
 
-    loaded, ledger = office.configuration, office.ledger
-    journal, place = Journal(loaded.journal, ledger.journal), place_of(Path(loaded.ledger))
+    install = install_of(office)
     with suppress(CannotSend):
-        await continuity.see(ledger, journal, office.high_water, place, CLOCK.seconds)
+        await continuity.see(office.ledger, install, CLOCK.seconds)
 
 
 async def _trust_ledger(office: Office, why: str) -> bool:
     """Go on with a ledger that is not the one of the last run; False where it is."""
     from mailer import continuity
-    from mailer.app import CLOCK, spool_of
-    from mailer.continuity import Install
-    from mailer.instance import Lock, place_of
+    from mailer.app import CLOCK, install_of, spool_of
+    from mailer.instance import Lock
     from mailer.intake import Intake
-    from mailer.journal import Journal
 
     loaded, ledger = office.configuration, office.ledger
     with Lock(loaded.keys.parent / "lock") as lock, shown() as watch:
@@ -125,12 +120,9 @@ async def _trust_ledger(office: Office, why: str) -> bool:
             raise UsageProblem(f"the clock stops it too, and what is from before this moment is told by it: first {said}")
         spool = spool_of(loaded)
         spool.prepare()
-        install = Install(
-            Journal(loaded.journal, ledger.journal), office.high_water, office.blotter, place_of(Path(loaded.ledger))
-        )
         before = (await ledger.installed()).get("place", "")
         adopt = Intake(spool, ledger, office.desks, CLOCK, watch).adopt
-        held = await continuity.trust_ledger(ledger, install, adopt, why, CLOCK.seconds)
+        held = await continuity.trust_ledger(ledger, install_of(office), adopt, why, CLOCK.seconds)
     if held:
         hint(f"{counted(held, 'letter')} held, for they may have gone out since this copy was made.")
         these = "--reason 'restored ledger' --why TEXT"

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import apsw
 
-from mailer.delivery import MAY_BE_OUT, RESTORED, State, Who, ended, has_reached
+from mailer.delivery import MAY_BE_OUT, RESTORED, State, Who, ended, given_up, has_reached
 from mailer.ledger.engine import rows
 from mailer.ledger.moves import move, packed, unpacked
-from mailer.outcome import EARLIER, Role, Standing
+from mailer.outcome import EARLIER, Standing
 
 # What somebody ended no rule sends again, should it be in doubt.
 _CLAIMED = """
@@ -60,8 +60,8 @@ def _end_doubt(
     letter, _, attempt, text = row
     before, then, reason = unpacked(text), state, ""
     if has_reached(before):
-        doubted = [role for role in (Role.TO, Role.CC) if any(r.role is role and r.state is Standing.IN_DOUBT for r in before)]
-        then, reason = State.ACCEPTED, f"given up for {' and '.join(doubted)}: {state}; {EARLIER}"
+        doubted = [recipient.role for recipient in before if recipient.state is Standing.IN_DOUBT]
+        then, reason = State.ACCEPTED, given_up(doubted, f"{state}; {EARLIER}")
         after = [replace(r, state=Standing.DROPPED) if r.is_asked else r for r in before]
         db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), letter))
     told = {"said": said} if said else {}

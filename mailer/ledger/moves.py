@@ -81,6 +81,10 @@ def close_attempt(db: apsw.Connection, letter: int, number: int, verdict: str, r
     db.execute(sql, (now, verdict, reason, letter, number))
 
 
+# `since` is where the time begins that is not counted; `at` is when it was said.
+PAUSE = "INSERT INTO pause (scope, who, why, at, since) VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT DO NOTHING"
+
+
 def write_journal(
     db: apsw.Connection, now: int, events: Iterable[Mapping[str, object]], *, is_clock_trusted: bool = False
 ) -> None:
@@ -93,8 +97,7 @@ def write_journal(
     last = Link(*row) if row else None
     at = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if last and not is_clock_trusted and (behind := chain.told_at(last) - now) > BACK:
-        sql = "INSERT INTO pause (scope, who, why, at, since) VALUES ('clock', ?1, ?2, ?3, ?3) ON CONFLICT DO NOTHING"
-        db.execute(sql, (Who.RULE, went_back(behind), now))
+        db.execute(PAUSE, ("clock", Who.RULE, went_back(behind), now))
         if db.changes():
             events = [{"event": "paused", "scope": "clock", "who": Who.RULE, "why": went_back(behind)}, *events]
     for event in events:

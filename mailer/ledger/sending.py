@@ -23,27 +23,29 @@ from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
 from mailer.outcome import Outcome, Stage, Standing, Verdict
 from mailer.pace import HOUR
 
+# Anything that stops the campaign of the letter at hand.
+_STOPPED = "SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign)"
 # The state is asked once more of the row itself: what only a damaged index believes to be due is not sent again.
-_CLAIM = """
+_CLAIM = f"""
 UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_attempt_at = NULL
 WHERE id IN (
     SELECT id FROM letter
     WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
-    AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign))
+    AND NOT EXISTS ({_STOPPED})
     ORDER BY next_attempt_at, id LIMIT ?)
     AND state IN ('queued', 'deferred')
 RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
     recipients, deaths,
     (SELECT max(settled_at) FROM attempt WHERE letter = letter.id AND verdict NOT IN ('unsent', 'held')), signature
-"""
+"""  # noqa: S608  both parts are ours
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
-_CALM = frozenset(Reason)  # why rules hold what may go on by itself one day
+_BY_RULE = frozenset(Reason)  # why rules hold what may go on by itself one day
 _DOWN_SINCE = "SELECT min(down_since) FROM relay"
-_MAY_GO = """
+_MAY_GO = f"""
 letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
     AND EXISTS (SELECT 1 FROM letter WHERE id = attempt.letter AND state = 'sending' AND letter.attempt = attempt.number
-        AND NOT EXISTS (SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign)))
-"""
+        AND NOT EXISTS ({_STOPPED}))
+"""  # noqa: S608  both parts are ours
 _MARK = f"UPDATE attempt SET marked_at = ?, marked = ? WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
 _FIX = "UPDATE letter SET date = ?, edition = ?, language = ?, sha256 = ? WHERE id = ? AND sha256 IS NULL"
 _SETTLE = """
@@ -152,7 +154,7 @@ class SendingPart:
             close_attempt(db, due.letter, due.attempt, "held" if state is State.HELD else "unsent", detail or reason, now)
             told: dict[str, object] = {"attempt": due.attempt} | ({"detail": detail} if detail else {})
             letter, then = (due.letter, State.SENDING, due.attempt), Next(state, reason, now if state is State.QUEUED else None)
-            if reason in _CALM and any(recipient.may_have_it for recipient in due.recipients):
+            if reason in _BY_RULE and any(recipient.may_have_it for recipient in due.recipients):
                 then = ended(due.recipients, state, reason)  # a resend that is stopped: in doubt again, and shown
             moved = move(db, letter, then.state, who, then.reason, now, at=then.at, told=told)
             if moved and then.recipients:

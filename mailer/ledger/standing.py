@@ -15,7 +15,7 @@ import apsw
 from mailer.delivery import Who
 from mailer.ledger import Approval, Lane, Pause
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import write_journal
+from mailer.ledger.moves import PAUSE, write_journal
 from mailer.outcome import Sign
 from mailer.pace import HOUR, Breaker, Streak
 
@@ -104,8 +104,7 @@ class StandingPart:
         """Stop a scope ('all', 'campaign:ID', 'ledger', 'clock'); True if it was not stopped yet."""
 
         def work(db: apsw.Connection) -> bool:
-            sql = "INSERT INTO pause (scope, who, why, at, since) VALUES (?1, ?2, ?3, ?4, ?4) ON CONFLICT DO NOTHING"
-            db.execute(sql, (scope, who, why, now))
+            db.execute(PAUSE, (scope, who, why, now))
             if not db.changes():
                 return False
             write_journal(db, now, [{"event": "paused", "scope": scope, "who": who, "why": why}])

@@ -24,9 +24,9 @@ def program(name: str) -> str | None:
 
 
 def missing(what: str) -> str | None:
-    """Why tests that need `what` (smtp-sink, smtp-source, postfix) cannot run here; None when they can."""
+    """Why tests that need `what` (smtp-sink, smtp-source, postfix, strace) cannot run here; None when they can."""
     if program(what) is None:
-        return f"{what} is not installed (Debian: apt-get install postfix)"
+        return f"{what} is not installed (Debian: apt-get install {'strace' if what == 'strace' else 'postfix'})"
     if what == "postfix" and os.geteuid() != 0:
         return "Postfix starts only as root"
     return None

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from tests.servers.available import missing
 from tests.torture import faults, matrix, siege
 from tests.torture.course import END
 from tests.torture.judged import BOOKS, DEFIED, DOUBT, LOST, STANDS, TOLD, TWICE, WIRE, Judged
@@ -56,7 +57,7 @@ def main() -> int:
 
 def _trials(part: str, zygote: Zygote, plan: Plan) -> Iterator[Callable[[], Told]]:
     if part == "faults":
-        if reason := faults.missing():
+        if reason := missing("strace"):
             print(f"faults: left out: {reason}", flush=True)
             return
         yield from faults.all_trials(zygote)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -37,11 +36,6 @@ KILL, FAILS = "signal=KILL", ("error=EIO", "error=ENOSPC")
 _ALSO = {"rename": "rename,renameat", "unlink": "unlink,unlinkat"}
 # Other threads only send the byte that wakes the loop, on a socket pair of their own process, where nothing ever fails.
 _OF_THE_LOOP = ("sendto",)
-
-
-def missing() -> str | None:
-    """Why no fault can be injected here; None where it can."""
-    return None if shutil.which("strace") else "strace is not installed (Debian: apt-get install strace)"
 
 
 @dataclass(frozen=True)

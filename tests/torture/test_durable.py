@@ -7,13 +7,13 @@ same is shown of the spool alone in `tests/test_spool/test_finishing.py`.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 
+from tests.servers.available import require
 from tests.servers.threaded import ThreadedServer
 from tests.torture import faults
 from tests.torture.grounds import ground
@@ -33,10 +33,7 @@ class Step:
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Step]:
     """Of a run that takes in two files and sends six letters over one connection."""
-    if reason := faults.missing():
-        if os.environ.get("MAILER_REQUIRE_REAL_SERVERS") == "1":
-            pytest.fail(f"{reason}, and MAILER_REQUIRE_REAL_SERVERS=1 asks for it", pytrace=False)
-        pytest.skip(reason)
+    require("strace")
     root = tmp_path_factory.mktemp("durable")
     with Zygote() as zygote, ThreadedServer() as server:
         here = ground(root / "instance", server.port)

@@ -4,13 +4,12 @@ Faults of the machine at system calls: the small matrix, a place or two for each
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.servers.available import require
 from tests.torture import faults
 from tests.torture.faults import CALLS, FAILS, KILL, Fault
 from tests.torture.runs import Zygote
@@ -20,13 +19,9 @@ WAYS = (KILL, *FAILS)
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    if reason := faults.missing():
-        if os.environ.get("MAILER_REQUIRE_REAL_SERVERS") == "1":
-            pytest.fail(f"{reason}, and MAILER_REQUIRE_REAL_SERVERS=1 asks for it", pytrace=False)
-        pytest.skip(reason)
-    with Zygote() as process:
-        yield process
+def zygote(zygote: Zygote) -> Zygote:
+    require("strace")
+    return zygote
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ or where each recipient has its own answer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,6 @@ from tests.torture.trials import MIXED, ROUGH, ROUGH_FOUR, SLOW, SMOOTH, SMOOTH_
 POINTS = points.names()
 RARE = ("keep_breaker", "let_go")  # met only where the relay fails
 SHARED = ("ledger.engine.Engine.", "commit of ")  # how many there are depends on how many works share a transaction
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ Letters of four recipients, each with its own answer: what becomes of each of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,6 @@ from tests.torture.runs import STEP, Trip, Zygote, until_quiet
 from tests.torture.trials import MIXED, killed
 
 _LATER, _PLENTY = Reply("450 4.2.1 later"), Reply("452 4.5.3 too many recipients")
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4, 6])

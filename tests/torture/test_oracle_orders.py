@@ -5,7 +5,6 @@ The oracle about what people ordered: each way to go on in spite of an order is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
 from dataclasses import replace
@@ -127,12 +126,6 @@ def test_a_rule_that_lets_go_what_a_person_held_is_found(sent: tuple[Ground, Far
 
 
 # -- beside a run
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
 
 
 @pytest.mark.parametrize("words", ["hold 1", "cancel 1", "pause c", "pause"])

@@ -32,12 +32,6 @@ DATA: Step = ("data", "354 go on, as soon as we are ready")
 DOT: Step = ("dot", "250 2.0.0 taken, as you have wished")
 
 
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
-
-
 @dataclass
 class Hour:
     """A run whose second letter is at a slow step of the server just now."""

@@ -6,7 +6,7 @@ At the dot it quotes the letter that it refuses; before that it can only quote o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,6 @@ NEVER = "554 5.6.0 we will not take {} from you"
 PAUSING = ["550 5.7.1 {}"]  # stops the campaign, and the pause says why
 BRIEF = [Rule("mail", Reply("421 4.3.2 enough"), nth=n) for n in range(2, 30, 2)]  # a connection a letter
 LOOKS = (["status"], ["log"], ["log", "--json"], ["show", "1"], ["health"], ["verify"])
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
 
 
 def quotes(verb: Verb, texts: Sequence[str], first: int, parts: Sequence[str]) -> list[Rule]:

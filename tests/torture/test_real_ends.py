@@ -7,7 +7,6 @@ Postfix with the sink behind it is sent to by runs that die around the dot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,10 +32,9 @@ SLOW = {  # it comes to the same as without, only slower; and once it says no wh
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
+def zygote(zygote: Zygote) -> Zygote:
     require("smtp-sink")
-    with Zygote() as process:
-        yield process
+    return zygote
 
 
 def sent_through(zygote: Zygote, root: Path, flags: list[str], dot_answer: str) -> Judged:

@@ -5,7 +5,6 @@ A backup put back over what has gone on since: nothing goes out before a person 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,6 @@ WAYS: list[tuple[bool, Way]] = [(False, "over"), (False, "fresh"), (True, "over"
 every_way = pytest.mark.parametrize(
     ("is_whole", "way"), WAYS, ids=[f"{'folder' if is_whole else 'backup'} put back {way}" for is_whole, way in WAYS]
 )
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with Zygote() as process:
-        yield process
-
-
-@pytest.fixture
-def story(zygote: Zygote, tmp_path: Path) -> Iterator[Story]:
-    with ThreadedServer() as server:
-        yield Story(zygote, ground(tmp_path / "instance", server.port), server)
 
 
 @every_way
