@@ -120,6 +120,17 @@ class Pace:
     per_minute: int | None = None
     per_hour: int | None = None
 
+    @property
+    def hourly(self) -> int | None:
+        """
+        The most letters in an hour.
+
+        >>> Pace(per_minute=20, per_hour=500).hourly, Pace(per_minute=2).hourly, Pace().hourly
+        (500, 120, None)
+        """
+        limits = [limit * times for limit, times in ((self.per_hour, 1), (self.per_minute, 60)) if limit is not None]
+        return min(limits, default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

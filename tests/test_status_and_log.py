@@ -235,6 +235,19 @@ def test_the_log_leads_back_to_the_row_that_a_letter_was_written_from(demo):
         assert letters[line["message_id"]].casefold() in rows[line["line"] - 1].casefold()
 
 
+def test_what_waits_is_what_the_log_shows_as_queued_or_deferred(varied):
+    waits = varied.place.mailer("status", "--waiting", "--json").json["waiting"]
+    found = Counter(
+        line["target"]
+        for state in ("queued", "deferred")
+        for line in varied.place.mailer("log", "--json", "--state", state).lines
+    )
+    assert {wait["target"]: wait["letters"] for wait in waits} == found
+    assert all(sum(wait["ages"].values()) == wait["letters"] >= wait["due"] and wait["per_hour"] is None for wait in waits)
+    shown = varied.place.mailer("status", "--waiting").out
+    assert all(re.search(rf"c +{target} +{count} ", shown) for target, count in found.items()), shown
+
+
 def test_no_answer_names_a_signatory(varied):
     said = varied.place.mailer("log").out + varied.place.mailer("status").out + varied.place.mailer("show", "1").out
     for personal in ("Well Taken", "well@example.org", "Never Answered", "doubt@example.org"):

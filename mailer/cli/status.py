@@ -23,12 +23,23 @@ _ENDS = {
 }
 
 
+# The ages up to which `--waiting` counts, in seconds.
+_AGES = {"10 min": 600, "1 h": 3600, "6 h": 21_600, "1 day": 86_400, "5 days": 432_000}
+
+
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--waiting", is_flag=True, help="How many letters wait for each target, how long already, and how fast they may go."
+)
 @click.pass_context
-def status(context: click.Context, as_json: bool) -> None:
+def status(context: click.Context, as_json: bool, waiting: bool) -> None:
     """Where everything stands, in one screen."""
     loaded = configuration(context)
+    if waiting:
+        waits = asyncio.run(_waits(loaded))
+        json_line({"waiting": waits}) if as_json else _say_what_waits(loaded, waits)
+        return
     told, reasons, stops = asyncio.run(_status(loaded))
     if as_json:
         json_line(told)
@@ -83,6 +94,43 @@ def _say_campaign(id: str, campaign: Mapping[str, Any]) -> None:
     rows = [[target, *(counts.get(state, 0) for state in states)] for target, counts in campaign["targets"].items()]
     rows.append(["all", *(campaign["letters"][state] for state in states)])
     table(title, ["target", *(state.replace("_", " ") for state in states)], rows, right=frozenset(range(1, 13)))
+
+
+async def _waits(loaded: Configuration) -> list[dict[str, Any]]:
+    """What waits to go out, a target each: the longest queue first."""
+    from mailer.app import CLOCK, opened
+
+    async with opened(loaded, needs_keys=False) as office:
+        found = office.ledger.waits(CLOCK.seconds, list(_AGES.values()))
+    return [
+        {
+            "campaign": campaign,
+            "target": target,
+            "letters": letters,
+            "due": due,
+            "ages": dict(zip([*map(str, _AGES.values()), "older"], ages, strict=True)),
+            "per_hour": loaded.campaigns[campaign].pace.hourly if campaign in loaded.campaigns else None,
+        }
+        for (campaign, target), (letters, due, *ages) in sorted(found.items(), key=lambda item: (-item[1][0], item[0]))
+    ]
+
+
+def _say_what_waits(loaded: Configuration, waits: list[dict[str, Any]]) -> None:
+    if not waits:
+        say("No letter waits to go out.")
+        return
+    rows = [
+        [
+            *(wait[key] for key in ("campaign", "target", "letters", "due")),
+            *wait["ages"].values(),
+            wait["per_hour"] or "no limit",
+        ]
+        for wait in waits
+    ]
+    heads = ["campaign", "target", "letters", "due", *_AGES, "older", "an hour"]
+    table("What waits to go out, by the time since it was taken in:", heads, rows, right=frozenset(range(2, 11)))
+    hint("due: not deferred, or to be tried again now. an hour: the most that go to one address, the campaign's pace.")
+    hint(f"Why letters wait: {again(loaded, 'status')}")
 
 
 def _advice(loaded: Configuration, told: Mapping[str, Any], reasons: set[str]) -> list[str]:

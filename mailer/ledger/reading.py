@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,22 @@ class ReadingPart:
             " GROUP BY campaign, state, reason ORDER BY campaign, state, count(*) DESC"
         )
         return {(campaign, state, reason): count for campaign, state, reason, count in self._query(sql)}
+
+    def waits(self, now: int, bounds: Sequence[int]) -> Mapping[tuple[str, str], Sequence[int]]:
+        """
+        What waits to go out, by (campaign, target): how many letters, how many of them are due, and how many of each age.
+
+        `bounds` are ages in seconds, rising; the last count is of what is older than all of them. A letter's age begins when
+        it was taken in.
+        """
+        younger = [f"sum(?1 - queued_at <= {int(bound)})" for bound in bounds]  # each with those before it
+        counts = ", ".join(["count(*)", "sum(next_attempt_at <= ?1)", *younger])
+        of = "FROM letter WHERE state IN ('queued', 'deferred') GROUP BY campaign, target"
+        sql = f"SELECT campaign, target, {counts} {of}"
+        return {
+            (campaign, target): [count, due, *(more - less for less, more in pairwise([0, *younger, count]))]
+            for campaign, target, count, due, *younger in self._query(sql, (now,))
+        }
 
     def refused_lately(self, reason: str, since: int) -> Mapping[str, int]:
         """How many letters were refused for a reason behind their envelope since a time, by campaign."""

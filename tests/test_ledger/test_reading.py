@@ -90,6 +90,17 @@ async def test_what_is_due_is_counted_and_its_oldest_known(ledger):
     assert (await ledger.count_due(NOW + 100), ledger.oldest_due(NOW + 100)) == (1, NOW + 100)
 
 
+async def test_what_waits_is_counted_by_target_and_age(ledger):
+    await put(ledger, 2, now=NOW)
+    await put(ledger, 1, new("court"), HELD, first=10, now=NOW + 100)
+    await put(ledger, 1, first=20, now=NOW + 101)
+    deferred, accepted = (await claim(ledger, now=NOW + 101))[:2]
+    await dot(ledger, deferred, LATER)
+    await dot(ledger, accepted)
+    # How many, how many of them due, and how many up to 1, up to 100 and above 100 seconds old; the third is being sent.
+    assert ledger.waits(NOW + 101, [1, 100]) == {(CAMPAIGN, TARGET): [1, 0, 0, 0, 1], (CAMPAIGN, "court"): [1, 1, 1, 0, 0]}
+
+
 async def test_what_each_relay_has_accepted_is_counted(ledger):
     await put(ledger, 3)
     first, second, third = await claim(ledger)
