@@ -9,16 +9,17 @@ after a crash, a move or a restore. What they find is said in sentences that end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from mailer.campaign import Reason
+from mailer.campaign import Campaign, Reason
+from mailer.chain import told_at
 from mailer.delivery import State
 from mailer.highwater import HighWater
 from mailer.journal import Journal
-from mailer.ledger import Ledger
+from mailer.ledger import Lane, Ledger
 from mailer.log import counted
 from mailer.outcome import MALFORMED
-from mailer.pace import Clock
+from mailer.pace import Clock, opens_at
 from mailer.spool import Spool
 
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
@@ -26,7 +27,14 @@ STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
 
-async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at_work: Callable[[], bool]) -> list[str]:
+async def ailments(
+    ledger: Ledger,
+    relay: str,
+    clock: Clock,
+    spool: Spool,
+    is_at_work: Callable[[], bool],
+    campaigns: Mapping[str, Campaign],
+) -> list[str]:
     """What needs a person, the weightiest first; empty if all is well. `is_at_work` says whether a worker is here just now."""
     found = list(_left_behind(ledger, spool, is_at_work))
     in_doubt = sum(count for (_, _, state), count in ledger.tally().items() if state == State.IN_DOUBT)
@@ -56,9 +64,31 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
         found.append(f"{what}: mailer log --campaign {campaign} --state deferred")
     if files := spool.lying(clock.now() - STUCK_AFTER):
         found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
-    if oldest is not None and clock.now() - oldest > STUCK_AFTER and not found:
-        found.append(f"letters have been due for {(clock.now() - oldest) / 3600:.0f} h: is mailer run still started?")
+    if not found and (since := await _stuck_since(ledger, campaigns, clock.seconds)) is not None:
+        found.append(f"letters have been due for {(clock.now() - since) / 3600:.0f} h: is mailer run still started?")
     return found
+
+
+async def _stuck_since(ledger: Ledger, campaigns: Mapping[str, Campaign], now: int) -> int | None:
+    """
+    Since when letters have been due though nothing has gone on for an hour, in seconds since 1970; None where all is in order.
+
+    What waits for its turn is in order: a pace that holds letters back has let others go within the hour, as the journal tells.
+    """
+    then, last = now - STUCK_AFTER, ledger.last_link()
+    if last is not None and told_at(last) > then:
+        return None
+    due = [waiting for waiting in await ledger.waiting() if waiting.due_at < then]
+    return min((waiting.due_at for waiting in due if _hours_were_open(campaigns, waiting.lane, then, now)), default=None)
+
+
+def _hours_were_open(campaigns: Mapping[str, Campaign], lane: Lane, then: int, now: int) -> bool:
+    """Whether letters might go there both then and now."""
+    campaign = campaigns.get(lane.campaign)
+    target = campaign.targets.get(lane.target) if campaign else None
+    if campaign is None or target is None:
+        return True
+    return all(opens_at(campaign.window, target.timezone, at) == at for at in (then, now))
 
 
 # Reasons that an organiser knows of and need not be told every minute.

@@ -33,7 +33,8 @@ NEW = "chair@court.example"
 
 async def ailing(scene: Scene, relay: str = "relay") -> list[str]:
     spool = app.spool_of(scene.office.configuration)
-    return await health.ailments(scene.ledger, relay, scene.time.clock, spool, lambda: False)
+    campaigns = scene.office.configuration.campaigns
+    return await health.ailments(scene.ledger, relay, scene.time.clock, spool, lambda: False, campaigns)
 
 
 async def ruled(scene: Scene) -> Ruled:
@@ -120,6 +121,27 @@ async def test_health_speaks_of_a_file_that_no_run_takes(tmp_path: Path) -> None
         assert await ailing(scene) == ["1 file in incoming/ for more than an hour: is mailer run still started?"]
         await scene.take_in()
         assert not any("file" in told for told in await ailing(scene))
+
+
+async def test_health_speaks_of_letters_that_nobody_sends_but_not_of_those_whose_turn_has_not_come(tmp_path: Path) -> None:
+    """A pace and working hours make letters wait for days, and whoever is woken for it at night switches the monitoring off."""
+    hours = 'pace: {per_hour: 2}\nwindow: {days: [mon, tue, wed, thu, fri], from: "09:00", to: "18:00"}'
+    async with working(tmp_path, 5, ONE_TARGET.replace("pace: none", hours)) as scene, ScriptedServer() as server:
+        await passed(scene, server)
+        assert scene.states() == {"accepted": 2, "queued": 3}
+        scene.time.now += 3590
+        assert await ailing(scene) == []
+        scene.time.now += 20  # a pass should have been here
+        assert await ailing(scene) == ["letters have been due for 1 h: is mailer run still started?"]
+        await passed(scene, server)
+        assert (scene.states(), await ailing(scene)) == ({"accepted": 4, "queued": 1}, [])
+        evening, morning = 18 * 3600 + 60, (24 + 9) * 3600 + 1800  # on the same day, and half an hour after it opens
+        midnight = scene.time.now - scene.time.now % 86_400
+        for at in (evening, morning):
+            scene.time.now = midnight + at
+            assert await ailing(scene) == []
+        scene.time.now += 3600
+        assert await ailing(scene) == ["letters have been due for 22 h: is mailer run still started?"]
 
 
 async def test_an_outage_ends_with_the_first_letter_that_another_relay_takes(tmp_path: Path) -> None:

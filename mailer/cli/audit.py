@@ -49,7 +49,7 @@ async def _health(loaded: Configuration) -> list[str]:
 
     async with opened(loaded) as office:
         beside = partial(is_at_work, loaded)
-        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside)
+        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns)
 
 
 async def _verify(loaded: Configuration) -> tuple[list[str], int]:
