@@ -71,7 +71,9 @@ def _sandboxed(loaded: Configuration) -> Configuration:
     from mailer.relay import Mode
 
     folder = loaded.keys.parent / "sandbox"
-    return replace(loaded, relay=replace(loaded.relay, mode=Mode.SANDBOX, folder=folder, username="", password=""))
+    return replace(
+        loaded, relay=replace(loaded.relay, mode=Mode.SANDBOX, folder=folder, username="", password=""), hindrances=()
+    )
 
 
 def _targets_by_state(loaded: Configuration) -> None:

@@ -42,7 +42,8 @@ SYSTEM = Path("/etc/mailer") / FILE
 class Configuration:
     """
     One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted, `beside` the
-    relay's own files, and `seen` what all files looked like before they were read.
+    relay's own files, and `seen` what all files looked like before they were read. With `hindrances` it is whole for whoever
+    does not speak to the relay.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class Configuration:
     run_for: float
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
+    hindrances: tuple[str, ...] = ()
     replies: tuple[Rule, ...] = TABLE
 
     @property
@@ -121,6 +123,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         run_for=main.run_for,
         campaigns=found,
         warnings=problems.warnings,
+        hindrances=problems.hindrances,
         replies=(*main.replies, *TABLE),
     )
 
