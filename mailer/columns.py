@@ -108,6 +108,12 @@ def match(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType
     return found
 
 
+def loosely(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    """The columns of those fields that one column claims; nothing is asked for. For a file that is not yet sure to be read."""
+    claims = _claims(header, overrides)
+    return {field: max(claimed)[1] for field, claimed in claims.items()}
+
+
 def matcher(overrides: Mapping[str, str]) -> Callable[[tuple[str, ...]], Mapping[str, str]]:
     """Make a `match` that remembers, for files whose rows bring their own keys (JSON, YAML): ask it `tuple(cells)`."""
     return lru_cache(maxsize=256)(partial(match, overrides=dict(overrides)))

@@ -97,6 +97,20 @@ def name(code: str, language: str) -> str:
     return _names(language).get(code) or _names("en").get(code, code)
 
 
+@lru_cache(maxsize=512)
+def languages(code: str) -> frozenset[str]:
+    """
+    The languages that have a standing in a country, as codes without their script.
+
+    >>> sorted(languages("KZ")), languages("")
+    (['kk', 'ru'], frozenset())
+    """
+    from babel.core import get_global
+
+    spoken = get_global("territory_languages").get(code, {})
+    return frozenset(language.partition("_")[0] for language, told in spoken.items() if told["official_status"])
+
+
 @lru_cache(maxsize=4096)
 def _code(text: str) -> str | None:
     """

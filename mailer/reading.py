@@ -15,7 +15,8 @@ from datetime import date
 from functools import partial
 from typing import BinaryIO
 
-from mailer import columns, sheets, signature
+from mailer import alphabet, columns, country, sheets, signature
+from mailer.alphabet import Weight
 from mailer.campaign import Campaign
 from mailer.errors import BadRow, UnreadableFile
 from mailer.sheets import Row, Sheet
@@ -61,6 +62,20 @@ def of(stream: BinaryIO, name: str, campaign: Campaign, today: date) -> Reading:
     Raises:
         UnreadableFile: nothing of it can be taken, or a column that every row needs is missing.
     """
-    sheet = sheets.read(stream, name, known=partial(columns.is_known, overrides=campaign.columns))
+    known = partial(columns.is_known, overrides=campaign.columns)
+    sheet = sheets.read(stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
     mapping = columns.match(sheet.header, campaign.columns) if sheet.header is not None else None
     return Reading(sheet, mapping, campaign, today)
+
+
+def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:
+    """Weigh a table's words against the languages of each row: those of its country, and the one that it names."""
+    header, *rows = table
+    places = {field: header.index(column) for field, column in columns.loosely(header, overrides).items()}
+    total = sheets.by_words([header])
+    for row in rows:
+        said = {field: row[place] for field, place in places.items() if place < len(row)}
+        spoken = country.languages(country.code(said.get("country", "")) or "") | {signature.language(said.get("language", ""))}
+        for cell in row:
+            total += alphabet.weigh(cell, spoken - {""})
+    return total

@@ -104,7 +104,7 @@ def read(fields: Mapping[str, str], rules: Rules) -> Signature:
         email=_email(fields.get("email", "")),
         kind=_kind(fields.get("kind", "")),
         country=_country(fields.get("country", "")),
-        language=_language(fields.get("language", "")),
+        language=language(fields.get("language", "")),
         signed_at=_signed_at(fields.get("signed_at", ""), rules),
         **texts,
     )
@@ -200,9 +200,11 @@ def _country(text: str) -> str:
     return found
 
 
-def _language(text: str) -> str:
+def language(text: str) -> str:
     """
-    >>> _language("ru_RU"), _language("English (UK)"), _language("Klingon")
+    Read a language as its code; empty where it is none that is known.
+
+    >>> language("ru_RU"), language("English (UK)"), language("Klingon")
     ('ru', 'en', '')
     """
     word = _word(text.replace("_", " "))

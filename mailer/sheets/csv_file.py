@@ -16,39 +16,72 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import BinaryIO
 
 from mailer.errors import UnreadableFile
-from mailer.sheets.sheet import COLUMNS, RECORD, Row, Sheet, fit, said
-from mailer.sheets.text import encoding_of, lines
+from mailer.sheets import encodings
+from mailer.sheets.encodings import Weigh
+from mailer.sheets.sheet import RECORD, Sheet
+from mailer.sheets.table import headings, row, without_blank_end
+from mailer.sheets.text import lines
 
 # The limit is the interpreter's, not ours alone, so it is only ever raised. What bounds a record here is `_feed`.
 csv.field_size_limit(max(csv.field_size_limit(), RECORD))
 
 _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_ADVICE = "is a quotation mark missing?"
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook (or another archive): give it the ending .xlsx, or open it and save it as CSV",
+    b"\xd0\xcf\x11\xe0": "a workbook in Excel's older format: open it and save it as .xlsx or .csv",
+    b"%PDF": "a PDF: a table is needed",
+    b"\x1f\x8b": "packed: give it the ending .csv.gz",
+}
+_WEB = re.compile(rb"\s*<(?:!doctype|html|table|\?xml)", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*\"?[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+\"?\s*")
 
 _Record = tuple[int, list[str], str | None]  # its first line, its cells, what is wrong with it
 
 
-def read(stream: BinaryIO, known: Callable[[str], bool]) -> Sheet:
+def read(stream: BinaryIO, known: Callable[[str], bool], weigh: Weigh, named: str = "") -> Sheet:
     """
-    Read a CSV; `known` says whether a heading is recognised.
+    Read a CSV; `known` says whether a heading is recognised, `weigh` how well a reading suits, `named` its encoding.
 
     Raises:
-        UnreadableFile: wrong encoding, no header, a heading that stands twice, a row without end.
+        UnreadableFile: an encoding that is not clear, no header, a heading that stands twice, a row without end.
     """
-    encoding = encoding_of(stream)
+    _refuse_foreign(stream)
+    encoding = encodings.of(stream, named, lambda encoding: _tables(stream, encoding, known), weigh)
     delimiter = _delimiter(stream, encoding, known)
     header, records = _open(stream, encoding, delimiter)
     for _ in records:  # to the end once: a quotation that never closes has to be known before the first row
         pass
-    keys = _headings(header, known)
+    keys = headings(header, known)
     _, records = _open(stream, encoding, delimiter)
-    rows = (row for record in records if (row := _row(keys, *record)))
+    rows = (made for line, cells, problem in records if (made := row(keys, line, cells, problem, _ADVICE)))
     return Sheet(tuple(filter(None, keys)), rows, encoding, "csv")
+
+
+def _refuse_foreign(stream: BinaryIO) -> None:
+    """Say of what only has a CSV's name what it is."""
+    stream.seek(0)
+    begin = stream.read(200)
+    for mark, told in _FOREIGN.items():
+        if begin.startswith(mark):
+            raise UnreadableFile(f"the file has the name of a CSV, but is {told}")
+    if _WEB.match(begin):
+        raise UnreadableFile("the file has the name of a CSV, but is a web page: open it in Excel and save it as CSV")
+
+
+def _tables(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> Iterator[list[str]]:
+    """The header and the records of a file as one encoding reads them; as far as it can be read."""
+    try:
+        header, records = _open(stream, encoding, _delimiter(stream, encoding, known))
+        yield header
+        yield from (cells for _, cells, _ in records)
+    except UnreadableFile:
+        return
 
 
 def _delimiter(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> str:
@@ -81,7 +114,7 @@ def _open(stream: BinaryIO, encoding: str, delimiter: str) -> tuple[list[str], I
         if problem or "\0" in "".join(cells):
             raise UnreadableFile(f"the header row (line {line}) is damaged: {problem or 'it holds NUL characters'}")
         if "".join(cells).strip(_DELIMITERS + " "):
-            return _without_blank_end(cells), records
+            return without_blank_end(cells), records
     raise UnreadableFile("the file is empty: its first row has to hold the headings of the columns")
 
 
@@ -107,7 +140,7 @@ def _records(physical: Iterator[str], delimiter: str, line: int) -> Iterator[_Re
             yield from ((line + n, text.rstrip("\r\n").split(delimiter), problem) for n, text in enumerate(taken))
         else:
             yield line, cells, None
-            width = width or len(_without_blank_end(cells))
+            width = width or len(without_blank_end(cells))
         line += len(taken)
 
 
@@ -149,37 +182,6 @@ def _hides_rows(cells: list[str], delimiter: str, width: int) -> bool:
     """
     inside = (line.split(delimiter) for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines())
     return width > 1 and any(len(parts) >= width and any(map(_ADDRESS.fullmatch, parts)) for parts in inside)
-
-
-def _headings(header: list[str], known: Callable[[str], bool]) -> list[str]:
-    """Make keys for the columns: "" for a nameless one, a number behind an unknown heading that stands twice."""
-    if len(header) > COLUMNS:
-        raise UnreadableFile(f"the header row has {len(header)} columns; at most {COLUMNS} are read")
-    keys: list[str] = []
-    for heading in header:
-        key, n = heading if heading.strip() else "", 1
-        if key in keys and known(key):
-            raise UnreadableFile(f"two columns are both called {said(key)}: rename or remove one of them")
-        while key and key in keys:
-            n += 1
-            key = f"{heading} ({n})"
-        keys.append(key)
-    return keys
-
-
-def _row(keys: list[str], line: int, cells: list[str], problem: str | None) -> Row | None:
-    if not "".join(cells).strip():
-        return None
-    named = {key: cell for key, cell in zip_longest(keys, cells[: len(keys)], fillvalue="") if key}
-    stray = [cell for key, cell in zip_longest(keys, cells, fillvalue="") if not key and cell.strip()]
-    if stray:
-        problem = problem or f"there is text in a column without a heading: {said(stray[0])}; is a quotation mark missing?"
-        named[""] = " | ".join(stray)
-    return Row(line, *fit(named, problem))
-
-
-def _without_blank_end(cells: list[str]) -> list[str]:
-    return cells[: max((n for n, cell in enumerate(cells, 1) if cell.strip()), default=0)]
 
 
 def _where(line: int, length: int) -> str:

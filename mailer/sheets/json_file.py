@@ -59,14 +59,14 @@ _values = json.JSONDecoder(object_pairs_hook=tuple, parse_int=str, parse_float=s
 _depths = json.JSONDecoder(object_pairs_hook=_measure, parse_int=str, parse_float=str, parse_constant=_refuse)
 
 
-def read(stream: BinaryIO) -> Sheet:
+def read(stream: BinaryIO, named: str = "") -> Sheet:
     """
-    Read a JSON file.
+    Read a JSON file; `named` is the encoding that its name says.
 
     Raises:
         UnreadableFile: wrong encoding, not JSON, too large, too deep, or without one list of objects.
     """
-    text, encoding = whole(stream, _MOST, _ADVICE)
+    text, encoding = whole(stream, _MOST, _ADVICE, named)
     try:
         depth = _depth(_depths.decode(text))
     except RecursionError:
@@ -80,14 +80,14 @@ def read(stream: BinaryIO) -> Sheet:
     return Sheet(None, _rows(text, _start(text)), encoding, "json")
 
 
-def read_lines(stream: BinaryIO) -> Sheet:
+def read_lines(stream: BinaryIO, named: str = "") -> Sheet:
     """
-    Read a JSON Lines file.
+    Read a JSON Lines file; `named` is the encoding that its name says.
 
     Raises:
         UnreadableFile: wrong encoding. Everything else is one line's problem.
     """
-    encoding = encoding_of(stream)
+    encoding = encoding_of(stream, named)
     numbered = enumerate(lines(stream, encoding, RECORD), 1)
     rows = (row for line, text in numbered if text.strip() and (row := _line(line, text)))
     return Sheet(None, rows, encoding, "jsonl")

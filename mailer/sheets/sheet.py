@@ -1,7 +1,7 @@
 """
 What every form of signature file is read into: a Sheet of Rows, and the bounds that hold for all of them.
 
-    bytes > text > csv_file | json_file | yaml_file > SHEET > intake
+    bytes > text > csv_file | json_file | yaml_file | workbook > SHEET > intake
 
 A row's texts can always be written again as UTF-8, whatever the file held. This module reads nothing.
 """
@@ -40,13 +40,15 @@ class Sheet:
     """
     A file, opened for its rows, which are read once and in the file's order.
 
-    `header` is None where each row brings its own keys (JSON, JSONL, YAML). `form` is csv, json, jsonl or yaml.
+    `header` is None where each row brings its own keys (JSON, JSONL, YAML). `form` is csv, xlsx, json, jsonl or yaml, and
+    `part` the name of the sheet that was taken of a workbook.
     """
 
     header: tuple[str, ...] | None
     rows: Iterator[Row]
     encoding: str
     form: str
+    part: str = ""
 
 
 def row(line: int, pairs: Iterable[tuple[str, str | None]], problem: str | None = None) -> Row | None:

@@ -29,14 +29,14 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
-def read(stream: BinaryIO) -> Sheet:
+def read(stream: BinaryIO, named: str = "") -> Sheet:
     """
-    Read a YAML file.
+    Read a YAML file; `named` is the encoding that its name says.
 
     Raises:
         UnreadableFile: wrong encoding, not YAML, too large, too deep, an anchor, or neither list nor mapping.
     """
-    text, encoding = whole(stream, _MOST, _ADVICE)
+    text, encoding = whole(stream, _MOST, _ADVICE, named)
     try:
         for _ in _events(text):  # to the end once: what is wrong has to be known before the first row
             pass
