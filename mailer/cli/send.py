@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
+from mailer.cli.lines import are_for_a_person, is_journal
 from mailer.cli.streams import give_up
 from mailer.config import Configuration, load
 from mailer.delivery import State
@@ -27,6 +27,7 @@ from mailer.errors import (
     ConfigurationError,
     RelayProblem,
     UnreadableFile,
+    unquoted,
 )
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
@@ -65,9 +66,8 @@ def perform(loaded: Configuration, job: Job) -> int:
     """Hold the install's lock and do a job; gives the exit code."""
     from mailer.instance import Lock
 
-    logger = logging.getLogger("mailer")
-    if job.forever and not logger.isEnabledFor(logging.INFO):
-        logger.setLevel(logging.INFO)  # its last words are read by nobody: its log tells every file
+    if job.forever:
+        log.show_files()
     try:
         loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     except OSError as problem:
@@ -136,14 +136,14 @@ async def _read_again(before: Configuration, stop: _Stop) -> Configuration | Non
     The configuration after a change; while it has problems nothing is sent, and they are told once. None where a stop is asked
     meanwhile.
     """
-    told = ""
+    told: tuple[str, ...] = ()
     while True:
         try:
             loaded = load(before.path, os.environ)
         except ConfigurationError as problem:
-            if (said := str(problem)) != told:
-                log.misconfigured(said)
-                told = said
+            if problem.problems != told:
+                log.misconfigured(problem.problems)
+                told = problem.problems
             # What mends it need not be one of our files: a mode, a password in a place of its own.
             if await stop.within(1):
                 return None
@@ -220,11 +220,14 @@ def _has_confirmed(campaign: Campaign) -> bool:
 def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     """The last words of a pass: what came in, what went out, what to do next."""
     for file in summary.files:
-        count, name = file.count, printable(file.name)
-        if file.reason:
-            tell(f"{name}: set aside whole: {file.reason}")
+        count, name, reason = file.count, printable(file.name), file.reason
+        if is_journal(sys.stdout):  # it is read by others, and kept: no name of a file, and none of its words
+            name, reason = "a file", unquoted(reason)
+        if reason:
+            tell(f"{name}: set aside whole: {reason}")
         else:
-            tell(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+            rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
+            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else ""))
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
@@ -233,7 +236,7 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("No letter was sent.")
     for file in filter(lambda file: file.held, summary.files):
         these = f"--file {file.held} --why TEXT"
-        hint(f"{printable(file.name)} is from before the ledger was restored: its letters may have gone out, and are held.")
+        hint(f"File {file.held} is from before the ledger was restored: its letters may have gone out, and are held.")
         hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
     for sentence in blocked:
         hint(f"Waiting for you: {sentence}")
@@ -253,7 +256,7 @@ def tell(text: str) -> None:
     except (BrokenPipeError, CannotWrite) as problem:
         give_up(sys.stdout)
         if isinstance(problem, CannotWrite):
-            hint(f"mailer: {problem}")
+            log.failed(str(problem), problem.exit_code)
 
 
 def code_of(summary: Summary, blocked: list[str]) -> int:
@@ -280,7 +283,7 @@ def _notify(state: str) -> None:
 
 def shown() -> AbstractContextManager[log.Watch]:
     """Progress bars where a person looks, nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not are_for_a_person():
         return nullcontext(log.Watch())
     from mailer.cli.progress import Bars
 
