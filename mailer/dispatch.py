@@ -269,11 +269,11 @@ class Dispatch:
             return
         if isinstance(result, Refrained):
             sent.states[State.HELD] += 1
-            log.settled(due.letter, due.target, State.HELD, result.reason, result.detail)
+            log.settled(due.letter, due.campaign, due.target, State.HELD, result.reason, result.detail)
             return
         state = result.verdict if result.reached_mail else State.QUEUED
         sent.states[state] += 1
-        log.settled(due.letter, due.target, state, result.reason, result.answer)
+        log.settled(due.letter, due.campaign, due.target, state, result.reason, result.answer)
         await self._consequences.follow(relay.name, due, addresses, result)
         if result.scope is Scope.RELAY:
             sent.relay_failed = told(result)

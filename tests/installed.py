@@ -227,13 +227,13 @@ def started(folder: Path, *words: str, **environ: str) -> Iterator[Started]:
 
 
 @contextmanager
-def at_work(folder: Path, socket_folder: Path) -> Iterator[Started]:
-    """`mailer work`, once it has said that it is ready, as systemd hears it (sd_notify(3))."""
+def at_work(folder: Path, socket_folder: Path, *options: str) -> Iterator[Started]:
+    """`mailer work`, once it has said that it is ready, as systemd hears it (sd_notify(3)); options stand before the verb."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         path = str(socket_folder / "notify")
         notified.bind(path)
         notified.settimeout(TIMEOUT)
-        with started(folder, "work", NOTIFY_SOCKET=path) as worker:
+        with started(folder, *options, "work", NOTIFY_SOCKET=path) as worker:
             worker = Started(worker.process, notified)
             assert worker.told() == "READY=1"
             yield worker

@@ -45,6 +45,7 @@ def test_an_empty_pass_imports_none_of_the_other_commands(place: Place):
     assert {name for name in modules if name.startswith("mailer.cli.")} == {
         "mailer.cli.send",
         "mailer.cli.ground",
+        "mailer.cli.lines",
         "mailer.cli.streams",
     }
     assert not modules & {"mailer.report", "mailer.checks", "mailer.health", "mailer.letter.parsed"}

@@ -47,6 +47,9 @@ def shell(here: Place, line: str) -> int:
         "mailer -v run >&-",
         "mailer -v run 2>&1 | true",
         "mailer -v run <&- >&- 2>&-",
+        "mailer -v --log-format json run 2>/dev/full >/dev/null",
+        "mailer -v --log-format json run 2>&1 >/dev/null | true",
+        "mailer -v --log-format journal run 2>&- >/dev/null",
     ],
 )
 @pytest.mark.parametrize("code", [0, 65])

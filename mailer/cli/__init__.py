@@ -1,8 +1,9 @@
 """
 The command `mailer`: one verb per job, one exit code per kind of ending.
 
-Results go to stdout, the log and hints to stderr; with `--json` or `--csv` stdout holds nothing else. Every command ends by
-saying what to do next. Exit codes are those of sysexits(3), see `errors`; what each verb does stands in its module:
+Results go to stdout, the log, hints and errors to stderr (`lines`); with `--json` or `--csv` stdout holds nothing else. Every
+command ends by saying what to do next. Exit codes are those of sysexits(3), see `errors`; what each verb does stands in its
+module:
 
     begin    init, demo          prepare  check, preview, approve
     send     run, work           stop     pause, resume
@@ -19,17 +20,18 @@ from __future__ import annotations
 import ctypes
 import errno
 import importlib
-import logging
+import io
 import os
 import resource
 import sys
 import traceback
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
 
-from mailer.cli.streams import UNWRITABLE, give_up, give_up_unwritable, hint, stand_in
+from mailer import log
+from mailer.cli import lines
+from mailer.cli.streams import give_up, give_up_unwritable, stand_in
 from mailer.errors import ConfigurationError, MailerError
 
 USAGE, BUG, IO_ERROR, INTERRUPTED = 64, 70, 74, 130
@@ -74,20 +76,23 @@ class _Verbs(click.Group):
     "--config", metavar="PATH", help="The instance's mailer.yaml; else MAILER_CONFIG, config/mailer.yaml, /etc/mailer."
 )
 @click.option("-v", "--verbose", is_flag=True, help="Tell every file and every letter on stderr.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell nothing but results and errors: no hints, no progress.")
+@click.option(
+    "--log-format",
+    type=click.Choice(lines.FORMS),
+    callback=lambda _context, _parameter, form: lines.write_as(form) if form else None,
+    is_eager=True,  # what is wrong with the rest of the line is told in it too
+    expose_value=False,
+    help="How lines on stderr are written; unless told, journal where systemd reads them, else plain.",
+)
 @click.version_option(package_name="mailer")
 @click.pass_context
-def mailer(context: click.Context, config: str | None, verbose: bool) -> None:
+def mailer(context: click.Context, config: str | None, verbose: bool, quiet: bool) -> None:
     """Turn the signatures of a campaign into personal letters, each sent exactly once."""
-    logging.getLogger("mailer").setLevel(logging.DEBUG if verbose else logging.WARNING)
+    if verbose and quiet:
+        raise click.UsageError("--verbose and --quiet exclude each other")
+    log.show(log.VERBOSE if verbose else log.QUIET if quiet else log.NORMAL)
     context.obj = config
-
-
-class _OnStderr(logging.Handler):
-    """Log lines on whatever stderr is just now: a progress bar puts itself there, and lines must go above it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        with suppress(*UNWRITABLE):
-            sys.stderr.write(f"mailer: {record.getMessage()}\n")
 
 
 def main() -> NoReturn:
@@ -96,7 +101,7 @@ def main() -> NoReturn:
     os.umask(0o077)
     _leave_no_dump()
     stand_in()
-    logging.getLogger("mailer").addHandler(_OnStderr())
+    lines.begin()
     try:
         code = _run()
     finally:
@@ -118,19 +123,17 @@ def _run() -> int:
         code: Any = mailer.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as problem:
-        with suppress(*UNWRITABLE):
-            problem.show(sys.stderr)
+        log.refused_usage(_shown(problem))
         return USAGE
     except click.Abort:
         return INTERRUPTED
     except ConfigurationError as problem:
-        from mailer.cli.ground import counted
-
-        hint(problem)  # file:line first, which editors know
-        hint(f"mailer: {counted(len(problem.problems), 'problem')} in the configuration; nothing was done")
+        found = log.counted(len(problem.problems), "problem")
+        log.refused_configuration(problem.problems)  # file:line first, which editors know
+        log.failed(f"{found} in the configuration; nothing was done", problem.exit_code)
         return problem.exit_code
     except MailerError as problem:
-        hint(f"mailer: {problem}")
+        log.failed(str(problem), problem.exit_code)
         return problem.exit_code
     except (BrokenPipeError, SystemExit) as ended:
         if isinstance(ended, SystemExit) and sys.stdout is stdout:  # click takes it away where its reader has gone
@@ -141,8 +144,15 @@ def _run() -> int:
         places = traceback.extract_tb(bug.__traceback__)[-4:]
         where = " < ".join(f"{place.filename.rpartition('/')[2]}:{place.lineno}" for place in reversed(places))
         if isinstance(bug, OSError) and bug.errno in _DISK:  # a file of the program itself, or of a library
-            hint(f"mailer: the disk failed ({bug.strerror}) at {where}; look at it, then run again")
+            log.failed(f"the disk failed ({bug.strerror}) at {where}; look at it, then run again", IO_ERROR)
             return IO_ERROR
-        hint(f"mailer: a bug in mailer: {type(bug).__name__} at {where}; please report it")
+        log.failed(f"a bug in mailer: {type(bug).__name__} at {where}; please report it", BUG)
         return BUG
     return code if isinstance(code, int) else 0
+
+
+def _shown(problem: click.ClickException) -> str:
+    """A usage error as click writes it, with the command's usage before it."""
+    written = io.StringIO()
+    problem.show(written)
+    return written.getvalue().rstrip("\n")

@@ -13,12 +13,12 @@ from typing import Any
 
 import click
 
-from mailer.cli.streams import give_up, hint
+from mailer.cli.streams import give_up
 from mailer.config import Configuration, find, load
 from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
 from mailer.ledger import Ledger, Pause
-from mailer.log import counted
+from mailer.log import counted, hint, note
 
 STATES = tuple(str(state) for state in State)
 _INDENT = "  "
@@ -47,7 +47,7 @@ def configuration(context: click.Context) -> Configuration:
     """The instance's configuration; its warnings go to stderr."""
     loaded = load(find(context.obj, os.environ, Path.cwd()), os.environ)
     for warning in loaded.warnings:
-        hint(f"note: {warning}")
+        note(warning)
     return loaded
 
 

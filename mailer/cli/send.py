@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import logging
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
+from mailer.cli.lines import are_for_a_person, is_journal
 from mailer.cli.streams import give_up
 from mailer.config import Configuration, load
 from mailer.delivery import State
@@ -29,6 +29,7 @@ from mailer.errors import (
     ConfigurationError,
     RelayProblem,
     UnreadableFile,
+    unquoted,
 )
 from mailer.notify import Manager, Pulse
 from mailer.outcome import ACCOUNT_REFUSED
@@ -78,9 +79,8 @@ def perform(loaded: Configuration, job: Job) -> int:
         raise ConfigurationError(loaded.hindrances)
     if manager.watchdog:
         faulthandler.enable(2)  # where it was stuck when the watchdog ends it: places in the code, no values
-    logger = logging.getLogger("mailer")
-    if job.forever and not logger.isEnabledFor(logging.INFO):
-        logger.setLevel(logging.INFO)  # its last words are read by nobody: its log tells every file
+    if job.forever:
+        log.show_files()
     try:
         loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     except OSError as problem:
@@ -167,18 +167,18 @@ async def _read_again(before: Configuration, stop: _Stop, around: _Around) -> Co
     meanwhile.
     """
     around.manager.reloading()
-    told = ""
+    told: tuple[str, ...] = ()
     while True:
         try:
             loaded = load(before.path, os.environ)
             if loaded.hindrances:
                 raise ConfigurationError(loaded.hindrances)
         except ConfigurationError as problem:
-            if (said := str(problem)) != told:
-                log.misconfigured(said)
+            if problem.problems != told:
+                log.misconfigured(problem.problems)
                 around.manager.ready()  # the reading is over, and this is what came of it
                 around.manager.status("the configuration has problems: nothing is sent until they are mended")
-                told = said
+                told = problem.problems
             # What mends it need not be one of our files: a mode, a password in a place of its own.
             if await stop.within(1):
                 return None
@@ -254,11 +254,14 @@ def _has_confirmed(campaign: Campaign) -> bool:
 def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     """The last words of a pass: what came in, what went out, what to do next."""
     for file in summary.files:
-        count, name = file.count, printable(file.name)
-        if file.reason:
-            tell(f"{name}: set aside whole: {file.reason}")
+        count, name, reason = file.count, printable(file.name), file.reason
+        if is_journal(sys.stdout):  # it is read by others, and kept: no name of a file, and none of its words
+            name, reason = "a file", unquoted(reason)
+        if reason:
+            tell(f"{name}: set aside whole: {reason}")
         else:
-            tell(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+            rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
+            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else ""))
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
@@ -267,7 +270,7 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("No letter was sent.")
     for file in filter(lambda file: file.held, summary.files):
         these = f"--file {file.held} --why TEXT"
-        hint(f"{printable(file.name)} is from before the ledger was restored: its letters may have gone out, and are held.")
+        hint(f"File {file.held} is from before the ledger was restored: its letters may have gone out, and are held.")
         hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
     for sentence in blocked:
         hint(f"Waiting for you: {sentence}")
@@ -287,7 +290,7 @@ def tell(text: str) -> None:
     except (BrokenPipeError, CannotWrite) as problem:
         give_up(sys.stdout)
         if isinstance(problem, CannotWrite):
-            hint(f"mailer: {problem}")
+            log.failed(str(problem), problem.exit_code)
 
 
 def code_of(summary: Summary, blocked: list[str]) -> int:
@@ -303,7 +306,7 @@ def code_of(summary: Summary, blocked: list[str]) -> int:
 
 def shown() -> AbstractContextManager[log.Watch]:
     """Progress bars where a person looks, nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not are_for_a_person():
         return nullcontext(log.Watch())
     from mailer.cli.progress import Bars
 

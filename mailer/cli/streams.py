@@ -1,13 +1,10 @@
-"""What is said on stderr, and what becomes of it where nobody takes it: nothing, for the work goes on."""
+"""The standard streams, and what becomes of a line that nobody takes: nothing, for the work goes on."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TextIO
-
-import click
 
 # A reader that has gone, a full disk, a terminal or stream that was closed. No work depends on a line: the next is tried again.
 UNWRITABLE = (OSError, ValueError)
@@ -25,12 +22,6 @@ def stand_in() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
-
-
-def hint(text: object) -> None:
-    """A line for the person at the terminal, beside the result."""
-    with suppress(*UNWRITABLE):
-        click.echo(text, err=True)
 
 
 def give_up_unwritable() -> None:
