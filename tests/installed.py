@@ -94,7 +94,7 @@ class Place(Instance):
 
     def __init__(self, root: Path, campaign: str = "", main: str = "") -> None:
         super().__init__(root)
-        self.write("config/mailer.yaml", main)
+        self.write("config/mailer.yaml", f"{main}\nwhole_after: 0\n")
         self.campaign(f"consent: assumed\n{campaign}" + ("" if "targets:" in campaign else f"targets: {{{COURT}}}\n"))
         self.write("templates/c/en/subject.txt.j2", "Letter of {{ signature.name }}\n")
         self.write(
@@ -115,7 +115,7 @@ class Place(Instance):
     def relay(self, port: int, more: str = "") -> None:
         """From now on letters go to a server on this machine. A pass ends at once, and waits for nothing."""
         relay = f"mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: 1{more}"
-        self.write("config/mailer.yaml", f"relay: {{{relay}}}\nrun_for: 1\n")
+        self.write("config/mailer.yaml", f"relay: {{{relay}}}\nrun_for: 1\nwhole_after: 0\n")
 
     def drop(self, count: int = 1, name: str = "signatures.csv", first: int = 1) -> Path:
         """A whole file of so many signatures lies in the incoming folder."""
