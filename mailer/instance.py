@@ -87,16 +87,17 @@ def create(folder: Path, *, samples: bool = False) -> list[Path]:
 def _wanted(source: Path, samples: bool) -> Iterator[tuple[Path, Path]]:
     """Each file of a new instance and where it comes from; the main file last."""
     for part, endings in _COPIED.items():
-        for origin in _files(source / part, endings):
+        for origin in files_of(source / part, endings):
             if (name := origin.relative_to(source)) != MAIN_FILE:
                 yield name, origin
     if samples:
-        for origin in _files(source / "samples", _SIGNATURES):
+        for origin in files_of(source / "samples", _SIGNATURES):
             yield INCOMING / origin.relative_to(source / "samples"), origin
     yield MAIN_FILE, source / MAIN_FILE
 
 
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+def files_of(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """The files with such endings in a folder and below it, in the order of their names, without hidden ones."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix in endings and not path.name.startswith(".") and path.is_file()
     )
