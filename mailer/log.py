@@ -132,6 +132,11 @@ def lost(what: str) -> None:
     _log.error("%s", what)
 
 
+def stuck(seconds: float) -> None:
+    """The event loop turns, but no row, no letter and no turn of the pass has come for longer than any may take: a bug."""
+    _log.error("nothing has come on for %.0f s: a bug in mailer, please report it; the watchdog is left to end this", seconds)
+
+
 def waiting(seconds: float) -> None:
     """The pass stays because more is due soon."""
     _log.info("more is due in %.0f s; waiting", seconds)
@@ -141,6 +146,9 @@ class Watch:
     """What a person at a terminal is shown while it works; this one shows nothing."""
 
     is_shown = False
+
+    def turn(self) -> None:
+        """A turn of the pass is over: the folder was looked at, and what was due was sent."""
 
     def rows(self, count: int) -> None:
         """So many more rows were read."""

@@ -115,6 +115,7 @@ class Worker:
             summary.files += await parts.intake.finish_claimed()
             while not self._stop.is_set() and not parts.is_stale() and not parts.is_skewed():
                 await self._once(job, summary)
+                self._watch.turn()
                 if job.forever:
                     # Nobody reads the last words of a worker that never ends; its log has told each file.
                     summary.files.clear()

@@ -79,7 +79,7 @@ def test_a_stop_that_comes_between_two_workers_stops_both(place, relay, tmp_path
     """Whoever deploys writes the configuration and asks for the stop at once: the first worker is over, the next one is not."""
     with at_work(place.root, tmp_path) as worker:
         edit(place, CAMPAIGN, "pace: none", "pace: none # deployed")
-        while not worker.told().startswith("STATUS="):
+        while not worker.told().startswith("RELOADING="):
             pass
         place.drop(1, "more.csv", first=2)
         said = worker.end()

@@ -95,7 +95,7 @@ def _sandboxed(loaded: Configuration) -> Configuration:
 
     folder = loaded.keys.parent / "sandbox"
     relay = replace(loaded.relay, mode=Mode.SANDBOX, folder=folder, username="", password="")
-    return replace(loaded, relay=relay, whole_after=0.0)  # its samples were renamed in whole
+    return replace(loaded, relay=relay, whole_after=0.0, hindrances=())  # its samples came in whole
 
 
 def _targets_by_state(loaded: Configuration) -> None:

@@ -81,6 +81,8 @@ async def _check(loaded: Configuration, ask_relay: bool) -> list[Findings]:
             if not ruling.is_approved(id)
         ]
         waits += _rehearsed(office)
+    if ask_relay and loaded.hindrances:
+        raise ConfigurationError(loaded.hindrances)
     if ask_relay:
         found.append(await checks.relay(loaded.relay, loaded.replies))
     return [*found, Findings(notes=tuple(waits))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
 
 import click
 
@@ -28,6 +30,7 @@ from mailer.errors import (
     RelayProblem,
     UnreadableFile,
 )
+from mailer.notify import Manager, Pulse
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
 from mailer.worker import Job, Summary, Worker
@@ -62,9 +65,19 @@ def work(context: click.Context) -> int:
 
 
 def perform(loaded: Configuration, job: Job) -> int:
-    """Hold the install's lock and do a job; gives the exit code."""
+    """
+    Hold the install's lock and do a job; gives the exit code.
+
+    Raises:
+        ConfigurationError: letters are to be sent, and the relay's password is not handed over.
+    """
     from mailer.instance import Lock
 
+    manager = Manager(os.environ)  # before anything else: no child may find it in its environment
+    if job.send and loaded.hindrances:
+        raise ConfigurationError(loaded.hindrances)
+    if manager.watchdog:
+        faulthandler.enable(2)  # where it was stuck when the watchdog ends it: places in the code, no values
     logger = logging.getLogger("mailer")
     if job.forever and not logger.isEnabledFor(logging.INFO):
         logger.setLevel(logging.INFO)  # its last words are read by nobody: its log tells every file
@@ -77,7 +90,7 @@ def perform(loaded: Configuration, job: Job) -> int:
             tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        loaded, summary, blocked = asyncio.run(_perform(loaded, job, lock.is_ours))
+        loaded, summary, blocked = asyncio.run(_perform(loaded, job, manager, lock.is_ours))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
 
@@ -85,7 +98,8 @@ def perform(loaded: Configuration, job: Job) -> int:
 class _Stop:
     """That a signal has asked this command to stop: it outlives each of its workers, and whoever comes next hears of it too."""
 
-    def __init__(self) -> None:
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
         self._asked = asyncio.Event()
         self._worker: Worker | None = None
 
@@ -98,6 +112,7 @@ class _Stop:
         """Stop the worker of now, and let no other begin."""
         if not self.is_asked:
             log.stopping()
+            self._manager.stopping()
         self._asked.set()
         if self._worker:
             self._worker.stop()
@@ -115,59 +130,78 @@ class _Stop:
         return self.is_asked
 
 
-async def _perform(loaded: Configuration, job: Job, is_ours: Callable[[], bool]) -> tuple[Configuration, Summary, list[str]]:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around every worker of one command: who started it, its pulse, and the install's lock."""
+
+    manager: Manager
+    pulse: Pulse
+    is_ours: Callable[[], bool]
+
+
+async def _perform(
+    loaded: Configuration, job: Job, manager: Manager, is_ours: Callable[[], bool]
+) -> tuple[Configuration, Summary, list[str]]:
     """Do the job with one worker; `forever` with one after the other, each by the configuration as it then stands."""
-    stop = _Stop()
+    stop = _Stop(manager)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
             asyncio.get_running_loop().add_signal_handler(number, stop.ask)
-    while True:
-        summary, blocked = await _work(loaded, job, stop, is_ours)
-        is_over = not (job.forever and summary.is_stale) or stop.is_asked
-        if is_over or (changed := await _read_again(loaded, stop)) is None:
-            _notify("STOPPING=1")
-            return loaded, summary, blocked
-        loaded = changed
-        _notify("STATUS=")
+    with shown() as watch:
+        around = _Around(manager, Pulse(manager, watch), is_ours)
+        try:
+            while True:
+                summary, blocked = await _work(loaded, job, stop, around)
+                is_over = not (job.forever and summary.is_stale) or stop.is_asked
+                if is_over or (changed := await _read_again(loaded, stop, around)) is None:
+                    return loaded, summary, blocked
+                loaded = changed
+        finally:
+            manager.stopping()
+            around.pulse.end()
 
 
-async def _read_again(before: Configuration, stop: _Stop) -> Configuration | None:
+async def _read_again(before: Configuration, stop: _Stop, around: _Around) -> Configuration | None:
     """
     The configuration after a change; while it has problems nothing is sent, and they are told once. None where a stop is asked
     meanwhile.
     """
+    around.manager.reloading()
     told = ""
     while True:
         try:
             loaded = load(before.path, os.environ)
+            if loaded.hindrances:
+                raise ConfigurationError(loaded.hindrances)
         except ConfigurationError as problem:
             if (said := str(problem)) != told:
                 log.misconfigured(said)
+                around.manager.ready()  # the reading is over, and this is what came of it
+                around.manager.status("the configuration has problems: nothing is sent until they are mended")
                 told = said
             # What mends it need not be one of our files: a mode, a password in a place of its own.
             if await stop.within(1):
                 return None
+            around.pulse.turn()
         else:
             log.read_again()
             return loaded
 
 
-async def _work(loaded: Configuration, job: Job, stop: _Stop, is_ours: Callable[[], bool]) -> tuple[Summary, list[str]]:
+async def _work(loaded: Configuration, job: Job, stop: _Stop, around: _Around) -> tuple[Summary, list[str]]:
     """Do the job with one worker; gives what was done, and what waits for a person."""
     from mailer.app import opened, worker_of
 
-    with shown() as watch:
-        async with opened(loaded, create=True) as office:
-            worker = await worker_of(office, watch, is_ours)
-            stop.reach(worker)
-            _notify("READY=1")
-            summary = await worker.run(job)
-            if summary.is_stale and job.forever:
-                _notify("STATUS=the configuration has changed: it is read again")
-            if not job.send:
-                return summary, []
-            await _learn_of_an_outage(office, summary)
-            return summary, await _blocked(office)
+    async with opened(loaded, create=True) as office:
+        worker = await worker_of(office, around.pulse, around.is_ours)
+        stop.reach(worker)
+        around.manager.ready()
+        around.pulse.begin()
+        summary = await worker.run(job)
+        if not job.send:
+            return summary, []
+        await _learn_of_an_outage(office, summary)
+        return summary, await _blocked(office)
 
 
 async def _learn_of_an_outage(office: Office, summary: Summary) -> None:
@@ -265,17 +299,6 @@ def code_of(summary: Summary, blocked: list[str]) -> int:
     if summary.relay_failed:
         return RelayProblem.exit_code
     return UnreadableFile.exit_code if any(file.reason for file in summary.files) else 0
-
-
-def _notify(state: str) -> None:
-    """Tell systemd, where it asks to be told (sd_notify(3))."""
-    if not (path := os.environ.get("NOTIFY_SOCKET")):
-        return
-    import socket
-
-    address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-        notify.sendto(state.encode(), address)
 
 
 def shown() -> AbstractContextManager[log.Watch]:

@@ -42,7 +42,8 @@ SYSTEM = Path("/etc/mailer") / FILE
 class Configuration:
     """
     One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted, `beside` the
-    relay's own files, and `seen` what all files looked like before they were read.
+    relay's own files, and `seen` what all files looked like before they were read. With `hindrances` it is whole for whoever
+    does not speak to the relay.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Configuration:
     whole_after: float
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
+    hindrances: tuple[str, ...] = ()
     replies: tuple[Rule, ...] = TABLE
 
     @property
@@ -126,6 +128,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         whole_after=main.whole_after,
         campaigns=found,
         warnings=problems.warnings,
+        hindrances=problems.hindrances,
         replies=(*main.replies, *TABLE),
     )
 

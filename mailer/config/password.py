@@ -5,8 +5,9 @@ The relay's password: from one of three places, never from YAML.
     password_credential: NAME    $CREDENTIALS_DIRECTORY/NAME, as systemd's LoadCredential= hands it over
     MAILER_RELAY_PASSWORD        the environment
 
-Exactly one of them, and only together with a user name; none of it matters before letters go to a real relay. No
-problem that is noted here repeats a password.
+Exactly one of them, and only together with a user name; none of it matters before letters go to a real relay. Credentials are
+handed to the service alone: in a shell, whatever does not speak to the relay goes without. No problem that is noted here
+repeats a password.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from mailer.config.values import text
 
 VARIABLE = "MAILER_RELAY_PASSWORD"
 _FILE, _CREDENTIAL = "password_file", "password_credential"
+_HANDED = "CREDENTIALS_DIRECTORY"
+_UNHANDED = "systemd handed over no credentials: the unit needs LoadCredential={}:PATH"
 _LONGEST = 4096
 _NEVER = (
     "a password never stands in YAML: write it into a file that only the service's user can read, name that file in "
@@ -42,7 +45,10 @@ def read(relay: Section, root: Path, environ: Mapping[str, str], *, is_used: boo
     try:
         if sources == [VARIABLE]:
             return _line(environ[VARIABLE])
-        return _from_file(root / file) if file else _from_credential(credential, environ) if credential else ""
+        if credential and not environ.get(_HANDED):
+            relay.problems.hinder(relay.at(_CREDENTIAL), _UNHANDED.format(credential))
+            return ""
+        return _from_file(root / file) if file else _content(Path(environ[_HANDED]) / credential) if credential else ""
     except ValueError as problem:
         relay.note(sources[0] if sources[0] != VARIABLE else "username", str(problem))
         return ""
@@ -52,7 +58,7 @@ def file_of(relay: Section, root: Path, environ: Mapping[str, str]) -> Path | No
     """The file in which the password stands, if one is named; whether it can be read is for `read` to say."""
     if file := relay.plain(_FILE):
         return root / file
-    name, folder = relay.plain(_CREDENTIAL), environ.get("CREDENTIALS_DIRECTORY")
+    name, folder = relay.plain(_CREDENTIAL), environ.get(_HANDED)
     return Path(folder) / name if name and folder else None
 
 
@@ -70,13 +76,6 @@ def _credential_name(written: str) -> str:
     if "/" in text(written) or written in {".", ".."}:
         raise ValueError("must be the name of a credential, as in systemd's LoadCredential=NAME:PATH")
     return written
-
-
-def _from_credential(name: str, environ: Mapping[str, str]) -> str:
-    folder = environ.get("CREDENTIALS_DIRECTORY")
-    if not folder:
-        raise ValueError(f"systemd handed over no credentials: the unit needs LoadCredential={name}:PATH")
-    return _content(Path(folder) / name)
 
 
 def _from_file(path: Path) -> str:

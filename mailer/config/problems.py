@@ -7,7 +7,8 @@ Whoever reads a value notes what is wrong with it and goes on with a stand-in, s
 `file` counts from the instance's folder, `path` is the way to the key (`targets.embassy.to[0]`). Every problem is one
 line, whatever the file holds: what could steer a terminal is shown as a blank box, and what is endless is cut.
 
-A warning is something that will work, but perhaps not as meant; it stops nothing.
+A hindrance stops whoever speaks to the relay, and nobody else. A warning is something that will work, but perhaps not as
+meant; it stops nothing.
 """
 
 from __future__ import annotations
@@ -38,15 +39,20 @@ class Place:
 
 
 class Problems:
-    """The problems and warnings of one configuration; notes them in any order, tells them by file and line."""
+    """The problems, hindrances and warnings of one configuration; notes them in any order, tells them by file and line."""
 
     def __init__(self) -> None:
         self._problems: list[tuple[Place, str]] = []
+        self._hindrances: list[tuple[Place, str]] = []
         self._warnings: list[tuple[Place, str]] = []
 
     def note(self, place: Place, said: str) -> None:
         """Note what makes the configuration unusable."""
         self._problems.append((place, said))
+
+    def hinder(self, place: Place, said: str) -> None:
+        """Note what keeps this process from the relay; whoever only looks or orders can do without."""
+        self._hindrances.append((place, said))
 
     def warn(self, place: Place, said: str) -> None:
         """Note what works, but perhaps not as meant."""
@@ -56,6 +62,11 @@ class Problems:
     def lines(self) -> tuple[str, ...]:
         """All problems, a line each."""
         return _told(self._problems)
+
+    @property
+    def hindrances(self) -> tuple[str, ...]:
+        """All hindrances, a line each."""
+        return _told(self._hindrances)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -79,9 +79,18 @@ def test_a_password_from_systemd(instance):
     assert instance.load(CREDENTIALS_DIRECTORY=str(credentials)).relay.password == "s3cret"
 
 
-def test_a_credential_without_systemd(instance):
-    said = "password_credential: systemd handed over no credentials: the unit needs LoadCredential=relay:PATH"
-    assert password_problem(instance, ", password_credential: relay") == said
+def test_a_credential_without_systemd_hinders_nobody_who_does_not_ask_the_relay(instance):
+    instance.write("config/mailer.yaml", SMTP % ", password_credential: relay")
+    loaded = instance.load()
+    said = "systemd handed over no credentials: the unit needs LoadCredential=relay:PATH"
+    assert loaded.hindrances == (f"config/mailer.yaml:1: relay.password_credential: {said}",)
+    assert (loaded.live, loaded.relay.password) == (True, "")
+
+
+def test_a_credential_that_systemd_did_not_hand_over(instance):
+    (instance.root / "handed").mkdir()
+    problem = password_problem(instance, ", password_credential: relay", CREDENTIALS_DIRECTORY=str(instance.root / "handed"))
+    assert problem == "password_credential: `/handed/relay` cannot be read: No such file or directory"
 
 
 def test_a_password_comes_from_one_place_only(instance):
