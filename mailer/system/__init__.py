@@ -35,7 +35,7 @@ def missing(place: Place) -> tuple[list[Step], list[str]]:
         wanted = list(files.files(place))
         steps = [*accounts.accounts(place), *accounts.folders(place), *files.copies(place, wanted, laid)]
     except OSError as problem:
-        raise CannotWrite(f"{problem.filename}: {problem.strerror}") from problem
+        raise CannotWrite(f"{problem.filename}: {problem.strerror}; mend it, and give the command again") from problem
     changed = [file.path for file in wanted if files.is_changed(place, file, laid)]
     return steps, [f"/{path}: somebody has changed it, so it stays as it is" for path in changed]
 
