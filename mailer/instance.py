@@ -62,17 +62,29 @@ def bundled() -> Path:
     raise MailerError(f"{package}: the bundled configuration is missing: install mailer again")
 
 
-def create(folder: Path, *, samples: bool = False) -> list[Path]:
+def refuse_to_repeat(folder: Path) -> None:
+    """
+    See that a folder is no instance yet.
+
+    Raises:
+        UsageProblem: it is one.
+    """
+    if os.path.lexists(folder / MAIN_FILE):
+        raise UsageProblem(f"{folder} is already an instance; nothing was changed")
+
+
+def create(folder: Path, *, samples: bool = False, source: Path | None = None) -> list[Path]:
     """
     Make a new instance in a folder, with the sample signatures in its incoming folder if asked for; gives the files made.
+
+    It is a copy of the bundled one, or of another `source`.
 
     Raises:
         UsageProblem: the folder is an instance already, or a file that belongs to one stands in it with other content.
         CannotWrite: a folder or a file cannot be made.
     """
-    source = bundled()
-    if os.path.lexists(folder / MAIN_FILE):
-        raise UsageProblem(f"{folder} is already an instance; nothing was changed")
+    refuse_to_repeat(folder)
+    source = source or bundled()
     wanted = dict(_wanted(source, samples))
     try:
         if standing := [str(name) for name, origin in wanted.items() if _differs(folder / name, origin)]:

@@ -257,6 +257,27 @@ def on_a_terminal(folder: Path, *words: str, columns: int = 80, **environ: str) 
     return Said(process.wait(TIMEOUT), out, err)
 
 
+def typed(folder: Path, *words: str | Path, keys: str, **environ: str) -> Said:
+    """Run the command on one terminal, into which a person types; all that it shows is in `out`."""
+    ours, its = _terminal(200)
+    process = subprocess.Popen(
+        [COMMAND, *words], cwd=folder, env=environment(TERM="xterm", **environ), stdin=its, stdout=its, stderr=its,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(its, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(its)
+    shown = b""
+    with contextlib.suppress(OSError):
+        for line in keys.splitlines(keepends=True):  # one answer a question: Ctrl-C takes what is typed ahead
+            while not shown.rstrip(b" ").endswith(b":"):
+                if not (chunk := os.read(ours, 65_536)):
+                    break
+                shown += chunk
+            os.write(ours, line.encode())
+            shown += b"\n"
+    rest = _all_of(ours)
+    return Said(process.wait(TIMEOUT), shown.decode() + rest, "")
+
+
 def _terminal(columns: int) -> tuple[int, int]:
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))

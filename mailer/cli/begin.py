@@ -6,6 +6,7 @@ the main job end to end.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,11 @@ def init(folder: Path | None, bundled: bool, is_system: bool, root: Path | None,
         return install(root or Path("/"), "organisers" if group is None else group, yes=yes)
     if root is not None or group is not None:
         raise click.UsageError("--root and --group go with --system")
-    _example(folder or Path("."))
+    if bundled or yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return _example(folder or Path("."))
+    from mailer.cli.campaign import create
+
+    return create(folder or Path("."))
 
 
 def _example(folder: Path) -> None:
