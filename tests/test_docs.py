@@ -109,7 +109,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if parsed(line)[0].name != "work"])
+# `work` never ends, and what is made for a whole machine is typed on one of its own: `make bare`.
+@pytest.mark.parametrize("line", [line for line in commands() if parsed(line)[0].name != "work" and "--system" not in line])
 def test_every_command_that_a_document_names_runs(line: str, demo: Path, tmp_path: Path):
     command, words, options = parsed(line)
     words = [MEANT.get(word, word) for word in words]

@@ -38,8 +38,8 @@ from mailer.spool.names import Into, Label
 
 __all__ = ["Claimed", "Done", "Odd", "Settings", "Spool", "Waiting"]
 
-WHOLE_AFTER = 10  # seconds without a change, behind which a file is taken at once
-LOOKS_APART = 0.9  # seconds: a second, less what a clock may be corrected by meanwhile
+WHOLE_AFTER = 10.0  # seconds for which a whole file has stood still: a copy over a bad line does for some, too
+_CORRECTED = 0.1  # seconds by which a clock may be corrected between two looks
 
 _REASON = ".reason.txt"
 _BESIDE = (".rejected.csv", ".known.csv")
@@ -52,6 +52,7 @@ class Settings:
     root: Path
     group: str = ""
     var: Path | None = None
+    whole_after: float = WHOLE_AFTER  # 0 where whole files are renamed in
 
 
 class Spool:
@@ -88,7 +89,7 @@ class Spool:
         with explained():
             entries = self._incoming()
         found = [
-            Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ino, now)
+            Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, now)
             for campaign, name, status, fault in entries
             if not fault
         ]
@@ -113,16 +114,15 @@ class Spool:
         strangers = [(name, status) for name, status in claimed if names.read(name) is None]
         return found + [Odd("claimed", "", name, reason, status.st_mtime_ns, status.st_ino) for name, status in strangers]
 
-    @staticmethod
-    def is_ready(seen_before: Waiting | None, seen_now: Waiting, now: float) -> bool:
+    def is_ready(self, first_seen: Waiting | None, seen_now: Waiting) -> bool:
         """
-        Whether a file is whole: unchanged between two looks a second apart, or for ten seconds.
-
-        A time of change in the future counts as young.
+        Whether a file is whole: nothing about it has changed for `whole_after`, by the disk's times, or by ours since it was
+        first seen as it is. So a disk with another clock, or a time in the future, delays a file and keeps none back.
         """
-        if now - seen_now.mtime_ns / 1e9 > WHOLE_AFTER:
+        after = self._settings.whole_after
+        if not after or seen_now.seen_at - seen_now.changed_at > after:
             return True
-        return seen_before == seen_now and seen_now.seen_at - seen_before.seen_at >= LOOKS_APART
+        return first_seen == seen_now and seen_now.seen_at - first_seen.seen_at >= after - _CORRECTED
 
     def claim(self, waiting: Waiting, now: float) -> Claimed | None:
         """

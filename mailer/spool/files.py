@@ -34,19 +34,27 @@ class Waiting:
     """
     A file seen in `incoming/`. Two looks at one that nobody touched are equal.
 
-    Its name is as the organiser, or an attacker, wrote it: not for printing.
+    Its name is as the organiser, or an attacker, wrote it: not for printing. `ctime_ns` is when anything about it last changed,
+    which nobody can set: copies that keep a file's old date set `mtime_ns` while they still write.
     """
 
     campaign_folder: str
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     inode: int
     seen_at: float = field(compare=False)
 
+    @property
+    def changed_at(self) -> float:
+        """When it was last written to, renamed or touched, as far as the disk says; seconds since 1970."""
+        return max(self.mtime_ns, self.ctime_ns) / 1e9
+
     def is_as_seen(self, now: os.stat_result | None) -> bool:
         """Whether the same file still stands there, unchanged."""
-        return now is not None and (now.st_size, now.st_mtime_ns, now.st_ino) == (self.size, self.mtime_ns, self.inode)
+        seen = (self.size, self.mtime_ns, self.ctime_ns, self.inode)
+        return now is not None and seen == (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
 
 
 @dataclass(frozen=True, slots=True)

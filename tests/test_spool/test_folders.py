@@ -16,9 +16,11 @@ from mailer import log
 from mailer.app import spool_of
 from mailer.errors import CannotWrite
 from mailer.intake import Intake
-from mailer.spool import Settings, Spool
+from mailer.spool import Settings, Spool, acl
 from tests.offices import at_work, instance
-from tests.test_spool.ground import BESIDE, claim, drop, mode, needs_root, tree, unprivileged
+from tests.test_spool.ground import BESIDE, NOBODY, acting, claim, drop, mode, needs_root, tree, unprivileged
+
+ORGANISER = 12345
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -80,6 +82,52 @@ def test_a_group_that_is_unknown_or_not_ours_to_give_is_said_and_stops_nothing(g
     assert len(said) == 3 and all("must be in «daemon»" in sentence for sentence in said)
 
 
+@needs_root
+@pytest.mark.parametrize("folder", ["", "kazakhstan", "of.their.own"])
+def test_what_an_organiser_drops_with_the_strictest_umask_is_mailers_to_take(ground, folder):
+    """Nobody is mailer here; the organiser is another account, which shares with it only a group."""
+    root, group = ground / "queue", grp.getgrnam("daemon")
+    file, done = root / "incoming" / folder / "list.csv", root / "done" / folder / "list.csv"
+    spool = Spool(Settings(root, group.gr_name))
+    with acting(NOBODY, group.gr_gid):
+        assert spool.prepare(["kazakhstan"]) == []
+    with acting(ORGANISER, ORGANISER, group.gr_gid):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("name\n")
+    assert (file.stat().st_uid, file.stat().st_gid, mode(file) & 0o007) == (ORGANISER, group.gr_gid, 0)
+    with acting(NOBODY, group.gr_gid):
+        odd, waiting = spool.odd(), spool.look(1e10)
+        if "." in folder:  # no campaign's name: it is set aside whole, with what lies in it
+            assert spool.set_aside(odd[0], odd[0].reason) == root / "rejected" / folder
+            return
+        claimed = spool.claim(waiting[0], 1e10)
+        assert claimed
+        with claimed.open() as stream:
+            assert stream.read() == b"name\n"
+    with acting(ORGANISER, ORGANISER, group.gr_gid):
+        for forbidden in (claimed.path.read_bytes, claimed.path.unlink, (root / "claimed").iterdir().__next__):
+            with pytest.raises(PermissionError):
+                forbidden()
+    with acting(NOBODY, group.gr_gid):
+        spool.finish(claimed, BESIDE)
+    with acting(ORGANISER + 1, ORGANISER, group.gr_gid):
+        assert [path.read_bytes() != b"" for path in done.parent.iterdir() if path.is_file()] == [True] * 3
+        with pytest.raises(PermissionError):
+            done.unlink()
+    with acting(ORGANISER + 1, ORGANISER), pytest.raises(PermissionError):
+        done.read_bytes()
+
+
+@needs_root
+def test_an_acl_that_the_administrator_gave_is_left_alone(spool, root):
+    group = grp.getgrgid(os.getegid()).gr_name
+    mine = acl.shared_with(NOBODY)
+    os.setxattr(root / "incoming", "system.posix_acl_default", mine)
+    assert Spool(Settings(root, group)).prepare(["kazakhstan"]) == []
+    assert os.getxattr(root / "incoming", "system.posix_acl_default") == mine
+    assert mode(root / "incoming/kazakhstan") == 0o2770
+
+
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("incoming")], ids=["file", "link"])
 def test_what_stands_in_a_folders_place_is_named_and_left(spool, root, make):
     (root / "done").rmdir()
@@ -99,7 +147,7 @@ MOUNTED = """
 import sys
 from pathlib import Path
 from mailer.errors import CannotWrite
-from mailer.spool import Settings, Spool
+from mailer.spool import Settings, Spool, acl
 root = Path(sys.argv[1])
 spool = Spool(Settings(root))
 try:
