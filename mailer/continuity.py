@@ -64,7 +64,7 @@ async def see(ledger: Ledger, install: Install, now: int) -> None:
     for pause in await ledger.pauses():
         if pause.scope in {LEDGER, CLOCK}:
             raise CannotSend(f"nothing is done, the {pause.scope} stops it: {pause.why}. {_ADVICE[pause.scope]}")
-    if not known:
+    if "place" not in known:
         high_water.begin_again(ledger.last_link())  # before it is said to be there
         await ledger.remember_install({"place": install.place, "mark": high_water.identity})
     high_water.rise(ledger.last_link())
@@ -72,6 +72,8 @@ async def see(ledger: Ledger, install: Install, now: int) -> None:
 
 def _not_ours(install: Install, known: Mapping[str, str]) -> str:
     """Why this is not the ledger that we left; empty if it is."""
+    if why := known.get("copy"):  # it says so itself, also where everything around it is as it was
+        return f"{why}. Where the ledger that it was made from still is, put that back"
     try:
         install.journal.open()
     except CannotSend as problem:
@@ -117,7 +119,7 @@ async def trust_ledger(ledger: Ledger, install: Install, adopt: Callable[[], Awa
     except CannotSend:
         journal.begin_again(now)
     high_water.begin_again(ledger.last_link())
-    await ledger.remember_install({"place": install.place, "mark": high_water.identity, "restored_at": str(now)})
+    await ledger.remember_install({"place": install.place, "mark": high_water.identity, "restored_at": str(now), "copy": ""})
     await ledger.resume(LEDGER, why, now)
     journal.catch_up()
     high_water.rise(ledger.last_link())

@@ -6,6 +6,7 @@ Everything that can stop this run, this file or this command, as one tree with i
     ├── KeyProblem               78  a key of the install is missing or is another one
     ├── LedgerProblem            75  the ledger cannot be used just now
     │   ├── LedgerTooNew         78  it was written by a newer mailer
+    │   ├── LedgerTooOld         78  it was written by an older mailer: `mailer upgrade` brings it up
     │   └── LedgerDamaged        74  it is not a whole ledger any more
     ├── RelayProblem             75  the relay cannot be used just now (never one letter's fault)
     │   └── AccountRefused       69  the relay refuses our account: a person must act
@@ -58,6 +59,12 @@ class LedgerProblem(MailerError):
 
 class LedgerTooNew(LedgerProblem):
     """A newer mailer wrote this ledger. Use that version, or restore the copy that its upgrade kept."""
+
+    exit_code = 78
+
+
+class LedgerTooOld(LedgerProblem):
+    """An older mailer wrote this ledger. `mailer upgrade` brings its tables up, and keeps a copy."""
 
     exit_code = 78
 

@@ -9,7 +9,7 @@ module:
     send     run, work           stop     pause, resume
     status   status              look     log, show
     order    hold, release, retry, cancel, resolve
-    audit    health, verify
+    audit    health, verify         keep     backup, upgrade
 
 A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
 or a log: its values could be a signatory's.
@@ -50,6 +50,7 @@ _VERBS = {
         "look": "log show",
         "order": "hold release retry cancel resolve",
         "audit": "health verify",
+        "keep": "backup upgrade",
     }.items()
     for verb in verbs.split()
 }

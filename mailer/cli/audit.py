@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 import click
 
-from mailer.cli.ground import configuration, counted, hint, is_at_work, json_line, say
+from mailer.cli.ground import configuration, counted, hint, is_at_work, json_line, near, say
 from mailer.config import Configuration
 
 SICK = 1
@@ -27,9 +28,16 @@ def health(context: click.Context, as_json: bool) -> int:
 
 
 @click.command()
+@click.argument("backup", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="[BACKUP]")
 @click.pass_context
-def verify(context: click.Context) -> int:
-    """See that ledger, journal and folders agree. The journal's chain, its file, and the queue."""
+def verify(context: click.Context, backup: Path | None) -> int:
+    """
+    See that ledger, journal and folders agree. The journal's chain, its file, and the queue.
+
+    With BACKUP, the folder that `mailer backup` has made, see that this is whole; that needs no instance.
+    """
+    if backup:
+        return _verify_backup(backup)
     loaded = configuration(context)
     found, behind = asyncio.run(_verify(loaded))
     for problem in found:
@@ -40,6 +48,20 @@ def verify(context: click.Context) -> int:
         hint("Keep all files as they are; nothing was changed.")
         return SICK
     say("The ledger, the journal and the folders agree.")
+    return 0
+
+
+def _verify_backup(folder: Path) -> int:
+    from mailer import backup
+
+    problems = 0
+    for problems, problem in enumerate(backup.faults(folder), 1):  # noqa: B007  how many there were
+        say(f"problem: {problem}")
+    if problems:
+        hint("Put back another one; nothing was changed.")
+        return SICK
+    say("The backup is whole.")
+    hint(f"How it is put back: {near(folder)}/README.txt")
     return 0
 
 

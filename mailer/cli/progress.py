@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mailer import log
 from mailer.cli.streams import UNWRITABLE
@@ -66,3 +67,23 @@ class Bars(log.Watch):
         if self._letters is not None:
             with suppress(*UNWRITABLE):
                 self._progress.update(self._letters, description=f"letters (waiting {seconds:.0f} s for the next)")
+
+
+@contextmanager
+def copying(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for a file that is copied: what is given is told how much of it was, and how much it is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    task = progress.add_task(what, total=None)
+
+    def told(done: int, all: int) -> None:
+        with suppress(*UNWRITABLE):
+            progress.update(task, completed=done, total=all)
+
+    with suppress(*UNWRITABLE):
+        progress.start()
+    try:
+        yield told
+    finally:
+        with suppress(*UNWRITABLE):
+            progress.stop()

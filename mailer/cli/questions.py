@@ -13,9 +13,9 @@ from typing import TypeVar
 import click
 
 from mailer import country
-from mailer.cli.streams import hint
 from mailer.config import values
 from mailer.config.campaigns import TAKEN
+from mailer.log import hint
 from mailer.relay.settings import Tls
 from mailer.starting import LANGUAGES, Embassies, Office, Plan, RelayAccount, Words, plain, slug
 

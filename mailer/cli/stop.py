@@ -12,7 +12,7 @@ from mailer.app import Office
 from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, known_campaign, say, told_pause
 from mailer.cli.send import shown
 from mailer.config import Configuration
-from mailer.errors import CannotSend, UsageProblem
+from mailer.errors import CannotSend, LedgerProblem, UsageProblem
 
 _STOPS = ("relay", "ledger", "clock")  # what stops by itself, by the names that `resume` knows
 
@@ -145,9 +145,13 @@ async def _stop_the_other(ledger: Path, place: str) -> None:
     for other in ledger.parent.parent.glob(f"*/{ledger.name}"):
         if other == ledger or place_of(other) != place:
             continue
-        stopped = SqliteLedger(other)
+        why = "a copy of it was trusted, and may have sent since what waits here"
         try:
-            why = "a copy of it was trusted, and may have sent since what waits here"
+            stopped = SqliteLedger(other)
+        except LedgerProblem:  # a damaged one is why the copy was put back
+            hint(f"The ledger in {other.parent} could not be stopped, for it cannot be used as it is: never put it back.")
+            continue
+        try:
             await stopped.pause(continuity.LEDGER, Who.RULE, why, CLOCK.seconds)
         finally:
             stopped.close()

@@ -27,13 +27,14 @@ from typing import Any
 import apsw
 
 from mailer import log
-from mailer.errors import CannotWrite, LedgerDamaged, LedgerProblem, LedgerTooNew, MailerError
+from mailer.errors import CannotWrite, LedgerDamaged, LedgerProblem, MailerError
+from mailer.ledger import schema
+from mailer.ledger.schema import undo
 
 FLOOR = (3, 51, 3)
 BUSY_MS = 10_000
 PATIENCE = 60  # such waits, ten minutes: as long as a server may take to answer a dot, and less than units give us to stop
 MOST_IN_A_COMMIT = 1_000
-MIGRATIONS = sorted((Path(__file__).parent / "sql").glob("[0-9]*.sql"))
 
 # What may be raised where the ledger is read; `translated` tells what each means.
 FAILURES = (apsw.Error, UnicodeDecodeError, JSONDecodeError)
@@ -46,7 +47,7 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     Open the ledger's file with every promise switched on; make its tables if `create`.
 
     Raises:
-        LedgerProblem: it is missing, busy, too new or damaged; says which and what to do.
+        LedgerProblem: it is missing, busy, too new, too old or damaged; says which and what to do.
     """
     found = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
     if found < FLOOR:
@@ -70,36 +71,7 @@ def _prepare(connection: apsw.Connection, path: Path, create: bool) -> None:
         connection.execute(f"PRAGMA {pragma}")
     if connection.pragma("journal_mode") != "wal":
         raise LedgerProblem(f"{path}: no write-ahead log can be kept there; put the ledger on a local disk")
-    _migrate(connection, path, create)
-
-
-def _migrate(connection: apsw.Connection, path: Path, create: bool) -> None:
-    """Bring the tables to this version, each step in a transaction of its own; refuse a newer ledger."""
-    connection.execute("BEGIN")
-    try:
-        version = connection.pragma("user_version")
-        if version > len(MIGRATIONS):
-            raise LedgerTooNew(f"{path}: edition {version} of the ledger is newer than this mailer ({len(MIGRATIONS)})")
-        if version == 0 and not create and connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None:
-            raise LedgerProblem(f"{path} is empty: `mailer run` makes the ledger")
-    finally:
-        _undo(connection)
-    for number, migration in enumerate(MIGRATIONS[version:], version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if connection.pragma("user_version") < number:
-                connection.execute(migration.read_text(encoding="utf-8"))
-                connection.pragma("user_version", number)
-        except BaseException:
-            _undo(connection)
-            raise
-        connection.execute("COMMIT")
-
-
-def _undo(connection: apsw.Connection) -> None:
-    # SQLite has already rolled back by itself behind some errors (disk full, I/O).
-    if not connection.get_autocommit():
-        connection.execute("ROLLBACK")
+    schema.settle(connection, path, create=create)
 
 
 def close(connection: apsw.Connection) -> None:
@@ -199,7 +171,7 @@ class Engine:
                 self._commit_together(batch)
             except BaseException as problem:  # noqa: BLE001  outside of any work; with this thread all who wait would wait for ever
                 with suppress(apsw.Error):
-                    _undo(self._connection)
+                    undo(self._connection)
                 what = f"{self.path}: the ledger could not be used ({type(problem).__name__}); try again"
                 _fail([job for job in batch if not job.future.done()], LedgerProblem(what))
             if ended:
@@ -251,17 +223,17 @@ class Engine:
         try:
             results = [work(self._connection) for work in works]
         except FAILURES as problem:
-            _undo(self._connection)
+            undo(self._connection)
             raise translated(problem, self.path) from problem
         except BaseException:
-            _undo(self._connection)
+            undo(self._connection)
             raise
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as problem:
             # Whether it is on the disk can only be told by a fresh start.
             self._broken = translated(problem, self.path)
-            _undo(self._connection)
+            undo(self._connection)
             raise self._broken from problem
         self.commits += 1
         return results

@@ -18,7 +18,7 @@ def remember(name: str) -> Work:
 
 def remembered(path: Path) -> list[str]:
     """The traces, as another program finds them."""
-    found = connect(path).execute("SELECT name FROM install ORDER BY name").fetchall()
+    found = connect(path).execute("SELECT name FROM install WHERE value = '' ORDER BY name").fetchall()
     return [str(name) for (name,) in found]
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from mailer.delivery import Who
 from mailer.errors import CannotWrite, LedgerDamaged, LedgerProblem, LedgerTooNew, MailerError
-from mailer.ledger.engine import MIGRATIONS, connect, translated
+from mailer.ledger.engine import connect, translated
+from mailer.ledger.schema import MIGRATIONS
 from mailer.ledger.sqlite import SqliteLedger
 from tests.ledgers import (
     NOW,

@@ -25,7 +25,7 @@ BEGINS, DONE = "begins", "is done"
 # Functions by where they stand. Each is two points: it begins, it is done.
 FUNCTIONS = """
 cli.send.perform  instance.Lock.acquire  app.worker_of  seal.load  seal._make  spool.Spool.prepare  journal.Journal.open
-ledger.engine.connect  ledger.engine._migrate  ledger.sqlite.SqliteLedger.close  recovery.recover
+ledger.engine.connect  ledger.schema.settle  ledger.sqlite.SqliteLedger.close  recovery.recover
 worker.Worker._once  worker.Worker._send  worker.Worker._wait  cli.send._blocked  cli.send.told
 continuity.see  blotter.Blotter.wipe  blotter.Blotter._note  consequences.Consequences.follow
 intake.Intake.finish_claimed  intake.Intake.take_ready  intake.Intake._take  intake.Intake._take_rows

@@ -1,0 +1,50 @@
+"""What a backup's `README.txt` says: what is in it, where that was, and the commands that put it back there."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from pathlib import Path
+
+from mailer.ledger import schema
+
+
+def readme(moment: datetime, *, main: Path, ledger: Path, journal: Path, templates: Path, keys: Path, with_keys: bool) -> str:
+    """The text, of a backup of these files; `main` is the configuration's own."""
+    before = ledger.parent.with_name(f"{ledger.parent.name}.before")
+    return _README.format(
+        moment=f"{moment:%Y-%m-%d %H:%M:%S}",
+        release=schema.release() or "(not installed)",
+        keys=f"the keys, from {keys}" if with_keys else _NO_KEYS.format(keys=keys),
+        configuration=main.parent,
+        templates=templates,
+        ledger=shlex.quote(str(ledger)),
+        journal=shlex.quote(str(journal)),
+        main=shlex.quote(str(main)),
+        before=shlex.quote(str(before)),
+    )
+
+
+_NO_KEYS = "not in it: without them nobody can read or send from it. They were in {keys}"
+_README = """\
+A backup of mailer, made on {moment} UTC by mailer {release}.
+
+ledger.db       the ledger as it stood then, from {ledger}
+journal.jsonl   its journal, to the ledger's last line
+configuration/  from {configuration}
+templates/      from {templates}
+keys/           {keys}
+
+Is it whole?  mailer verify FOLDER    or, here and without mailer:    sha256sum --check --quiet SHA256SUMS
+
+To put it back where it came from: stop mailer, then, as mailer's user and in this folder,
+
+    mkdir -m 700 {before}
+    mv {ledger}* {journal} {before}
+    cp ledger.db {ledger}
+    cp journal.jsonl {journal}
+    mailer --config {main} run
+
+That run sends nothing: it says that this is a backup, and what to do. What had gone out since is told by the journal that was
+moved away; the folders of the queue stay, for what lies in done/ tells mailer whom it has written for since.
+"""
