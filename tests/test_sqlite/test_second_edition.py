@@ -32,9 +32,9 @@ def upgraded() -> Iterator[apsw.Connection]:
 
 
 def test_it_is_one_step_inside_a_transaction_and_leaves_every_row_as_it_was(upgraded):
-    assert upgraded.execute("SELECT sealed, state, confirmed_at, unconfirmed FROM signature").fetchall() == [
-        (b"\x5e\xa1", "active", None, 0),
-        (b"\x5e\xa2", "active", None, 0),
+    assert upgraded.execute("SELECT sealed, state, confirmed_at, confirmed_by, unconfirmed FROM signature").fetchall() == [
+        (b"\x5e\xa1", "active", None, None, 0),
+        (b"\x5e\xa2", "active", None, None, 0),
     ]
     counts = "read, taken, known, refused, held, unconfirmed, confirmed, withdrawn, left_out"
     assert upgraded.execute(f"SELECT {counts} FROM file").fetchall() == [(9, 2, 4, 3, 0, 0, 0, 0, 0)]

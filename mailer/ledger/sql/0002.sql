@@ -6,8 +6,9 @@
 -- Whether the last pass asked for confirmed signatures: a change of the configuration is followed once, not looked for at each.
 ALTER TABLE campaign ADD COLUMN confirmation INTEGER NOT NULL DEFAULT 0 CHECK (confirmation IN (0, 1));
 
--- Only what is active and not unconfirmed is ever sent for. `confirmed_at`: when it came to be known here.
-ALTER TABLE signature ADD COLUMN confirmed_at INTEGER;
+-- Only what is active and not unconfirmed is ever sent for.
+ALTER TABLE signature ADD COLUMN confirmed_at INTEGER;      -- when it came to be known here
+ALTER TABLE signature ADD COLUMN confirmed_by INTEGER;      -- the file that said so: read again, it says so again
 ALTER TABLE signature ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0
     CHECK (unconfirmed IN (0, 1) AND (unconfirmed = 0 OR confirmed_at IS NULL));
 CREATE INDEX signature_silent ON signature (campaign, state, unconfirmed) WHERE state <> 'active' OR unconfirmed = 1;
