@@ -62,7 +62,7 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
 
 
 # Reasons that an organiser knows of and need not be told every minute.
-_CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, "organiser", Reason.ADDRESS_REFUSED})
+_CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, Reason.UNCONFIRMED, "organiser", Reason.ADDRESS_REFUSED})
 
 
 def _left_behind(ledger: Ledger, spool: Spool, is_at_work: Callable[[], bool]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
 
 _log = logging.getLogger("mailer")
 
@@ -46,6 +47,31 @@ def mended(what: str) -> None:
 def file_taken(file: int, campaign: str, read: int, taken: int, known: int, refused: int) -> None:
     """A signature file was taken in."""
     _log.info("file %d (%s): %d rows, %d taken, %d known, %d rejected", file, campaign, read, taken, known, refused)
+
+
+def file_parts(file: int, held: int, unconfirmed: int, confirmed: int, withdrawn: int, left_out: int) -> None:
+    """What there is more to say of the rows of a file: of those taken, and of those known."""
+    parts = {"held": held, "unconfirmed": unconfirmed, "confirmed": confirmed, "withdrawn": withdrawn, "left out": left_out}
+    if told := ", ".join(f"{number} {what}" for what, number in parts.items() if number):
+        _log.info("file %d: of these %s", file, told)
+
+
+def erased(files: int, letters: int, waits: Sequence[str]) -> None:
+    """An erasure was gone on with; what it still waits for is tried again."""
+    _log.info("an erasure has removed %s and %s", counted(files, "file"), counted(letters, "letter"))
+    if waits:
+        _log.warning("an erasure is not finished, and is tried again: %s", "; ".join(waits))
+
+
+def not_erased(problem: str) -> None:
+    """An erasure, or the removal of old files, could not be done just now."""
+    _log.warning("what is to be erased or removed could not be, and is tried again: %s", problem)
+
+
+def files_removed(files: int) -> None:
+    """Files in `done/` had been kept for as long as they are to be."""
+    if files:
+        _log.info("%s removed from done/: kept for long enough (keep_files_days)", counted(files, "file"))
 
 
 def not_marked(problem: str) -> None:
