@@ -32,7 +32,11 @@ class Channel(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a rule holds a letter; each ends by itself when its cause is gone, a refused address also by a person's word."""
+    """
+    Why a rule holds a letter; each ends by itself when its cause is gone, a refused address also by a person's word.
+
+    All but the last are a lane's: they are the same for all letters to one target.
+    """
 
     APPROVAL = "approval"
     NO_ROUTE = "no route"
@@ -40,6 +44,7 @@ class Reason(StrEnum):
     NOT_CONFIRMED = "address not confirmed"
     CLOSED = "target closed"
     ADDRESS_REFUSED = "address refused"
+    UNCONFIRMED = "signature not confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +160,7 @@ class Campaign:
     copy_to: tuple[Address, ...] = ()
     approval_required: bool = True
     consent_required: bool = True
+    confirmation_required: bool = False
     opens: date | None = None
     deadline: date | None = None
     pace: Pace = field(default_factory=Pace)

@@ -175,12 +175,13 @@ def unflowed(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileFindings:
-    """How a file is understood: its columns by field, its good and bad rows, and its first signature."""
+    """How a file is understood: its columns by field, its good and bad rows, its first signature, and how many withdraw."""
 
     columns: tuple[tuple[str, str], ...]
     good: int
     bad: tuple[tuple[int, str], ...]
     first: Signature | None
+    withdraws: int = 0
 
 
 def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
@@ -190,12 +191,14 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
     Raises:
         UnreadableFile: it would be set aside whole, with this reason.
     """
-    good, bad, first = 0, [], None
+    good, bad, first, withdraws = 0, [], None, 0
     with path.open("rb") as stream:
         opened = reading.of(stream, path.name, campaign, today)
         for one in opened.rows():
-            if one.signed is None:
+            if one.withdraws is not None:
+                withdraws += 1
+            elif one.signed is None:
                 bad.append((one.row.line, one.reason))
             else:
                 good, first = good + 1, first or one.signed
-    return FileFindings(tuple((opened.mapping or {}).items()), good, tuple(bad), first)
+    return FileFindings(tuple((opened.mapping or {}).items()), good, tuple(bad), first, withdraws)

@@ -29,7 +29,7 @@ from mailer.errors import UnreadableFile
 
 FIELDS = (
     *("name", "email", "country", "language", "organisation", "role", "city", "postal_address", "message"),
-    *("consent", "signed_at", "kind"),
+    *("consent", "signed_at", "kind", "confirmed_at", "withdrawn_at"),
 )
 
 # "=" before an alias: only as the whole header or in its brackets. Such a word says too little inside a question:
@@ -71,6 +71,14 @@ _ALIASES = {
         "created at, =created, =created date, submitted at, =submitted, submission date, =optin time, action date, "
         "=дата, =дата и время, дата подписи, дата подписания, отметка времени, =время"
     ),
+    "confirmed_at": (
+        "confirmed at, confirmed on, =confirmed, confirm time, confirmation date, confirmation time, date confirmed, "
+        "=email confirmed, =e mail confirmed, =подтверждено, дата подтверждения, время подтверждения"
+    ),
+    "withdrawn_at": (
+        "withdrawn at, withdrawn on, =withdrawn, date withdrawn, withdrawal date, unsubscribed at, unsubscribed on, "
+        "=unsubscribed, unsub time, =отозвано, дата отзыва, =отписан, =отписана, дата отписки"
+    ),
     "kind": (
         "kind, =type, person or organisation, person or organization, person or an organisation, "
         "person or an organization, person or for an organisation, person or for an organization, "
@@ -82,11 +90,13 @@ _LONGEST_HEADER = 2000
 _MOST_WORDS = 5
 
 
-def match(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+def match(
+    header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType({}), needs: Iterable[str] = ("name", "email")
+) -> Mapping[str, str]:
     """
     Find the column of each field; fields without one are left out. `overrides` is a campaign's `columns:`.
 
-    A sheet has `name`, or `first_name` and `last_name` instead, and `email`; `fields` joins the two names.
+    A sheet has what it `needs`: `name`, or `first_name` and `last_name` instead, and `email`; `fields` joins the two names.
 
     >>> dict(match(["E-Mail", "ФИО", "Shoe size"]))
     {'email': 'E-Mail', 'name': 'ФИО'}
@@ -99,8 +109,8 @@ def match(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType
     header = tuple(header)
     found = {field: _only(field, claims) for field, claims in _claims(header, overrides).items()}
     _settle_names(found)
-    has_name = "name" in found or "first_name" in found
-    if missing := [field for field, is_there in (("name", has_name), ("email", "email" in found)) if not is_there]:
+    there = {*found, *(["name"] if "first_name" in found else [])}
+    if missing := [field for field in needs if field not in there]:
         raise UnreadableFile(
             f"no column holds the {' or the '.join(map(_said, missing))}; the columns are: {_listed(header)}. Put the "
             f"heading there, or name the column in the campaign's configuration (columns: {{{missing[0]}: …}})"
@@ -114,9 +124,11 @@ def loosely(header: Iterable[str], overrides: Mapping[str, str] = MappingProxyTy
     return {field: max(claimed)[1] for field, claimed in claims.items()}
 
 
-def matcher(overrides: Mapping[str, str]) -> Callable[[tuple[str, ...]], Mapping[str, str]]:
+def matcher(
+    overrides: Mapping[str, str], needs: Iterable[str] = ("name", "email")
+) -> Callable[[tuple[str, ...]], Mapping[str, str]]:
     """Make a `match` that remembers, for files whose rows bring their own keys (JSON, YAML): ask it `tuple(cells)`."""
-    return lru_cache(maxsize=256)(partial(match, overrides=dict(overrides)))
+    return lru_cache(maxsize=256)(partial(match, overrides=dict(overrides), needs=tuple(needs)))
 
 
 def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailer import campaign as campaigns
-from mailer import country, letter
+from mailer import country, letter, signature
 from mailer.address import Address
 from mailer.blotter import Blotter
 from mailer.campaign import Campaign, Route, Target, worded
@@ -120,6 +120,11 @@ def private(signed: Signature) -> Private:
     """What is personal in a letter, wherever it may be quoted: by a server, or by whoever gives an order."""
     fields = (signed.name, signed.organisation, signed.role, signed.city, signed.postal_address, signed.email.local)
     return Private(fields, (str(signed.email), signed.email.domain), signed.message)
+
+
+def persons(seal: Seal, campaign: str, address: Address) -> list[bytes]:
+    """The keyed hashes by which whoever signs with an address is known, as a person or for an organisation."""
+    return [seal.person(signature.identity(campaign, Signature("", address, kind))) for kind in Kind]
 
 
 def return_path(desk: Desk, number: int, now: int) -> str:

@@ -92,7 +92,7 @@ def _hours_were_open(campaigns: Mapping[str, Campaign], lane: Lane, then: int, n
 
 
 # Reasons that an organiser knows of and need not be told every minute.
-_CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, "organiser", Reason.ADDRESS_REFUSED})
+_CALM = frozenset({Reason.NO_ROUTE, Reason.CLOSED, Reason.UNCONFIRMED, "organiser", Reason.ADDRESS_REFUSED})
 
 
 def _left_behind(ledger: Ledger, spool: Spool, is_at_work: Callable[[], bool]) -> Iterator[str]:

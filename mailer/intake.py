@@ -17,25 +17,20 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO
 
-from mailer import campaign as campaigns
-from mailer import log, reading, signature
-from mailer.campaign import Campaign, Channel
-from mailer.delivery import RESTORED, State
+from mailer import log, reading
+from mailer.accounts import Accounts
 from mailer.desk import Desk
 from mailer.errors import UnreadableFile, unquoted
-from mailer.ledger import Count, Entry, Ledger, NewLetter, Taken
+from mailer.ledger import Count, Ledger, Left
 from mailer.pace import Clock
 from mailer.reading import Reading, Understood
-from mailer.sheets.written import RowsBeside
-from mailer.signature import Signature
 from mailer.spool import Claimed, Odd, Spool, Waiting
 
 CHUNK = 500  # rows a transaction
@@ -52,15 +47,6 @@ class Result:
     count: Count = field(default_factory=Count)
     reason: str = ""
     held: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Good:
-    """A row that is a signature, on its way into the ledger."""
-
-    read: Understood
-    signed: Signature
-    entry: Entry
 
 
 class _Stopped(Exception): ...  # the way out of the middle of a file
@@ -134,7 +120,7 @@ class Intake:
                     opened = reading.of(stream, done.name, desk.campaign, self._today())
                     file = await self._ledger.begin_file(claim, desk.campaign.id, self._clock.seconds)
                     await self._ledger.begin_reading(file)
-                    with closing(_Accounts(desk, done.name, self._spool.scratch, opened, is_old=True)) as accounts:
+                    with closing(Accounts(desk, done.name, self._spool.scratch, opened, is_old=True)) as accounts:
                         await self._take_rows(opened, accounts, file)
                         await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
                     await self._ledger.forget_file(file)
@@ -164,7 +150,7 @@ class Intake:
                 opened = reading.of(stream, claimed.name, desk.campaign, self._today())
                 # It may have been taken in by the ledger that was lost, and its letters may be out. Times of files are floats.
                 is_old = before.st_mtime < self._restored_at + 1
-                with closing(_Accounts(desk, claimed.name, self._spool.scratch, opened, is_old=is_old)) as accounts:
+                with closing(Accounts(desk, claimed.name, self._spool.scratch, opened, is_old=is_old)) as accounts:
                     await self._take_rows(opened, accounts, file)
                     count = accounts.count
                     if self._spool.changed(claimed, before):
@@ -172,12 +158,13 @@ class Intake:
                     await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
                     self._spool.finish(claimed, accounts.beside())
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
+            log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
             if held := file if is_old and count.taken else 0:
                 log.file_held(file)
             return Result(claimed.name, desk.campaign.id, count, held=held)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
-    async def _take_rows(self, opened: Reading, accounts: _Accounts, file: int) -> None:
+    async def _take_rows(self, opened: Reading, accounts: Accounts, file: int) -> None:
         campaign, read = opened.campaign, opened.rows()
         domain = campaign.sender.address.domain
         while rows := list(islice(read, CHUNK)):
@@ -188,8 +175,17 @@ class Intake:
                 taken = await self._ledger.take_in(file, campaign.id, domain, entries, self._clock.seconds)
                 for one, result in zip(good, taken, strict=True):
                     accounts.account(one, result)
+            await self._withdraw(campaign.id, [row for row in rows if row.withdraws], accounts)
             self._watch.rows(len(rows))
             await asyncio.sleep(0)  # rows that are all rejected ask the ledger nothing, and a signal has to be heard
+
+    async def _withdraw(self, campaign: str, rows: Sequence[Understood], accounts: Accounts) -> None:
+        """Rows by which people withdraw; whatever else the file holds of them, and however it ends."""
+        persons = [accounts.persons(row) for row in rows]
+        if flat := [person for each in persons for person in each]:
+            left = iter(await self._ledger.withdraw(campaign, flat, self._clock.seconds))
+            for row, each in zip(rows, persons, strict=True):
+                accounts.account_withdrawn(row, sum((next(left) for _ in each), Left(False)))
 
     async def _refuse(self, odd: Odd) -> Result:
         """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
@@ -227,74 +223,3 @@ def _sha256(stream: BinaryIO) -> str:
     digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed asks for readinto
     stream.seek(0)
     return digest
-
-
-class _Accounts:
-    """One reading of one file: what each row came to, counted, and what goes back to the organiser."""
-
-    def __init__(self, desk: Desk, name: str, scratch: Path, opened: Reading, *, is_old: bool) -> None:
-        """`is_old`: its letters may be out, though this ledger does not know it."""
-        self._is_old = is_old
-        self._desk = desk
-        self._name = name
-        self._rejected = RowsBeside(scratch, opened.sheet.header)
-        self._known = RowsBeside(scratch, opened.sheet.header)
-        self.count = Count()
-
-    def good(self, read: Understood) -> _Good | None:
-        """A row as a signature with its letters; None where it was written down as rejected."""
-        if read.signed is None:
-            self._rejected.add(read.row.line, read.reason, read.row.cells)
-            self.count = replace(self.count, read=self.count.read + 1, refused=self.count.refused + 1)
-            return None
-        seal, campaign = self._desk.seal, self._desk.campaign
-        letters = letters_of(campaign, read.signed.country, live=self._desk.is_live)
-        entry = Entry(
-            line=read.row.line,
-            person=seal.person(signature.identity(campaign.id, read.signed)),
-            country=read.signed.country,
-            sealed=seal.close(signature.pack(read.signed, self._name)),
-            letters=tuple(map(_held, letters) if self._is_old else letters),
-        )
-        return _Good(read, read.signed, entry)
-
-    def account(self, one: _Good, taken: Taken) -> None:
-        """Count a row as taken or known; a known one with another name is shown to the organiser."""
-        if taken.is_new:
-            self.count = replace(self.count, read=self.count.read + 1, taken=self.count.taken + 1)
-            return
-        self.count = replace(self.count, read=self.count.read + 1, known=self.count.known + 1)
-        if taken.sealed is None:
-            return
-        before, _ = signature.unpack(self._desk.seal.open(taken.sealed))
-        if before.name.casefold() != one.signed.name.casefold():
-            reason = f"this address has signed before, as «{before.name}»; nothing is sent a second time"
-            self._known.add(one.read.row.line, reason, one.read.row.cells)
-
-    def beside(self) -> dict[str, Iterator[bytes]]:
-        """The files to lay beside it in `done/`, by the ending of their names."""
-        found = {".rejected.csv": self._rejected, ".known.csv": self._known}
-        return {ending: rows.chunks() for ending, rows in found.items() if rows.count}
-
-    def close(self) -> None:
-        """Forget the rows."""
-        self._rejected.close()
-        self._known.close()
-
-
-def _held(letter: NewLetter) -> NewLetter:
-    """A letter that may be out, though this ledger does not know it; whom a person reaches is the person's to know."""
-    return letter if letter.state is State.BY_HAND else replace(letter, state=State.HELD, reason=RESTORED)
-
-
-def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewLetter]:
-    """The letters of one signature, one to each target, each in the state in which it begins; none is left out."""
-    for target in campaign.targets.values():
-        route = campaigns.route(campaign, target, country, live=live)
-        lane_country = country if target.directory is not None else ""
-        if route.channel is not Channel.EMAIL:
-            yield NewLetter(target.id, lane_country, route.channel, State.BY_HAND)
-        elif route.hold is not None:
-            yield NewLetter(target.id, lane_country, route.channel, State.HELD, route.hold)
-        else:
-            yield NewLetter(target.id, lane_country, route.channel, State.QUEUED)

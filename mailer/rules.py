@@ -99,12 +99,14 @@ class Ruled:
         return Ruled(held, released, expired, self.resent + more.resent)
 
 
-# What rules release when its cause is gone. A render error ends with a new edition; a changed letter only by a person.
-_BY_LANE = frozenset(Reason)
+# What rules release when its cause is gone. A render error ends with a new edition; a changed letter only by a person; what was
+# not confirmed is each signature's own matter.
+_BY_LANE = frozenset(Reason) - {Reason.UNCONFIRMED}
 
 
 async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ruled:
     """Ask every rule about everything that waits; gives what was moved."""
+    await _follow_confirmation(ledger, ruling, now)
     expired = await _expire(ledger, ruling, retry, await ledger.is_down(), now)
     held = released = 0
     for waiting in await ledger.waiting():
@@ -129,6 +131,21 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
     for campaign, edition in ruling.editions.items():
         released += await ledger.release_unrendered(campaign, edition, now)
     return Ruled(held, released, expired, await _resend(ledger, ruling, now))
+
+
+async def _follow_confirmation(ledger: Ledger, ruling: Ruling, now: int) -> None:
+    """Where a campaign asks for confirmed signatures from now on, or does not any more, all that is on record is asked once."""
+    asked = await ledger.asked_confirmation()
+    for campaign in ruling.campaigns.values():
+        is_asked = campaign.confirmation_required
+        if is_asked == (campaign.id in asked):
+            continue
+        behind = 0
+        while is_asked and (behind := await ledger.hold_unconfirmed(campaign.id, now, behind, _AT_ONCE)):
+            pass
+        while not is_asked and await ledger.release_unconfirmed(campaign.id, now, _AT_ONCE):
+            pass
+        await ledger.ask_confirmation(campaign.id, is_asked)
 
 
 async def _resend(ledger: Ledger, ruling: Ruling, now: int) -> int:

@@ -84,6 +84,7 @@ class Signature:
     postal_address: str = ""
     message: str = ""
     signed_at: str = ""
+    confirmed_at: str = ""
 
 
 def read(fields: Mapping[str, str], rules: Rules) -> Signature:
@@ -106,12 +107,27 @@ def read(fields: Mapping[str, str], rules: Rules) -> Signature:
         country=_country(fields.get("country", "")),
         language=language(fields.get("language", "")),
         signed_at=_signed_at(fields.get("signed_at", ""), rules),
+        confirmed_at=_when("confirmed_at", fields, rules),
         **texts,
     )
     if signature.kind is Kind.ORGANISATION and not signature.organisation:
         # Many forms have one name field: an organisation that signs may have put its name there.
         signature = replace(signature, organisation=signature.name)
     return signature
+
+
+def withdraws(fields: Mapping[str, str], rules: Rules, *, is_list: bool = False) -> Address | None:
+    """
+    Who withdraws by this row; None: nobody does, it signs. `is_list`: it stands in a list of those who withdraw.
+
+    >>> str(withdraws({"email": "jane@example.org", "withdrawn_at": "2011-09-30"}, Rules(date(2011, 9, 30))))
+    'jane@example.org'
+    >>> withdraws({"email": "jane@example.org", "withdrawn_at": "no"}, Rules(date(2011, 9, 30)))
+
+    Raises:
+        BadRow: it does, and has no good address; or it is not understood whether it does.
+    """
+    return _email(fields.get("email", "")) if is_list or _when("withdrawn_at", fields, rules) else None
 
 
 def identity(campaign: str, signature: Signature) -> str:
@@ -222,6 +238,26 @@ def _check_consent(text: str, rules: Rules) -> None:
         raise BadRow("the signatory did not consent")
     if rules.consent_required and not agrees:
         raise BadRow("consent is missing: write yes in the consent column if this person agreed to the letter")
+
+
+def _when(field: str, fields: Mapping[str, str], rules: Rules) -> str:
+    """
+    A moment that also says that something was done: a date, or a yes, which is today; empty where it was not.
+
+    >>> today = Rules(date(2011, 9, 30))
+    >>> _when("confirmed_at", {"confirmed_at": "да"}, today), _when("confirmed_at", {"confirmed_at": "-"}, today)
+    ('2011-09-30T00:00:00Z', '')
+    """
+    text = fields.get(field, "").strip()
+    word = _word(text)
+    if not word or word in _NO:
+        return ""
+    if word in _YES or word.startswith(("confirmed", "withdrawn", "unsubscribed", "подтвержд", "отозван", "отписан")):
+        return f"{rules.today}T00:00:00Z"
+    try:
+        return _signed_at(text, Rules(rules.today))
+    except BadRow:
+        raise BadRow(f"{field} is «{text[:40]}», which is neither a date (2011-09-30) nor yes or no") from None
 
 
 _AMERICAN_OR_NOT = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")

@@ -65,7 +65,7 @@ MAILCHIMP = {
     "MEMBER_RATING": None,
     "OPTIN_TIME": "signed_at",
     "OPTIN_IP": None,
-    "CONFIRM_TIME": None,
+    "CONFIRM_TIME": "confirmed_at",
     "LAST_CHANGED": None,
     "NOTES": None,
 }

@@ -65,6 +65,8 @@ def _command(order: Order) -> click.Command:
         elif not moved and not obeyed.in_hand:
             states = ", ".join(sorted(state.replace("_", " ") for state in order.of))
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
+            if order.state is State.QUEUED:
+                hint("What is withdrawn, or not confirmed where the campaign asks for that, is never sent by an order.")
         if moved and order.state is State.QUEUED:
             hint("They go out with the next: mailer run")
 

@@ -149,7 +149,8 @@ def _understood(campaign: Campaign, file: Path) -> Signature | None:
     except UnreadableFile as problem:
         raise UnreadableFile(f"{file}: {problem.reason}") from problem
     table(f"{file.name}: columns", ["field", "column"], told.columns)
-    say(f"{counted(told.good + len(told.bad), 'row')}: {told.good} good, {len(told.bad)} bad")
+    withdraws = f", {told.withdraws} by which somebody withdraws" if told.withdraws else ""
+    say(f"{counted(told.good + len(told.bad) + told.withdraws, 'row')}: {told.good} good, {len(told.bad)} bad{withdraws}")
     if told.bad:
         table("Rows that would be rejected", ["line", "reason"], told.bad[:_SHOWN], right=frozenset({0}))
     if len(told.bad) > _SHOWN:

@@ -19,6 +19,7 @@ _ENDS = {
     Reason.NOT_CONFIGURED: "put the campaign or the target back into the configuration, or cancel these letters",
     Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
     Reason.ADDRESS_REFUSED: "three letters in a row found no such mailbox: correct the address, or release them",
+    Reason.UNCONFIRMED: "nobody has confirmed these signatures: drop a file in which their confirmed_at is filled in",
     Reason.CLOSED: "these targets are closed in the campaign's configuration",
 }
 

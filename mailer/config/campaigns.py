@@ -68,6 +68,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         copy_to=_copies(section, sender.address, reached.values()),
         approval_required=section.one("approval", choice("required", "none"), "required") == "required",
         consent_required=section.one("consent", choice("required", "assumed"), "required") == "required",
+        confirmation_required=section.one("confirmation", choice("required", "none"), "none") == "required",
         opens=opens,
         deadline=deadline,
         pace=_pace(section, _LIVE_PACE if around.live else Pace()),
@@ -209,5 +210,4 @@ def _resend_after(section: Section) -> float | None:
 
 
 def _refuse_what_comes_later(section: Section) -> None:
-    section.one("confirmation", choice("none", later={"required": "none"}), "none")
     section.one("receipt", choice("off", later={"on": "off"}), "off")

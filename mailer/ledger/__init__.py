@@ -19,8 +19,31 @@ from typing import Protocol
 
 from mailer.chain import Link
 from mailer.delivery import Due, Fixed, Next, Order, State, Who
+from mailer.ledger.records import Attempt, Count, FileRecord, Record
 from mailer.outcome import Outcome, Recipient, Sign
 from mailer.pace import Breaker, Streak
+
+__all__ = [
+    "Approval",
+    "Attempt",
+    "Count",
+    "Entry",
+    "Erasure",
+    "FileRecord",
+    "Held",
+    "Lane",
+    "Ledger",
+    "Left",
+    "Mark",
+    "NewLetter",
+    "Obeyed",
+    "Pause",
+    "Record",
+    "Recovered",
+    "Selection",
+    "Taken",
+    "Waiting",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +59,54 @@ class NewLetter:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of a file that became a signature: its line, its keyed hash, its sealed data and its letters."""
+    """
+    One row of a file that became a signature: its line, its keyed hash, its sealed data and its letters.
+
+    `is_confirmed`: the row says so. `is_unconfirmed`: it does not, and the campaign asks for it, so that its letters are held.
+    """
 
     line: int
     person: bytes
     country: str
     sealed: bytes
     letters: tuple[NewLetter, ...]
+    is_confirmed: bool = False
+    is_unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of an entry: newly taken, or known since before; then `sealed` is what is on record (None: erased)."""
+    """
+    What became of an entry: newly taken, or known since before; then `sealed` is what is on record.
+
+    `is_confirmed`: a signature that had waited for it is confirmed by this file. `left`: it is of somebody who was left out,
+    for they have withdrawn or were erased.
+    """
 
     is_new: bool
     sealed: bytes | None = None
+    is_confirmed: bool = False
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """The accounting of one file: `read` = taken + known + refused."""
+class Left:
+    """Somebody who has left a campaign: whether they had signed, and how many of their letters are in which state now."""
 
-    read: int = 0
-    taken: int = 0
-    known: int = 0
-    refused: int = 0
+    had_signed: bool
+    letters: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, more: Left) -> Left:
+        return Left(self.had_signed or more.had_signed, self.letters + more.letters)
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """An erasure that is not finished; `sealed` opens the address with its campaign's key. None: only compacting is left."""
+
+    id: int
+    campaign: str
+    sealed: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,63 +212,6 @@ class Obeyed:
         return Obeyed(self.moved + more.moved, in_hand, more.behind, may_be_out)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One letter as it stands; times in seconds since 1970; `sealed` opens the name of the file it came in."""
-
-    letter: int
-    campaign: str
-    signature: int
-    target: str
-    channel: str
-    state: str
-    reason: str
-    held_by: str
-    country: str
-    attempts: int
-    tries: int
-    message_id: str
-    recipients: tuple[tuple[str, str, str, str], ...]
-    reply: str
-    relay: str
-    line: int
-    queued_at: int
-    next_attempt_at: int | None
-    accepted_at: int | None
-    language: str
-    sha256: str
-    sealed: bytes | None = field(repr=False, default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt as it stands."""
-
-    number: int
-    worker: str
-    relay: str
-    opened_at: int
-    marked_at: int | None
-    settled_at: int | None
-    verdict: str
-    stage: str
-    reason: str
-    answer: str
-    recipients: tuple[tuple[str, str, str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """One file as it stands; `claim` is the id under which it stood in `claimed/`."""
-
-    id: int
-    campaign: str
-    state: str
-    count: Count
-    reason: str
-    claim: str
-
-
 class Ledger(Protocol):
     """What the flow asks of a ledger. Every method that changes something is one transaction."""
 
@@ -254,7 +243,19 @@ class Ledger(Protocol):
     async def forget_file(self, file: int) -> None: ...
     async def end_file(self, file: int, state: str, count: Count, reason: str, now: int) -> None: ...
 
+    # -- who leaves
+    async def withdraw(self, campaign: str, persons: Sequence[bytes], now: int) -> Sequence[Left]: ...
+    async def erase(
+        self, persons: Sequence[tuple[str, bytes]], address: tuple[str, bytes | None], now: int
+    ) -> Sequence[Left]: ...
+    async def end_erasure(self, erasure: int, *, is_compact: bool) -> None: ...
+    async def compact(self) -> None: ...
+
     # -- rules and recovery
+    async def asked_confirmation(self) -> frozenset[str]: ...
+    async def ask_confirmation(self, campaign: str, is_asked: bool) -> None: ...
+    async def hold_unconfirmed(self, campaign: str, now: int, behind: int, limit: int) -> int: ...
+    async def release_unconfirmed(self, campaign: str, now: int, limit: int) -> int: ...
     async def waiting(self) -> Sequence[Waiting]: ...
     async def held_by_rule(self) -> Sequence[Held]: ...
     async def hold(self, lane: Lane, reason: str, now: int, limit: int) -> int: ...
@@ -286,6 +287,9 @@ class Ledger(Protocol):
     def files(self) -> Sequence[FileRecord]: ...
     def tally(self) -> Mapping[tuple[str, str, str], int]: ...
     def signatures(self) -> Mapping[str, int]: ...
+    def silent(self) -> Mapping[tuple[str, str], int]: ...
+    def erasures(self) -> Sequence[Erasure]: ...
+    def letters_of(self, persons: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, str]]: ...
     def in_hand(self) -> tuple[int, int]: ...
     def reasons(self) -> Mapping[tuple[str, str, str], int]: ...
     def disagreements(self) -> Iterator[str]: ...

@@ -9,12 +9,13 @@ is claimed and settled in one transaction, by an attempt that opens no connectio
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import apsw
 
 from mailer.delivery import MAY_BE_OUT, RESTORED, State, Who, ended, given_up, has_reached
 from mailer.ledger.engine import rows
-from mailer.ledger.moves import move, packed, unpacked
+from mailer.ledger.moves import close_attempt, move, packed, unpacked
 from mailer.outcome import EARLIER, Standing
 
 # What somebody ended no rule sends again, should it be in doubt.
@@ -22,6 +23,7 @@ _CLAIMED = """
 UPDATE letter SET state = 'sending', attempt = attempt + 1, next_attempt_at = NULL, recipients = ?, resent = 1
 WHERE id = ? AND attempt = ?
 """
+_MARKED = "SELECT 1 FROM attempt WHERE letter = ? AND number = ? AND marked_at IS NOT NULL"
 _RESTORED = "SELECT 1 FROM letter WHERE id = ? AND state = 'held' AND reason = ?"
 _UNSENT = """
 INSERT INTO attempt (letter, number, worker, relay, opened_at, settled_at, verdict, reason)
@@ -66,3 +68,13 @@ def _end_doubt(
         db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), letter))
     told = {"said": said} if said else {}
     return then if move(db, (letter, State.IN_DOUBT, attempt), then, who, reason, now, told=told) else None
+
+
+def take_back(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
+    """Take a claimed letter out of its worker's hands, as if it had been let go; not one whose dot mark stands."""
+    letter, _, attempt, _ = row
+    if rows(db, _MARKED, (letter, attempt)):
+        return False
+    why = "taken back by an order"
+    close_attempt(db, letter, attempt, "unsent", why, now)
+    return move(db, (letter, State.SENDING, attempt), State.QUEUED, Who.PERSON, why, now, at=now, told={"attempt": attempt})

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,9 +80,9 @@ def close(connection: apsw.Connection) -> None:
         connection.close()
 
 
-def rows(db: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def rows(db: apsw.Connection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of one statement."""
-    return db.execute(sql, tuple(values)).fetchall()
+    return db.execute(sql, dict(values) if isinstance(values, Mapping) else tuple(values)).fetchall()
 
 
 def translated(problem: Exception, path: Path) -> MailerError:
@@ -115,6 +115,19 @@ class _Job:
 def _damaged(path: Path, problem: Exception) -> LedgerDamaged:
     what = f"{path}: the ledger is damaged ({problem})"
     return LedgerDamaged(f"{what}; keep it and its -wal, but move both away, and restore a backup")
+
+
+def _compact(path: Path) -> None:
+    connection = connect(path)
+    try:
+        connection.execute("VACUUM")
+        ((is_busy, *_),) = rows(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+    except apsw.Error as problem:
+        raise translated(problem, path) from problem
+    finally:
+        close(connection)
+    if is_busy:
+        raise LedgerProblem(f"{path}: another program reads the ledger, and holds its log; try again")
 
 
 class Engine:
@@ -150,6 +163,15 @@ class Engine:
         A cancelled caller does not stop it: what stands in line is committed.
         """
         return await asyncio.shield(self.submit(work, is_patient=is_patient))
+
+    async def compact(self) -> None:
+        """
+        Write the file anew and empty its log, on a connection of its own: neither can be done in a transaction.
+
+        Raises:
+            LedgerProblem: another program reads or writes it for longer than one wait.
+        """
+        await asyncio.to_thread(_compact, self.path)
 
     def close(self) -> None:
         """Finish what stands in line, then close the file."""

@@ -12,25 +12,25 @@ import apsw
 from mailer.campaign import Reason
 from mailer.delivery import DUE, MAY_BE_OUT, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Obeyed, Selection
-from mailer.ledger.ending import end
+from mailer.ledger.ending import end, take_back
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import close_attempt, move, packed, unpacked
+from mailer.ledger.leaving import end_if_left, has_left
+from mailer.ledger.moves import move, packed, unpacked
 from mailer.outcome import Recipient, Standing, accepted, asked_again, dropped, of_the_letter
 
-# A cancelled letter comes back only if no attempt of it ever reached the dot; without its data none comes back at all. What is
-# being sent was just now in another state, for another reason: whoever would stop those must hear of it. What ended behind a
-# restore and may be out is sent again only by who names that reason.
+# A cancelled letter comes back only if no attempt of it ever reached the dot; one of who has left or has not confirmed never
+# does. What is being sent was just now in another state, for another reason: whoever would stop those must hear of it. What
+# ended behind a restore and may be out is sent again only by who names that reason.
 _ORDERED = """
 SELECT l.id, l.state, l.attempt, l.recipients, :sends AND :reason = '' AND l.reason LIKE '%' || :may_be_out
 FROM letter l JOIN signature s ON s.id = l.signature
 WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter)
     AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target)
     AND ((:state IN ('', l.state) AND :reason IN ('', l.reason)) OR (:stops AND l.state = 'sending'))
-    AND (:file IS NULL OR s.file = :file) AND (:sends = 0 OR s.sealed IS NOT NULL)
+    AND (:file IS NULL OR s.file = :file) AND (:sends = 0 OR (s.state = 'active' AND s.unconfirmed = 0))
     AND (l.state <> 'cancelled' OR NOT EXISTS (SELECT 1 FROM attempt WHERE letter = l.id AND marked_at IS NOT NULL))
 ORDER BY l.id LIMIT :limit
 """
-_MARKED = "SELECT 1 FROM attempt WHERE letter = ? AND number = ? AND marked_at IS NOT NULL"
 _MARKED_AT = "SELECT max(marked_at) FROM attempt WHERE letter = ?"
 _KEEP = "UPDATE letter SET recipients = ? WHERE id = ?"
 _AFRESH = """
@@ -77,7 +77,7 @@ class OrderingPart:
                 _believe_again(db, selection, [row[0] for row in found])
             is_any = not selection.reason and selection.state in {"", State.SENDING}
             sent = [row for row in found if order.stops and row[1] == State.SENDING]
-            in_hand = {row[0] for row in sent if not (is_any and _take_back(db, row, now))}
+            in_hand = {row[0] for row in sent if not (is_any and take_back(db, row, now))}
             rest = (row for row in found if row[0] not in in_hand)
             moved: Counter[str] = Counter(new for row in rest if (new := _obey(db, row, order, why, now)) is not None)
             behind_it = int(selected[-1][0]) if len(selected) == limit else 0
@@ -97,6 +97,8 @@ class OrderingPart:
             found = rows(db, "SELECT state, attempt, recipients FROM letter WHERE id = ?", (letter,))
             if not found or found[0][0] != State.IN_DOUBT:
                 return "the letter is not in doubt" if found else "there is no such letter"
+            if not accepted and has_left(db, letter):
+                return "whoever signed it has withdrawn, and it is not sent again: --accepted, or mailer cancel"
             marked_at = rows(db, _MARKED_AT, (letter,))[0][0]
             if marked_at is not None and now < marked_at + not_before:
                 return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
@@ -116,6 +118,7 @@ class OrderingPart:
                 at=now if new in DUE else None,
                 told={"order": "resolve", "said": why},
             )
+            end_if_left(db, letter, now)
             return ""
 
         return str(await self._engine.run(work))
@@ -133,16 +136,6 @@ def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[
         sql = "DELETE FROM streak WHERE sign = 'address' AND campaign = ? AND target = ?"
         db.execute(sql, (selection.campaign, selection.target))
     db.executemany(_FORGET, [(letter, Reason.ADDRESS_REFUSED) for letter in letters])
-
-
-def _take_back(db: apsw.Connection, row: tuple[Any, ...], now: int) -> bool:
-    """Take a claimed letter out of its worker's hands, as if it had been let go; not one whose dot mark stands."""
-    letter, _, attempt, _ = row
-    if rows(db, _MARKED, (letter, attempt)):
-        return False
-    why = "taken back by an order"
-    close_attempt(db, letter, attempt, "unsent", why, now)
-    return move(db, (letter, State.SENDING, attempt), State.QUEUED, Who.PERSON, why, now, at=now, told={"attempt": attempt})
 
 
 def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> State | None:

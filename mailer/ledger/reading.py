@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mailer.chain import Link
-from mailer.ledger import Attempt, Count, FileRecord, Record, Selection
+from mailer.ledger import Attempt, Count, Erasure, FileRecord, Record, Selection
 from mailer.ledger.engine import FAILURES, close, connect, translated
 from mailer.ledger.moves import rows_of
 
@@ -47,6 +48,14 @@ _UNCOUNTED = """
 SELECT id, taken, coalesce(there, 0)
     FROM file LEFT JOIN (SELECT file AS of, count(*) AS there FROM signature GROUP BY file) ON of = file.id
     WHERE state = 'done' AND taken <> coalesce(there, 0) LIMIT 20
+"""
+_UNFENCED = """
+SELECT l.id, s.state FROM signature s JOIN letter l ON l.signature = s.id
+WHERE s.state <> 'active' AND l.state IN ('held', 'queued', 'deferred', 'by_hand') LIMIT 20
+"""
+_UNLISTED = """
+SELECT id FROM signature s WHERE state <> 'active'
+    AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.campaign = s.campaign AND w.person = s.person) LIMIT 20
 """
 _UNBACKED = """
 SELECT l.id FROM letter l WHERE l.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.letter = l.id
@@ -93,8 +102,8 @@ class ReadingPart:
         sql += f" LIMIT {int(selection.limit)}" if selection.limit is not None else ""
         for row in self._query(sql, list(given.values())):
             with self._told():
-                fields: list[Any] = [*row[:12], rows_of(row[12]), *row[13:]]
-            yield Record(*fields)
+                values: list[Any] = [*row[:12], rows_of(row[12]), *row[13:]]
+            yield Record(*values)
 
     def attempts(self, letter: int) -> Sequence[Attempt]:
         """Every attempt of a letter, oldest first."""
@@ -104,13 +113,14 @@ class ReadingPart:
         )
         with self._told():
             found: list[list[Any]] = [[*row[:10], rows_of(row[10])] for row in self._query(sql, (letter,))]
-        return [Attempt(*fields) for fields in found]
+        return [Attempt(*values) for values in found]
 
     def files(self) -> Sequence[FileRecord]:
         """Every file that was taken in or set aside, oldest first."""
-        sql = "SELECT id, coalesce(campaign, ''), state, read, taken, known, refused, reason, claim FROM file ORDER BY id"
-        found: list[list[Any]] = [[*row[:3], Count(*row[3:7]), *row[7:]] for row in self._query(sql)]
-        return [FileRecord(*fields) for fields in found]
+        counts = [one.name for one in fields(Count)]
+        sql = f"SELECT id, coalesce(campaign, ''), state, reason, claim, {', '.join(counts)} FROM file ORDER BY id"  # noqa: S608
+        found: list[list[Any]] = [[*row[:3], Count(*row[5:]), *row[3:5]] for row in self._query(sql)]
+        return [FileRecord(*values) for values in found]
 
     def tally(self) -> Mapping[tuple[str, str, str], int]:
         """The number of letters by (campaign, target, state)."""
@@ -120,6 +130,26 @@ class ReadingPart:
     def signatures(self) -> Mapping[str, int]:
         """The number of signatures by campaign."""
         return dict(self._query("SELECT campaign, count(*) FROM signature GROUP BY campaign"))
+
+    def silent(self) -> Mapping[tuple[str, str], int]:
+        """The number of signatures for which nothing is sent, by (campaign, unconfirmed | withdrawn | erased)."""
+        sql = (
+            "SELECT campaign, iif(state = 'active', 'unconfirmed', state), count(*) FROM signature"
+            " WHERE state <> 'active' OR unconfirmed = 1 GROUP BY campaign, 2"
+        )
+        return {(campaign, how): count for campaign, how, count in self._query(sql)}
+
+    def erasures(self) -> Sequence[Erasure]:
+        """The erasures that are not finished, oldest first."""
+        return [Erasure(*row) for row in self._query("SELECT id, campaign, sealed FROM erasure ORDER BY id")]
+
+    def letters_of(self, persons: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, str]]:
+        """The letters and notices of people, (campaign, person) each: the Message-ID and the state of each."""
+        sql = (
+            "SELECT l.message_id, l.state FROM signature s JOIN letter l ON l.signature = s.id"
+            " WHERE s.campaign = ? AND s.person = ?"
+        )
+        return [(id, state) for person in persons for id, state in self._query(sql, person)]
 
     def in_hand(self) -> tuple[int, int]:
         """How many letters are being sent, and of how many of them the final dot may have gone out."""
@@ -183,6 +213,10 @@ class ReadingPart:
             yield f"signature {signature} has no letter"
         for file, taken, there in self._query(_UNCOUNTED):
             yield f"file {file}: {taken} signatures were taken in, {there} are there"
+        for letter, how in self._query(_UNFENCED):
+            yield f"letter {letter} waits, though its signatory is {how}"
+        for (signature,) in self._query(_UNLISTED):
+            yield f"signature {signature} is withdrawn or erased, but a later file would bring it back"
         for (letter,) in self._query(_UNBACKED):
             yield f"letter {letter} is accepted, but no attempt of it reached the dot"
 

@@ -61,7 +61,8 @@ _ALL_WAITING = "SELECT id, state, attempt FROM letter WHERE state IN ('queued', 
 _DOUBTFUL = "SELECT DISTINCT target, country FROM letter WHERE state = 'in_doubt' AND campaign = ? AND resent = 0"
 _DOUBTED = """
 SELECT id, attempt, recipients FROM letter WHERE state = 'in_doubt' AND campaign = ? AND target = ? AND country = ?
-    AND resent = 0 AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ? LIMIT ?
+    AND resent = 0 AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ?
+    AND EXISTS (SELECT 1 FROM signature WHERE id = letter.signature AND state = 'active') LIMIT ?
 """
 
 

@@ -16,28 +16,31 @@ from typing import Any
 import apsw
 
 from mailer.campaign import Reason
-from mailer.delivery import POISON, POISONOUS, Due, Fixed, Next, State, Who, ended
+from mailer.delivery import DUE, POISON, POISONOUS, Due, Fixed, Next, State, Who, ended
 from mailer.ledger import Lane, Mark, Recovered
 from mailer.ledger.engine import Engine, rows
+from mailer.ledger.leaving import end_all_left, end_if_left
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
 from mailer.outcome import Outcome, Stage, Standing, Verdict
 from mailer.pace import HOUR
 
 # Anything that stops the campaign of the letter at hand.
 _STOPPED = "SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign)"
+# The last fence, whatever path has queued it: of who has withdrawn, was erased or has not confirmed nothing goes out.
+_MAY_BE_SENT_FOR = "SELECT 1 FROM signature WHERE id = letter.signature AND state = 'active' AND unconfirmed = 0"
 # The state is asked once more of the row itself: what only a damaged index believes to be due is not sent again.
 _CLAIM = f"""
 UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_attempt_at = NULL
 WHERE id IN (
     SELECT id FROM letter
     WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
-    AND NOT EXISTS ({_STOPPED})
+    AND NOT EXISTS ({_STOPPED}) AND (signature IS NULL OR EXISTS ({_MAY_BE_SENT_FOR}))
     ORDER BY next_attempt_at, id LIMIT ?)
     AND state IN ('queued', 'deferred')
 RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried_at, date, edition, language, sha256,
     recipients, deaths,
     (SELECT max(settled_at) FROM attempt WHERE letter = letter.id AND verdict NOT IN ('unsent', 'held')), signature
-"""  # noqa: S608  both parts are ours
+"""  # noqa: S608  all parts are ours
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
 _BY_RULE = frozenset(Reason)  # why rules hold what may go on by itself one day
 _DOWN_SINCE = "SELECT min(down_since) FROM relay"
@@ -136,7 +139,10 @@ class SendingPart:
             db.execute(sql, (packed(then.recipients), then.tries, then.first_tried_at, due.letter))
             told = {"attempt": due.attempt, "stage": outcome.stage, "reply": outcome.answer}
             letter = (due.letter, State.SENDING, due.attempt)
-            return move(db, letter, then.state, Who.WORKER, then.reason, now, at=then.at, told=told)
+            moved = move(db, letter, then.state, Who.WORKER, then.reason, now, at=then.at, told=told)
+            if then.state in DUE:
+                end_if_left(db, due.letter, now)
+            return moved
 
         return bool(await self._engine.run(work, is_patient=True))
 
@@ -179,6 +185,7 @@ class SendingPart:
             marked = rows(db, "SELECT letter, number, marked FROM attempt WHERE settled_at IS NULL")
             why = "the worker stopped behind the dot mark"
             in_doubt = sum(_doubt(db, letter, number, meant, why, now) for letter, number, meant in marked)
+            end_all_left(db, now)
             return Recovered(let_go[State.QUEUED], in_doubt, let_go[State.HELD])
 
         recovered: Recovered = await self._engine.run(work)

@@ -3,15 +3,17 @@ The ledger on SQLite.
 
 Each method hands one function to the engine's line; it runs inside a transaction that other work may share, and either
 changes what it says or nothing. The tables are in `sql/`, the group commit in `engine`, the one door for states in `moves`;
-the methods stand by their use: `standing` `taking` `ruling` `sending` `ordering`
-`reading`.
+the methods stand by their use: `standing` `taking` `leaving` `confirming` `ruling`
+`sending` `ordering` `reading`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from mailer.ledger.confirming import ConfirmingPart
 from mailer.ledger.engine import Engine
+from mailer.ledger.leaving import LeavingPart
 from mailer.ledger.ordering import OrderingPart
 from mailer.ledger.reading import ReadingPart
 from mailer.ledger.ruling import RulingPart
@@ -20,7 +22,7 @@ from mailer.ledger.standing import StandingPart
 from mailer.ledger.taking import TakingPart
 
 
-class SqliteLedger(StandingPart, TakingPart, RulingPart, SendingPart, OrderingPart, ReadingPart):
+class SqliteLedger(StandingPart, TakingPart, LeavingPart, ConfirmingPart, RulingPart, SendingPart, OrderingPart, ReadingPart):
     """One ledger in one SQLite file. It decides nothing: states come from `delivery`, times from the caller."""
 
     def __init__(self, path: Path) -> None:

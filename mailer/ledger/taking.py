@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import apsw
 
 from mailer.delivery import State
 from mailer.ledger import Count, Entry, Taken
+from mailer.ledger.confirming import confirm, release
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import write_journal
 
+_OF_THESE = ("held", "unconfirmed", "confirmed", "withdrawn", "left_out")  # told where there are any
 _BEGUN = "UPDATE file SET readings = readings + 1, state = 'reading', ended_at = NULL WHERE id = ?"
+_ENDED = """
+UPDATE file SET state = :state, reason = :reason, ended_at = :now, read = :read, taken = :taken, known = :known,
+    refused = :refused, held = :held, unconfirmed = :unconfirmed, confirmed = :confirmed, withdrawn = :withdrawn,
+    left_out = :left_out
+WHERE id = :file AND state = 'reading' RETURNING readings
+"""
 _NEW_SIGNATURE = """
-INSERT INTO signature (campaign, person, country, file, line, reading, taken_at, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO signature
+    (campaign, person, country, file, line, reading, taken_at, sealed, confirmed_at, confirmed_by, unconfirmed)
+    SELECT :campaign, :person, :country, :file, :line, :reading, :now, :sealed, :confirmed_at, :confirmed_by, :unconfirmed
+    WHERE NOT EXISTS (SELECT 1 FROM withdrawal WHERE campaign = :campaign AND person = :person)
     ON CONFLICT (campaign, person) DO NOTHING RETURNING id
 """
-_OLD_SIGNATURE = "SELECT id, file, line, reading, country, sealed FROM signature WHERE campaign = ? AND person = ?"
+_OLD_SIGNATURE = """
+SELECT id, file, line, reading, country, unconfirmed, sealed, state, confirmed_by FROM signature
+WHERE campaign = ? AND person = ?
+"""
+_LEFT_OUT = "SELECT iif(erased, 'erased', 'withdrawn') FROM withdrawal WHERE campaign = ? AND person = ?"
 _BROUGHT_AGAIN = "UPDATE signature SET reading = ? WHERE id = ?"
 _RENEW = """
-UPDATE signature SET line = ?, country = ?, sealed = ? WHERE id = ? AND sealed IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM letter WHERE signature = signature.id AND attempt > 0)
+UPDATE signature SET line = :line, country = :country, sealed = :sealed, confirmed_at = coalesce(confirmed_at, :confirmed_at),
+    confirmed_by = coalesce(confirmed_by, :confirmed_by), unconfirmed = iif(confirmed_at IS NULL, :unconfirmed, 0)
+    WHERE id = :id AND state = 'active' AND NOT EXISTS (SELECT 1 FROM letter WHERE signature = signature.id AND attempt > 0)
+    RETURNING unconfirmed
 """
 # What a reading brought of which a later one, the last, knows nothing. Only where no letter was begun: none is, before its
 # file is done.
@@ -85,16 +104,14 @@ class TakingPart:
         """
 
         def work(db: apsw.Connection) -> None:
-            sql = (
-                "UPDATE file SET state = ?, read = ?, taken = ?, known = ?, refused = ?, reason = ?, ended_at = ?"
-                " WHERE id = ? AND state = 'reading' RETURNING readings"
-            )
-            closed = rows(db, sql, (state, count.read, count.taken, count.known, count.refused, reason, now, file))
+            values = {"state": state, "reason": reason, "now": now, "file": file, **asdict(count)}
+            closed = rows(db, _ENDED, values)
             if not closed:
                 return
             dropped = _drop(db, file, closed[0][0] + 1 if state == "rejected" else closed[0][0])
             event = {"event": "file", "file": file, "state": state, "rows": count.read, "taken": count.taken}
-            more = {"known": count.known, "refused": count.refused} | ({"dropped": dropped} if dropped else {})
+            of_these = {name: number for name in _OF_THESE if (number := getattr(count, name))}
+            more = {"known": count.known, "refused": count.refused, **of_these} | ({"dropped": dropped} if dropped else {})
             write_journal(db, now, [event | more])
 
         await self._engine.run(work)
@@ -103,20 +120,52 @@ class TakingPart:
 def _take(db: apsw.Connection, place: tuple[int, int], campaign: str, domain: str, entry: Entry, now: int) -> Taken:
     """One entry of a file in one of its readings: `place` is (file, reading)."""
     file, reading = place
-    values = (campaign, entry.person, entry.country, file, entry.line, reading, now, entry.sealed)
+    values = _values(place, campaign, entry, now)
     if found := rows(db, _NEW_SIGNATURE, values):
         _write_letters(db, found[0][0], campaign, domain, entry, now)
         return Taken(True)
-    signature, known_file, line, known_reading, country, sealed = rows(db, _OLD_SIGNATURE, (campaign, entry.person))[0]
+    known = rows(db, _OLD_SIGNATURE, (campaign, entry.person))
+    if not known:
+        return Taken(False, left=rows(db, _LEFT_OUT, (campaign, entry.person))[0][0])
+    signature, known_file, line, known_reading, country, unconfirmed, sealed, *_ = known[0]
     if known_file != file or (known_reading >= reading and line != entry.line):
-        return Taken(False, sealed)
+        return _known(db, known[0], file, entry, now)
     if known_reading < reading:
         db.execute(_BROUGHT_AGAIN, (reading, signature))
-        db.execute(_RENEW, (entry.line, entry.country, entry.sealed, signature))
-        if db.changes() and country != entry.country:  # it decides the routes
+        renewed = rows(db, _RENEW, values | {"id": signature})
+        if renewed and (country, unconfirmed) != (entry.country, renewed[0][0]):  # these decide the routes, and what is held
             db.execute("DELETE FROM letter WHERE signature = ?", (signature,))
             _write_letters(db, signature, campaign, domain, entry, now)
+        if renewed and entry.is_unconfirmed and not renewed[0][0]:  # another row had confirmed it
+            release(db, signature, now)
     return Taken(True, sealed)
+
+
+def _known(db: apsw.Connection, known: tuple[Any, ...], file: int, entry: Entry, now: int) -> Taken:
+    """A signature that is on record since before: this row may confirm it, or be of somebody who has left."""
+    signature, *_, unconfirmed, sealed, state, confirmed_by = known
+    if state != "active":
+        return Taken(False, left=state)
+    if entry.is_confirmed:
+        confirm(db, signature, file, now)
+    return Taken(False, sealed, is_confirmed=entry.is_confirmed and (bool(unconfirmed) or confirmed_by == file))
+
+
+def _values(place: tuple[int, int], campaign: str, entry: Entry, now: int) -> dict[str, Any]:
+    file, reading = place
+    return {
+        "campaign": campaign,
+        "person": entry.person,
+        "country": entry.country,
+        "file": file,
+        "line": entry.line,
+        "reading": reading,
+        "now": now,
+        "sealed": entry.sealed,
+        "confirmed_at": now if entry.is_confirmed else None,
+        "confirmed_by": file if entry.is_confirmed else None,
+        "unconfirmed": entry.is_unconfirmed,
+    }
 
 
 def _write_letters(db: apsw.Connection, signature: int, campaign: str, domain: str, entry: Entry, now: int) -> None:

@@ -77,6 +77,56 @@ def file_taken(file: int, campaign: str, rows: int, taken: int, known: int, reje
     return f"file {file} ({campaign}): {rows} rows, {taken} taken, {known} known, {rejected} rejected"
 
 
+def file_parts(file: int, held: int, unconfirmed: int, confirmed: int, withdrawn: int, left_out: int) -> None:
+    """Tell what there is more to say of the rows of a file."""
+    if held or unconfirmed or confirmed or withdrawn or left_out:
+        file_rows(file, held, unconfirmed, confirmed, withdrawn, left_out)
+
+
+@event("file_rows", INFO)
+def file_rows(file: int, held: int, unconfirmed: int, confirmed: int, withdrawn: int, left_out: int) -> str:
+    """Of the rows that a file brought: held and unconfirmed among those taken, the others among those known."""
+    parts = {"held": held, "unconfirmed": unconfirmed, "confirmed": confirmed, "withdrawn": withdrawn, "left out": left_out}
+    return f"file {file}: of these {', '.join(f'{number} {what}' for what, number in parts.items() if number)}"
+
+
+def erased(files: int, letters: int, waits: Sequence[str]) -> None:
+    """Tell what an erasure has come to."""
+    erasure_removed(files, letters)
+    if waits:
+        erasure_waits(waits)
+
+
+@event("erasure_removed", INFO)
+def erasure_removed(files: int, letters: int) -> str:
+    """An erasure was gone on with."""
+    return f"an erasure has removed {counted(files, 'file')} and {counted(letters, 'letter')}"
+
+
+@event("erasure_waits", WARNING)
+def erasure_waits(waits: Sequence[str]) -> str:
+    """What an erasure still waits for; it is tried again."""
+    return f"an erasure is not finished, and is tried again: {'; '.join(waits)}"
+
+
+@event("not_erased", WARNING)
+def not_erased(problem: str) -> str:
+    """An erasure, or the removal of old files, could not be done just now."""
+    return f"what is to be erased or removed could not be, and is tried again: {problem}"
+
+
+def files_removed(files: int) -> None:
+    """Tell that files were kept for as long as they are to be."""
+    if files:
+        old_files_removed(files)
+
+
+@event("old_files_removed", INFO)
+def old_files_removed(files: int) -> str:
+    """Files in `done/` had been kept for as long as they are to be."""
+    return f"{counted(files, 'file')} removed from done/: kept for long enough (keep_files_days)"
+
+
 @event("not_marked", WARNING)
 def not_marked(problem: str) -> str:
     """An order is done, but the high-water mark could not be raised for it."""

@@ -150,6 +150,16 @@ def numbered(name: str, number: int) -> str:
     return name if number <= 1 else f"{stem}-{number}{extension}"
 
 
+def stem(name: str) -> str:
+    """
+    A name without its extension, as reports beside it begin.
+
+    >>> stem("list-2.csv.gz")
+    'list-2'
+    """
+    return _parts(name)[0]
+
+
 def shortened(name: str, longest: int) -> str:
     """
     A name of at most so many bytes: its beginning, a mark that tells it from others, and its extensions.

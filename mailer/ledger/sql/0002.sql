@@ -11,7 +11,7 @@ ALTER TABLE signature ADD COLUMN confirmed_at INTEGER;      -- when it came to b
 ALTER TABLE signature ADD COLUMN confirmed_by INTEGER;      -- the file that said so: read again, it says so again
 ALTER TABLE signature ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0
     CHECK (unconfirmed IN (0, 1) AND (unconfirmed = 0 OR confirmed_at IS NULL));
-CREATE INDEX signature_silent ON signature (campaign, state, unconfirmed) WHERE state <> 'active' OR unconfirmed = 1;
+CREATE INDEX signature_silent ON signature (state, campaign, unconfirmed) WHERE state <> 'active' OR unconfirmed = 1;
 
 -- The accounts of a file as 0001 has them (rows = taken + known + refused), and what is told of these beside.
 ALTER TABLE file ADD COLUMN held INTEGER NOT NULL DEFAULT 0                         -- of taken: a letter of it is held

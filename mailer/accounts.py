@@ -1,0 +1,163 @@
+"""
+One reading of one signature file, row by row: what each came to, counted, and what goes back to the organiser.
+
+    reading > ACCOUNTS > intake (ledger, spool)
+
+Every row is taken, known or rejected, and the three sum up to the rows read; what is told beside (held, unconfirmed, confirmed,
+withdrawn, left out) are parts of these. Nothing is written down here: `intake` asks the ledger, and lays the rows that it is
+given beside the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mailer import campaign as campaigns
+from mailer import desk as desks
+from mailer import signature
+from mailer.campaign import Campaign, Channel, Reason
+from mailer.delivery import RESTORED, State
+from mailer.desk import Desk
+from mailer.ledger import Count, Entry, Left, NewLetter, Taken
+from mailer.log import counted
+from mailer.reading import Reading, Understood
+from mailer.sheets.written import RowsBeside
+from mailer.signature import Signature
+
+_LEFT_OUT = {
+    "withdrawn": "this person has withdrawn: nothing is sent",
+    "erased": "this person was erased: nothing is sent, take the row out of your list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A row that is a signature, on its way into the ledger."""
+
+    read: Understood
+    signed: Signature
+    entry: Entry
+
+
+class Accounts:
+    """One reading of one file: what each row came to, counted, and what goes back to the organiser."""
+
+    def __init__(self, desk: Desk, name: str, scratch: Path, opened: Reading, *, is_old: bool) -> None:
+        """`is_old`: its letters may be out, though this ledger does not know it."""
+        self._is_old = is_old
+        self._desk = desk
+        self._name = name
+        self._rejected = RowsBeside(scratch, opened.sheet.header)
+        self._known = RowsBeside(scratch, opened.sheet.header)
+        self.count = Count()
+
+    def good(self, read: Understood) -> Good | None:
+        """A row as a signature with its letters; None where somebody withdraws by it, or it was written down as rejected."""
+        if read.withdraws is not None:
+            return None
+        if read.signed is None:
+            self._rejected.add(read.row.line, read.reason, read.row.cells)
+            self.count = replace(self.count, read=self.count.read + 1, refused=self.count.refused + 1)
+            return None
+        seal, campaign = self._desk.seal, self._desk.campaign
+        is_confirmed = bool(read.signed.confirmed_at)
+        is_unconfirmed = campaign.confirmation_required and not is_confirmed
+        letters = letters_of(campaign, read.signed.country, live=self._desk.is_live)
+        why = RESTORED if self._is_old else Reason.UNCONFIRMED if is_unconfirmed else ""
+        entry = Entry(
+            line=read.row.line,
+            person=seal.person(signature.identity(campaign.id, read.signed)),
+            country=read.signed.country,
+            sealed=seal.close(signature.pack(read.signed, self._name)),
+            letters=tuple(_held(letter, why) if why else letter for letter in letters),
+            is_confirmed=is_confirmed,
+            is_unconfirmed=is_unconfirmed,
+        )
+        return Good(read, read.signed, entry)
+
+    def account(self, one: Good, taken: Taken) -> None:
+        """
+        Count a row as taken or known; a known one of somebody who has left, or with another name, is shown to the organiser.
+        """
+        if taken.is_new:
+            is_held = any(letter.state is State.HELD for letter in one.entry.letters)
+            self.count = _more(self.count, "read", "taken")
+            self.count = _more(self.count, "held") if is_held else self.count
+            self.count = _more(self.count, "unconfirmed") if is_held and one.entry.is_unconfirmed else self.count
+            return
+        self.count = _more(self.count, "read", "known")
+        self.count = _more(self.count, "confirmed") if taken.is_confirmed else self.count
+        if taken.left:
+            self.count = _more(self.count, "left_out")
+            # Of who was erased no copy more is made.
+            cells = {} if taken.left == "erased" else one.read.row.cells
+            self._known.add(one.read.row.line, _LEFT_OUT[taken.left], cells)
+        if taken.sealed is None:
+            return
+        before, _ = signature.unpack(self._desk.seal.open(taken.sealed))
+        if before.name.casefold() != one.signed.name.casefold():
+            reason = f"this address has signed before, as «{before.name}»; nothing is sent a second time"
+            self._known.add(one.read.row.line, reason, one.read.row.cells)
+
+    def persons(self, read: Understood) -> list[bytes]:
+        """Who withdraws by a row, as the ledger knows them; nobody by one that is none of this."""
+        return desks.persons(self._desk.seal, self._desk.campaign.id, read.withdraws) if read.withdraws else []
+
+    def account_withdrawn(self, read: Understood, left: Left) -> None:
+        """Count a row by which somebody withdraws; where a letter of theirs is out, or may be, the organiser is shown it."""
+        self.count = _more(self.count, "read", "known", "withdrawn")
+        if told := out(left):
+            self._known.add(read.row.line, f"withdrawn; {told}", read.row.cells)
+
+    def beside(self) -> dict[str, Iterator[bytes]]:
+        """The files to lay beside it in `done/`, by the ending of their names."""
+        found = {".rejected.csv": self._rejected, ".known.csv": self._known}
+        return {ending: rows.chunks() for ending, rows in found.items() if rows.count}
+
+    def close(self) -> None:
+        """Forget the rows."""
+        self._rejected.close()
+        self._known.close()
+
+
+def _held(letter: NewLetter, why: str) -> NewLetter:
+    """A letter that waits, whatever its lane says; whom a person reaches is the person's to know."""
+    return letter if letter.state is State.BY_HAND else replace(letter, state=State.HELD, reason=why)
+
+
+def _more(count: Count, *names: str) -> Count:
+    """A count with one more of each of these."""
+    return replace(count, **{name: getattr(count, name) + 1 for name in names})
+
+
+def out(left: Left) -> str:
+    """
+    What of the letters of somebody who has left is out, or may be; empty if nothing is.
+
+    >>> from collections import Counter
+    >>> out(Left(True, Counter({"accepted": 2, "in_doubt": 1, "cancelled": 3})))
+    '2 letters sent before, 1 letter in doubt: it may have been sent'
+    """
+    told = [
+        (State.ACCEPTED, "{} sent before"),
+        (State.BOUNCED, "{} sent before and came back"),
+        (State.IN_DOUBT, "{} in doubt: it may have been sent"),
+        (State.SENDING, "{} being sent just now"),
+        (State.DONE, "{} done by hand before"),
+    ]
+    return ", ".join(text.format(counted(left.letters[state], "letter")) for state, text in told if left.letters[state])
+
+
+def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewLetter]:
+    """The letters of one signature, one to each target, each in the state in which it begins; none is left out."""
+    for target in campaign.targets.values():
+        route = campaigns.route(campaign, target, country, live=live)
+        lane_country = country if target.directory is not None else ""
+        if route.channel is not Channel.EMAIL:
+            yield NewLetter(target.id, lane_country, route.channel, State.BY_HAND)
+        elif route.hold is not None:
+            yield NewLetter(target.id, lane_country, route.channel, State.HELD, route.hold)
+        else:
+            yield NewLetter(target.id, lane_country, route.channel, State.QUEUED)

@@ -1,0 +1,82 @@
+"""What is read of a ledger: a letter, an attempt, a file with its accounts, each as it stands. Part of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """
+    The accounting of one file: `read` = taken + known + refused.
+
+    Of the taken, a letter of `held` is held, of `unconfirmed` because nobody has confirmed it. Of the known, `confirmed` rows
+    confirm a signature, `withdrawn` withdraw one, and `left_out` are of somebody who has withdrawn or was erased.
+    """
+
+    read: int = 0
+    taken: int = 0
+    known: int = 0
+    refused: int = 0
+    held: int = 0
+    unconfirmed: int = 0
+    confirmed: int = 0
+    withdrawn: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One letter as it stands; times in seconds since 1970; `sealed` opens the name of the file it came in."""
+
+    letter: int
+    campaign: str
+    signature: int
+    target: str
+    channel: str
+    state: str
+    reason: str
+    held_by: str
+    country: str
+    attempts: int
+    tries: int
+    message_id: str
+    recipients: tuple[tuple[str, str, str, str], ...]
+    reply: str
+    relay: str
+    line: int
+    queued_at: int
+    next_attempt_at: int | None
+    accepted_at: int | None
+    language: str
+    sha256: str
+    sealed: bytes | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as it stands."""
+
+    number: int
+    worker: str
+    relay: str
+    opened_at: int
+    marked_at: int | None
+    settled_at: int | None
+    verdict: str
+    stage: str
+    reason: str
+    answer: str
+    recipients: tuple[tuple[str, str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file as it stands; `claim` is the id under which it stood in `claimed/`."""
+
+    id: int
+    campaign: str
+    state: str
+    count: Count
+    reason: str
+    claim: str
