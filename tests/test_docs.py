@@ -20,7 +20,8 @@ from mailer.outcome import TABLE
 from tests.installed import REPOSITORY, mailer
 from tests.test_config.instance import Instance
 
-DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+_OTHERS = [REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md"]
+DOCUMENTS = [REPOSITORY / "README.md", *_OTHERS, *sorted((REPOSITORY / "docs").glob("*.md"))]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
 
 

@@ -285,3 +285,24 @@ async def test_a_pass_keeps_the_folders(tmp_path, caplog):
         await intake.take_ready()
         assert [record.getMessage() for record in caplog.records if "made again" in record.getMessage()]
         assert (tmp_path / "var/queue/incoming").is_dir()
+
+
+async def test_a_file_that_the_disks_clock_calls_new_for_ever_is_taken_once_ten_looks_a_second_apart_found_it_the_same(
+    tmp_path,
+):
+    """The scene's clock stands in 2011, the disk's does not."""
+    async with at_work(instance(tmp_path)) as scene:
+        spool = Spool(Settings(tmp_path / "var/queue"))
+        spool.prepare()
+        intake = Intake(spool, scene.ledger, scene.office.desks, scene.time.clock, log.Watch())
+        path = tmp_path / "var/queue/incoming/list.csv"
+        path.write_text("name,email,country\n")
+        results = []
+        for second in range(15):
+            if second == 3:
+                with path.open("a") as copy:
+                    copy.write("Jane Doe,jane@example.org,IE\n")
+            results.append(len(await intake.take_ready()))
+            scene.time.now += 1
+        assert results.index(1) == 13 and sum(results) == 1  # first seen as it is at the fourth look, ten seconds before
+        assert not intake.is_waiting
