@@ -23,6 +23,7 @@ from mailer.pace import Clock, opens_at
 from mailer.spool import Spool
 
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
+CLOSED_FOR = 86_400  # seconds for which a file that could not be read is told
 STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
@@ -64,6 +65,9 @@ async def ailments(
         found.append(f"{what}: mailer log --campaign {campaign} --state deferred")
     if files := spool.lying(clock.now() - STUCK_AFTER):
         found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
+    if files := spool.closed(clock.now() - CLOSED_FOR):
+        what = f"{counted(files, 'file')} set aside in the last day that mailer's user may not read"
+        found.append(f"{what}: have them made readable to their group (chmod g+r), and dropped again")
     if not found and (since := await _stuck_since(ledger, campaigns, clock.seconds)) is not None:
         found.append(f"letters have been due for {(clock.now() - since) / 3600:.0f} h: is mailer run still started?")
     return found

@@ -22,12 +22,8 @@ from mailer.outcome import TABLE
 from tests.installed import LONG_AGO, REPOSITORY, mailer
 from tests.test_config.instance import Instance
 
-DOCUMENTS = [
-    REPOSITORY / "README.md",
-    REPOSITORY / "CHANGELOG.md",
-    REPOSITORY / "CONTRIBUTING.md",
-    *sorted((REPOSITORY / "docs").glob("*.md")),
-]
+_OTHERS = [REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md"]
+DOCUMENTS = [REPOSITORY / "README.md", *_OTHERS, *sorted((REPOSITORY / "docs").glob("*.md"))]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
 
 

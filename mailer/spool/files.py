@@ -10,14 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from mailer.errors import UnreadableFile
 from mailer.spool import names
 from mailer.spool.folders import READ, Folder, about, explained
-from mailer.spool.names import Label
+from mailer.spool.names import Into, Label
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -93,7 +94,9 @@ class Claimed:
                 with about(folder.place_of(name)):
                     stream = os.fdopen(os.open(name, READ, dir_fd=folder.handle), "rb")
             except PermissionError as problem:
-                raise UnreadableFile("mailer's user may not read it: let its group read it (chmod g+r)") from problem
+                raise UnreadableFile(
+                    "mailer may not read it: let its group read it (its properties, or chmod g+r), and drop it again"
+                ) from problem
             try:
                 _refuse(os.fstat(stream.fileno()))
             except UnreadableFile:
@@ -143,6 +146,30 @@ def present(folder: Folder, id: str) -> Label:
         if label.id == id:
             return label
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder.path / id))
+
+
+def reserved(label: Label, into: Into, endings: list[str], claimed: Folder, target: Folder) -> Label:
+    """
+    Reserve the number under which a file leaves `claimed/`, by a rename there; one reserved before a crash stays.
+
+    Neither the file nor one beside it may stand where another stands or is about to.
+    """
+    if label.into == into and target.look(label.final) is None:
+        return label
+    others = [other for other in labels(claimed) if other.id != label.id]
+    taken = {name for other in others if (other.into, other.folder) == (into, label.folder) for name in _wanted(other, endings)}
+    wishes = (replace(label, into=into, number=number) for number in count(1))
+    wish = next(one for one in wishes if taken.isdisjoint(_wanted(one, endings)) and not _stand(_wanted(one, endings), target))
+    claimed.move(label.text, claimed, wish.text)
+    return wish
+
+
+def _wanted(label: Label, endings: list[str]) -> list[str]:
+    return [label.final, *(label.beside(ending) for ending in endings)]
+
+
+def _stand(wanted: list[str], target: Folder) -> bool:
+    return any(target.look(name) for name in wanted)
 
 
 def fault(found: os.stat_result) -> str:
