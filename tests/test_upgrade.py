@@ -5,6 +5,7 @@ from __future__ import annotations
 import mailbox
 import shutil
 import stat
+from importlib import metadata
 from pathlib import Path
 
 import apsw
@@ -121,6 +122,7 @@ def test_a_fresh_instance_needs_none(tmp_path):
     place = Place(tmp_path)
     assert "There is no ledger yet" in place.mailer("upgrade").out
     assert place.mailer("run").code == 0
+    assert ("release", metadata.version("mailer")) in content(tmp_path / "var/ledger.db")["install"]
     assert "nothing to do" in place.mailer("upgrade").out
     assert not list((tmp_path / "var").glob("ledger.db.before*"))
 
