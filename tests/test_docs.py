@@ -98,6 +98,8 @@ def test_every_command_that_a_document_names_is_one(line: str):
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents")
     assert mailer(folder, "demo").code == 0
+    assert mailer(folder / "demo", "backup", "kept").code == 0
+    next((folder / "demo/kept").iterdir()).rename(folder / "demo/BACKUP")
     return folder / "demo"
 
 

@@ -147,7 +147,7 @@ def test_a_file_that_was_closed_on_purpose_is_set_aside_told_and_holds_up_no_oth
 async def test_health_tells_of_files_that_mailer_may_not_read(ground):
     async def told() -> list[str]:
         spool = spool_of(scene.office.configuration)
-        found = await health.ailments(scene.ledger, "relay", scene.time.clock, spool, lambda: True)
+        found = await health.ailments(scene.ledger, "relay", scene.time.clock, spool, lambda: True, {})
         return [sentence for sentence in found if "may not read" in sentence]
 
     async with at_work(instance(ground)) as scene:
