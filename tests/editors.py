@@ -20,20 +20,24 @@ _CORE = {
 }
 
 
-class _Core(yaml.SafeLoader):
+def _whole(written: str) -> int:
+    return int(written, {"0o": 8, "0x": 16}.get(written[:2], 10))  # "010" is ten in YAML 1.2
+
+
+class Core(yaml.CSafeLoader):
     """Scalars of YAML 1.2: NO is Norway, a day is a text, 010 is ten."""
 
 
-_Core.yaml_implicit_resolvers = {}
+Core.yaml_implicit_resolvers = {}
 for _kind, _pattern in _CORE.items():
-    _Core.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_pattern})\\Z"), None)
-_Core.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(str(node.value)))
-_Core.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(str(node.value)))
+    Core.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_pattern})\\Z"), None)
+Core.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: _whole(str(node.value)))
+Core.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(str(node.value)))
 
 
 def read(path: Path) -> Any:
     """What an editor takes the file for."""
-    return yaml.load(path.read_text(encoding="utf-8"), _Core) or {}
+    return yaml.load(path.read_text(encoding="utf-8"), Core) or {}
 
 
 def complaints(path: Path) -> list[str]:

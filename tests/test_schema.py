@@ -7,10 +7,12 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from mailer.config import schema
-from mailer.config.keys import Declared, Named, Part, Rows
+from mailer.config.keys import Declared, Key, Named, Part, Rows
+from tests import editors
 from tests.editors import complaints, read
 from tests.installed import REPOSITORY, mailer
 from tests.test_config.instance import REQUIRED, Instance
@@ -199,3 +201,37 @@ def test_a_key_without_a_value_is_an_absent_one(tmp_path, name, text):
     path = made.write(name, text)
     made.load()
     assert complaints(path) == []
+
+
+# Texts that people write, and that some would write; a line each, with Python's escapes.
+TEXTS = [
+    line.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    for line in (REPOSITORY / "tests/data/config/texts.txt").read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize("file", schema.FILES)
+def test_whatever_a_key_s_reader_takes_the_schema_takes(file):
+    taken = 0
+    for way, key in every(schema.FILES[file]).items():
+        if not isinstance(key, Key) or way[-1] == "group":  # whether there is such a group only the machine knows
+            continue
+        validator = Draft202012Validator(schema._declared(key))
+        for written in TEXTS:
+            try:
+                key.means(written.strip())
+            except ValueError:
+                continue
+            taken += 1
+            for value in (written, plain(written)):
+                assert validator.is_valid(value), (way, value)
+    assert taken > 100
+
+
+def plain(written: str) -> Any:
+    """What the text is for an editor where it stands without quotes, if it can."""
+    try:
+        value = yaml.load(written, editors.Core)
+    except yaml.YAMLError:
+        return written
+    return value if isinstance(value, str | int | float | bool) else written
