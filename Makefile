@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV     := $(VENV)/.dev-installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture bare check format lock build clean
+.PHONY: help demo test torture bare check format manual lock build clean
 
 help:
 	@sed -n 's/^\([a-z]*\): [^#]*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -50,6 +50,10 @@ check: $(DEV) ## the gate: format, lint, types, import contracts, tests
 format: $(DEV) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+manual: $(DEV) ## make the manual pages in man/ anew, from --help and the keys of the configuration
+	@$(BIN)/mailer --quiet manual mailer >man/man1/mailer.1
+	@$(BIN)/mailer --quiet manual mailer.yaml >man/man5/mailer.yaml.5
 
 lock: ## make the locks anew from pyproject.toml (needs uv; LOCK_FLAGS=--upgrade for newer versions)
 	@command -v $(UV) >/dev/null || \

@@ -36,7 +36,7 @@ class MailerError(Exception):
 
 
 class ConfigurationError(MailerError):
-    """The configuration cannot be used. `problems` holds one line each, as `file:line: path: problem`."""
+    """The configuration cannot be used. All its problems are told at once, a line each: `file:line: path: problem`."""
 
     exit_code = 78
 

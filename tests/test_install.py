@@ -50,6 +50,14 @@ def test_the_wheel_holds_what_an_instance_is_made_from(wheel: Path):
     assert not [name for name in names if name.startswith(("tests", "var", "demo"))]
 
 
+def test_the_wheel_brings_the_manual_pages_to_where_man_looks(wheel: Path):
+    """Where pip or pipx install it, share/man lies beside bin/, and man(1) finds it by the PATH."""
+    with zipfile.ZipFile(wheel) as archive:
+        for page in ("man1/mailer.1", "man5/mailer.yaml.5"):
+            (kept,) = [name for name in archive.namelist() if name.endswith(f".data/data/share/man/{page}")]
+            assert archive.read(kept) == (REPOSITORY / "man" / page).read_bytes()
+
+
 def test_the_wheel_brings_the_command(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         (points,) = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]

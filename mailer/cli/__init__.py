@@ -9,7 +9,8 @@ module:
     send     run, work           stop     pause, resume
     status   status              look     log, show
     order    hold, release, retry, cancel, resolve
-    audit    health, verify         keep     backup, upgrade
+    audit    health, verify              keep     backup, upgrade
+    describe schema, manual, completion
 
 A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
 or a log: its values could be a signatory's.
@@ -51,6 +52,7 @@ _VERBS = {
         "order": "hold release retry cancel resolve",
         "audit": "health verify",
         "keep": "backup upgrade",
+        "describe": "schema manual completion",
     }.items()
     for verb in verbs.split()
 }
@@ -119,6 +121,10 @@ def _leave_no_dump() -> None:
 
 
 def _run() -> int:
+    if os.environ.get("_MAILER_COMPLETE"):  # a shell asks, because somebody has pressed Tab
+        from mailer.cli import shells
+
+        return shells.answer(mailer)
     stdout = sys.stdout
     try:
         code: Any = mailer.main(standalone_mode=False)

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from mailer.cli import completing
 from mailer.cli.ground import STATES, again, configuration, counted, hint, json_line, say, table, written
 from mailer.config import Configuration
 from mailer.delivery import State
@@ -36,9 +37,9 @@ _LONGEST_FILE = 24
 
 @click.command()
 @click.option("--state", type=click.Choice(STATES), metavar="STATE", help=f"Only letters in this state: {', '.join(STATES)}.")
-@click.option("--target", default="", help="Only letters to this target.")
-@click.option("--campaign", default="", help="Only this campaign.")
-@click.option("--reason", default="", help="Only letters with this reason.")
+@click.option("--target", default="", shell_complete=completing.targets, help="Only letters to this target.")
+@click.option("--campaign", default="", shell_complete=completing.campaigns, help="Only this campaign.")
+@click.option("--reason", default="", shell_complete=completing.reasons, help="Only letters with this reason.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @click.option("--follow", is_flag=True, help="From now on, each move of a letter as it comes, until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a letter each.")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mailer.app import Office
+from mailer.cli import completing
 from mailer.cli.ground import STATES, Why, again, configuration, counted, hint, is_at_work, known_campaign, say
 from mailer.config import Configuration
 from mailer.delivery import ORDERS, Order, State
@@ -33,10 +34,10 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--why", required=True, type=Why(), metavar="TEXT", help="Written down with each letter."),
         click.option("--file", type=int, metavar="N", help="Letters of the signatures of this file (its number in the log)."),
-        click.option("--reason", default="", help="Letters with this reason."),
+        click.option("--reason", default="", shell_complete=completing.reasons, help="Letters with this reason."),
         click.option("--state", type=click.Choice(STATES), metavar="STATE", help="Letters in this state."),
-        click.option("--target", default="", help="Letters to this target."),
-        click.option("--campaign", default="", help="Letters of this campaign."),
+        click.option("--target", default="", shell_complete=completing.targets, help="Letters to this target."),
+        click.option("--campaign", default="", shell_complete=completing.campaigns, help="Letters of this campaign."),
         click.argument("letter", type=int, required=False, metavar="[ID]"),
     ):
         command = option(command)

@@ -14,6 +14,7 @@ import click
 from mailer.app import Office
 from mailer.campaign import Campaign
 from mailer.checks import Findings
+from mailer.cli import completing
 from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, table
 from mailer.config import Configuration
 from mailer.errors import CannotSend, CannotWrite, ConfigurationError, UnreadableFile
@@ -36,7 +37,7 @@ def check(context: click.Context, ask_relay: bool) -> int:
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completing.campaigns)
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the letters there, as .eml."
@@ -54,7 +55,7 @@ def preview(context: click.Context, campaign: str, file: Path | None, out: Path 
 
 
 @click.command()
-@click.argument("campaign")
+@click.argument("campaign", shell_complete=completing.campaigns)
 @click.option("--diff", is_flag=True, help="Only show what has changed since the last approval.")
 @click.pass_context
 def approve(context: click.Context, campaign: str, diff: bool) -> None:

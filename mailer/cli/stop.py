@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from mailer.app import Office
+from mailer.cli import completing
 from mailer.cli.ground import Why, again, campaign_of, configuration, counted, hint, known_campaign, say, told_pause
 from mailer.cli.send import shown
 from mailer.config import Configuration
@@ -18,7 +19,7 @@ _STOPS = ("relay", "ledger", "clock")  # what stops by itself, by the names that
 
 
 @click.command()
-@click.argument("campaign", required=False)
+@click.argument("campaign", required=False, shell_complete=completing.campaigns)
 @click.option("--why", required=True, type=Why(), metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def pause(context: click.Context, campaign: str | None, why: str) -> None:
@@ -33,7 +34,7 @@ def pause(context: click.Context, campaign: str | None, why: str) -> None:
 
 
 @click.command()
-@click.argument("what", required=False, metavar="[CAMPAIGN | relay | ledger | clock]")
+@click.argument("what", required=False, shell_complete=completing.what_stops, metavar="[CAMPAIGN | relay | ledger | clock]")
 @click.option("--why", required=True, type=Why(), metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def resume(context: click.Context, what: str | None, why: str) -> None:

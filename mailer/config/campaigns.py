@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -18,17 +18,45 @@ from mailer.address import Address
 from mailer.campaign import Campaign, Pace, Sender, Window
 from mailer.columns import FIELDS
 from mailer.config import targets
+from mailer.config.campaign_keys import (
+    ADDRESS,
+    APPROVAL,
+    AVAILABLE,
+    BOUNCE_ADDRESS,
+    COLUMNS,
+    CONFIRMATION,
+    CONSENT,
+    COPY_POLICY,
+    COPY_TO,
+    DAYS,
+    DEADLINE,
+    DEFAULT,
+    FROM,
+    HEADER,
+    ID,
+    IN_DOUBT,
+    LANGUAGES,
+    NAME,
+    OPENS,
+    PACE,
+    PER_HOUR,
+    PER_MINUTE,
+    PREFER,
+    RECEIPT,
+    RESEND_AFTER,
+    SENDER,
+    TITLE,
+    TO,
+    WEEK,
+    WINDOW,
+)
 from mailer.config.directories import Directories
 from mailer.config.section import Section, check_once, nearest
-from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, shown, text
+from mailer.config.values import identifier, shown
 
 TEMPLATES = ("subject.txt.j2", "letter.txt.j2")
-TOKEN = "{token}"  # noqa: S105 - a place in an address, no secret
 
-_LONGEST_TOKEN = "x" * 32  # as `seal.token` makes it, with room
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LIVE_PACE = Pace(per_minute=20, per_hour=500)
-_NOBODY = Address("", "")
 TAKEN = frozenset({"relay", "ledger", "clock", "all"})  # what else stands still, and goes on, by a name
 
 
@@ -51,30 +79,30 @@ class _Languages:
 def read(section: Section, id: str, around: Surroundings) -> Campaign:
     """Read the campaign whose file is called `id`.yaml."""
     section.need("id", "title", "targets")
-    section.one("id", _named_as(id), "")
-    languages = _languages(section.section("languages"))
+    section.one(replace(ID, means=_named_as(id)))
+    languages = _languages(section.section(LANGUAGES))
     _check_templates(section, id, languages.available, around.templates)
-    sender = _sender(section.section("sender"))
-    reached = targets.read(section.section("targets"), languages.available, around.directories)
+    sender = _sender(section.section(SENDER))
+    reached = targets.read(section.section(targets.TARGETS), languages.available, around.directories)
     opens, deadline = _period(section)
     campaign = Campaign(
         id=id,
-        title=section.one("title", text, ""),
+        title=section.one(TITLE),
         default_language=languages.default,
         languages=languages.available,
         prefers_signatory=languages.prefers_signatory,
         sender=sender,
         targets={name: each.target for name, each in reached.items()},
         copy_to=_copies(section, sender.address, reached.values()),
-        approval_required=section.one("approval", choice("required", "none"), "required") == "required",
-        consent_required=section.one("consent", choice("required", "assumed"), "required") == "required",
-        confirmation_required=section.one("confirmation", choice("required", "none"), "none") == "required",
+        approval_required=section.one(APPROVAL) == "required",
+        consent_required=section.one(CONSENT) == "required",
+        confirmation_required=section.one(CONFIRMATION) == "required",
         opens=opens,
         deadline=deadline,
         pace=_pace(section, _LIVE_PACE if around.live else Pace()),
-        window=_window(section.section("window")) if section.has("window") else None,
-        columns=_columns(section.section("columns")),
-        resend_doubts_after=_resend_after(section.section("in_doubt")),
+        window=_window(section.section(WINDOW)) if section.has("window") else None,
+        columns=_columns(section.section(COLUMNS)),
+        resend_doubts_after=_resend_after(section.section(IN_DOUBT)),
     )
     _refuse_what_comes_later(section)
     section.close()
@@ -96,14 +124,14 @@ def _named_as(file: str) -> Callable[[str], str]:
 
 
 def _languages(section: Section) -> _Languages:
-    section.need("default")
-    default = section.one("default", language, "")
-    available = tuple(dict.fromkeys(each.value for each in section.many("available", language)))
+    section.need(*LANGUAGES.needed)
+    default = section.one(DEFAULT)
+    available = tuple(dict.fromkeys(each.value for each in section.many(AVAILABLE)))
     if not section.has("available") and default:
         available = (default,)
     if default and available and default not in available:
         section.note("default", f"{shown(default)} is not among the available languages ({', '.join(available)})")
-    prefers = section.one("prefer", choice("target", "signatory"), "target")
+    prefers = section.one(PREFER)
     section.close()
     return _Languages(default, available, prefers == "signatory")
 
@@ -117,30 +145,19 @@ def _check_templates(section: Section, id: str, languages: Sequence[str], templa
 
 
 def _sender(section: Section) -> Sender:
-    section.need("name", "address")
+    section.need(*SENDER.needed)
     sender = Sender(
-        name=section.one("name", text, ""),
-        address=section.one("address", email, _NOBODY),
-        bounce_address=section.one("bounce_address", _bounce_address, ""),
+        name=section.one(NAME),
+        address=section.one(ADDRESS),
+        bounce_address=section.one(BOUNCE_ADDRESS),
     )
     section.close()
     return sender
 
 
-def _bounce_address(written: str) -> str:
-    local, _, domain = written.rpartition("@")
-    if local.count(TOKEN) != 1 or TOKEN in domain:
-        raise ValueError(f"must hold {TOKEN} once, before the @, like bounces+{TOKEN}@campaign.example")
-    try:
-        email(written.replace(TOKEN, _LONGEST_TOKEN))
-    except ValueError:
-        raise ValueError(f"{shown(written)} is no e-mail address, whatever stands for {TOKEN}") from None
-    return written
-
-
 def _copies(section: Section, sender: Address, reached: Collection[targets.Read]) -> tuple[Address, ...]:
     """The addresses for the campaign's own copies. None of them is a target's, and no target is the sender."""
-    copies = section.many("copy_to", email)
+    copies = section.many(COPY_TO)
     check_once(copies, section.problems)
     for target in reached:
         for place in target.places_of(sender):
@@ -149,13 +166,13 @@ def _copies(section: Section, sender: Address, reached: Collection[targets.Read]
             if any(target.places_of(copy.value)):
                 said = f"{copy.value} is also an address of {shown(target.target.id)}; copies are for the campaign itself"
                 section.problems.note(copy.place, said)
-    policy = section.one("copy_policy", choice("every", "none", later={"digest": "every"}), "every")
+    policy = section.one(COPY_POLICY)
     return () if policy == "none" else tuple(copy.value for copy in copies)
 
 
 def _period(section: Section) -> tuple[date | None, date | None]:
     """The day on which the campaign opens, and the one by whose end its letters are given up."""
-    opens, deadline = section.one("opens", day, None), section.one("deadline", day, None)
+    opens, deadline = section.one(OPENS), section.one(DEADLINE)
     if opens and deadline and deadline < opens:
         section.note("deadline", f"is before the campaign opens ({opens})")
     return opens, deadline
@@ -169,19 +186,19 @@ def _pace(section: Section, default: Pace) -> Pace:
     if written:
         section.note("pace", f"must be none, or {{per_minute: 20, per_hour: 500}}, not {shown(written)}")
         return default
-    pace = section.section("pace")
+    pace = section.section(PACE)
     read = Pace(
-        per_minute=pace.one("per_minute", limit, default.per_minute),
-        per_hour=pace.one("per_hour", limit, default.per_hour),
+        per_minute=pace.one(replace(PER_MINUTE, default=default.per_minute)),
+        per_hour=pace.one(replace(PER_HOUR, default=default.per_hour)),
     )
     pace.close()
     return read
 
 
 def _window(window: Section) -> Window:
-    window.need("days", "from", "to")
-    days = frozenset(_DAYS.index(each.value) for each in window.many("days", choice(*_DAYS)))
-    first, last = window.one("from", minute, None), window.one("to", minute, None)
+    window.need(*WINDOW.needed)
+    days = frozenset(WEEK.index(each.value) for each in window.many(DAYS))
+    first, last = window.one(FROM), window.one(TO)
     if first is not None and last is not None and last <= first:
         window.note("to", "must be later than `from`, on the same day")
     window.close()
@@ -194,7 +211,7 @@ def _columns(columns: Section) -> dict[str, str]:
     for field in columns.names():
         if field not in FIELDS:
             columns.note(field, f"there is no such field of a signature{nearest(field, set(FIELDS))}")
-        header = columns.one(field, lines, "")
+        header = columns.one(replace(HEADER, name=field))
         if header and header in headers.values():
             columns.note(field, f"{shown(header)} is already the column of another field")
         if header:
@@ -204,10 +221,10 @@ def _columns(columns: Section) -> dict[str, str]:
 
 def _resend_after(section: Section) -> float | None:
     """After how many hours a letter in doubt is sent once more; in seconds, None where nobody wishes it."""
-    hours: float | None = section.one("resend_after", number(1), None)
+    hours: float | None = section.one(RESEND_AFTER)
     section.close()
     return None if hours is None else hours * 3600
 
 
 def _refuse_what_comes_later(section: Section) -> None:
-    section.one("receipt", choice("off", later={"on": "off"}), "off")
+    section.one(RECEIPT)

@@ -13,9 +13,28 @@ from pathlib import Path
 
 from mailer.campaign import Directory, Mission
 from mailer.config import yamls
+from mailer.config.keys import Key, Part, Rows
 from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Placed, Section, listed
 from mailer.config.values import country, email, past_day, text
+
+COUNTRY = Key("country", country, "", "Where the mission stands, as ISO 3166-1 alpha-2; NO for Norway.", required=True)
+CITY = Key("city", text, "", "The city, for those who read the file.")
+EMAIL = Key("email", email, None, "Its address; while there is none its letters wait without a route.")
+COVERS = Key("covers", country, None, "Further countries that it is accredited to; people there write to it.", several=True)
+WEBSITE = Key("website", text, "", "Its page, where the address can be looked up.")
+EMAIL_SOURCE = Key("email_source", text, "", "Where the address was seen.")
+CHECKED_ON = Key(
+    "checked_on",
+    past_day,
+    None,
+    "The day on which somebody saw the address on the mission's own page. While it is empty no letter goes there in mode smtp.",
+)
+MISSIONS = Rows(
+    "embassies.yaml",
+    "A directory: which mission a letter of a target of kind embassy goes to, by the country of the person who signs.",
+    Part("", "One mission.", (COUNTRY, CITY, EMAIL, COVERS, WEBSITE, EMAIL_SOURCE, CHECKED_ON)),
+)
 
 
 class Directories:
@@ -55,19 +74,19 @@ def _missions(entries: list[Section]) -> tuple[Mission, ...]:
 
 
 def _mission(entry: Section) -> Mission:
-    entry.need("country")
-    here = entry.one("country", country, "")
-    covers = entry.many("covers", country)
+    entry.need(*MISSIONS.row.needed)
+    here = entry.one(COUNTRY)
+    covers = entry.many(COVERS)
     mission = Mission(
         country=here,
-        city=entry.one("city", text, ""),
-        email=entry.one("email", email, None),
+        city=entry.one(CITY),
+        email=entry.one(EMAIL),
         covers=tuple(covered.value for covered in covers),
-        confirmed=entry.one("checked_on", past_day, None) is not None,
+        confirmed=entry.one(CHECKED_ON) is not None,
     )
     _check_covers(entry, mission, covers)
-    for key in ("website", "email_source"):
-        entry.one(key, text, "")
+    for key in (WEBSITE, EMAIL_SOURCE):
+        entry.one(key)
     entry.close()
     return mission
 

@@ -13,19 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailer.config import password, replies
+from mailer.config.keys import Key, Part
 from mailer.config.section import Section
-from mailer.config.values import choice, host, is_loopback, number, text, whole
+from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, is_loopback, number, text, whole
 from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
 from mailer.outcome import Rule
 from mailer.relay.settings import Mode, Settings, Tls
-from mailer.spool import WHOLE_AFTER
+from mailer.spool import WHOLE_AFTER as _WHOLE_AFTER
 
 _RETRY = Retry()
 # RFC 5321 4.5.3.2.6, in seconds.
 _DOT_TIMEOUT = 600.0
 # RFC 8314 3.3: TLS from the first byte has a port of its own.
 _PORTS = {Tls.IMPLICIT: 465}
+_PORT = 587
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class MainFile:
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
     """Read mailer.yaml; `root` is the folder from which relative paths count."""
-    spool = root / section.one("spool", text, "var/queue")
-    relay = section.section("relay")
+    spool = root / section.one(SPOOL)
+    relay = section.section(RELAY)
     beside = _beside(relay, root, environ)
     seen = look(beside)
     main = MainFile(
@@ -56,13 +58,13 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         beside=beside,
         seen=seen,
         spool=spool,
-        ledger=root / section.one("ledger", _ledger, "var/ledger.db"),
-        journal=root / section.one("journal", text, "var/journal.jsonl"),
-        retry=_retry(section.section("retry")),
-        group=section.one("group", _group, ""),
-        run_for=section.one("run_for", number(1), 240.0),
-        whole_after=section.one("whole_after", number(0), WHOLE_AFTER),
-        replies=replies.read(section.sections("replies")),
+        ledger=root / section.one(LEDGER),
+        journal=root / section.one(JOURNAL),
+        retry=_retry(section.section(RETRY)),
+        group=section.one(GROUP),
+        run_for=section.one(RUN_FOR),
+        whole_after=section.one(WHOLE_AFTER),
+        replies=replies.read(section.sections(replies.REPLIES)),
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")
@@ -78,20 +80,20 @@ def _beside(relay: Section, root: Path, environ: Mapping[str, str]) -> tuple[Pat
 
 
 def _relay(relay: Section, root: Path, var: Path, environ: Mapping[str, str]) -> Settings:
-    mode = relay.one("mode", choice(*Mode), Mode.SANDBOX)
-    tls = relay.one("tls", choice(*Tls), Tls.STARTTLS)
-    ca_file = relay.one("ca_file", text, "")
+    mode = relay.one(MODE)
+    tls = relay.one(TLS)
+    ca_file = relay.one(CA_FILE)
     settings = Settings(
         mode=mode,
         folder=var / ("sandbox" if mode is Mode.SANDBOX else "outbox"),
-        host=relay.one("host", host, ""),
-        port=relay.one("port", whole(1, 65535), _PORTS.get(tls, 587)),
+        host=relay.one(HOST),
+        port=relay.one(PORT) or _PORTS.get(tls, _PORT),
         tls=tls,
         ca_file=root / ca_file if ca_file else None,
-        username=relay.one("username", text, ""),
+        username=relay.one(USERNAME),
         password=password.read(relay, root, environ, is_used=mode is Mode.SMTP),
-        connections=relay.one("connections", whole(1, 100), 10),
-        dot_timeout=relay.one("dot_timeout", number(1), _DOT_TIMEOUT),
+        connections=relay.one(CONNECTIONS),
+        dot_timeout=relay.one(DOT_TIMEOUT),
     )
     _check(relay, settings)
     relay.close()
@@ -114,10 +116,10 @@ def _check(relay: Section, settings: Settings) -> None:
 
 def _retry(section: Section) -> Retry:
     retry = Retry(
-        first=section.one("first", number(1), _RETRY.first),
-        max=section.one("max", number(1), _RETRY.max),
-        give_up_after=section.one("give_up_after", number(0), _RETRY.give_up_after),
-        jitter=section.one("jitter", number(0, 1), _RETRY.jitter),
+        first=section.one(FIRST),
+        max=section.one(MAX),
+        give_up_after=section.one(GIVE_UP_AFTER),
+        jitter=section.one(JITTER),
     )
     if retry.max < retry.first:
         section.note("max", f"must not be shorter than `first` ({retry.first:g} seconds)")
@@ -140,3 +142,71 @@ def _group(written: str) -> str:
         return getgrnam(text(written)).gr_name
     except KeyError:
         raise ValueError(f"this machine has no group `{written}`") from None
+
+
+# What may stand in mailer.yaml.
+MODE = Key(
+    "mode",
+    choice(*Mode),
+    Mode.SANDBOX,
+    "sandbox files every letter in var/sandbox by a mail server of its own, and delivers nothing; smtp hands letters to the"
+    " host below; file writes one .eml file a letter into var/outbox.",
+)
+HOST = Key("host", host, "", "The name or IP address of the mail server; needed for mode smtp.")
+PORT = Key("port", whole(1, 65535), None, f"Its port; unless told, {_PORT}, and {_PORTS[Tls.IMPLICIT]} where tls is implicit.")
+TLS = Key(
+    "tls",
+    choice(*Tls),
+    Tls.STARTTLS,
+    "How the connection is encrypted; the certificate is verified. implicit: from the first byte. none: this machine only.",
+)
+CA_FILE = Key("ca_file", text, "", "The certificate of an authority of your own, where the server's comes from one.")
+USERNAME = Key("username", text, "", "The account at the mail server.")
+CONNECTIONS = Key("connections", whole(1, 100), 10, "How many connections are open at the same time.")
+DOT_TIMEOUT = Key(
+    "dot_timeout",
+    number(1),
+    _DOT_TIMEOUT,
+    "Seconds to wait for the answer to a letter's final dot. Shorter than this default leaves letters in doubt.",
+)
+RELAY = Part(
+    "relay",
+    "Where letters are handed over.",
+    (MODE, HOST, PORT, TLS, CA_FILE, USERNAME, password.FILE, password.CREDENTIAL, CONNECTIONS, DOT_TIMEOUT),
+    also={
+        "if": {"properties": {MODE.name: {"const": str(Mode.SMTP)}}, "required": [MODE.name]},
+        "then": {"properties": {HOST.name: {"not": {"enum": [None, ""]}}}, "required": [HOST.name]},
+    },
+)
+FIRST = Key("first", number(1), _RETRY.first, "Seconds to the second try of a letter; each wait is twice the one before.")
+MAX = Key("max", number(1), _RETRY.max, "The longest wait, in seconds.")
+GIVE_UP_AFTER = Key(
+    "give_up_after",
+    number(0),
+    _RETRY.give_up_after,
+    "Seconds from its first try to a letter's end as expired; pauses, holds and outages of the relay are not counted.",
+)
+JITTER = Key("jitter", number(0, 1), _RETRY.jitter, "By which part a wait may be longer or shorter, by chance.")
+RETRY = Part("retry", "When a letter that was deferred is tried again.", (FIRST, MAX, GIVE_UP_AFTER, JITTER))
+SPOOL = Key("spool", text, "var/queue", "The folder of the queue: files are dropped into incoming/ in it.")
+LEDGER = Key(
+    "ledger",
+    _ledger,
+    "var/ledger.db",
+    "The durable record of all letters; var/keys lies beside it.",
+    shape={"type": ANY_TEXT, "pattern": "(?!.*://)" + ONE_LINE},
+)
+JOURNAL = Key("journal", text, "var/journal.jsonl", "Every move of a letter, a line each, for people and tools.")
+GROUP = Key("group", _group, "", "Members of this group may drop files and read done/, rejected/ and the report.")
+WHOLE_AFTER = Key(
+    "whole_after",
+    number(0),
+    _WHOLE_AFTER,
+    "For how long nothing about a file may have changed before it is taken in, in seconds; 0 where whole files are renamed in.",
+)
+RUN_FOR = Key("run_for", number(1), 240.0, "The longest that one `mailer run` stays, in seconds.")
+FILE = Part(
+    "mailer.yaml",
+    "The main file: where letters are handed over, where everything is kept. Paths count from the folder that holds config/.",
+    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, replies.REPLIES),
+)

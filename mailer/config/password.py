@@ -17,8 +17,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from mailer.config.keys import Key
 from mailer.config.section import Section
-from mailer.config.values import text
+from mailer.config.values import ANY_TEXT, text
 
 VARIABLE = "MAILER_RELAY_PASSWORD"
 _FILE, _CREDENTIAL = "password_file", "password_credential"
@@ -34,8 +35,8 @@ _NEVER = (
 def read(relay: Section, root: Path, environ: Mapping[str, str], *, is_used: bool) -> str:
     """Find the password that goes with `username`; empty where there is none, or where it is not used."""
     relay.refuse("password", _NEVER)
-    file = relay.one(_FILE, text, "")
-    credential = relay.one(_CREDENTIAL, _credential_name, "")
+    file = relay.one(FILE)
+    credential = relay.one(CREDENTIAL)
     sources = [key for key in (_FILE, _CREDENTIAL) if relay.has(key)]
     if is_used and environ.get(VARIABLE):
         sources.append(VARIABLE)
@@ -111,3 +112,13 @@ def _line(content: str) -> str:
     if not password.isprintable():
         raise ValueError("the password has more than one line, or a character that cannot be typed")
     return password
+
+
+FILE = Key(_FILE, text, "", f"A file with the account's password, closed to others; else {VARIABLE} in the environment.")
+CREDENTIAL = Key(
+    _CREDENTIAL,
+    _credential_name,
+    "",
+    "The name under which systemd hands over the password, as in LoadCredential=NAME:PATH.",
+    shape={"type": ANY_TEXT, "pattern": "[^/]+"},
+)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
+from mailer.config.keys import Key, Part, Rows
 from mailer.config.section import Section, nearest
-from mailer.config.values import choice, shown, text
+from mailer.config.values import ANY_TEXT, ONE_LINE, choice, shown, text
 from mailer.outcome import Rule, Scope, Stage, Verdict, own
 
 # The words for what a reply can be to, in the order of a conversation; to connect there is no reply.
@@ -25,15 +26,15 @@ def read(sections: list[Section]) -> tuple[Rule, ...]:
 
 def _row(row: Section) -> Rule | None:
     before = len(row.problems.lines)
-    row.need("stage", "class", "scope", "reason")
+    row.need(*REPLIES.row.needed)
     rule = Rule(
-        stages=frozenset(found.value for found in row.many("stage", _stage)),
-        verdict=row.one("class", _class, Verdict.DEFERRED),
-        scope=row.one("scope", choice(*Scope), Scope.RELAY),
-        reason=row.one("reason", _reason, ""),
-        codes=tuple(found.value for found in row.many("code", _code)),
-        enhanced=tuple(found.value for found in row.many("enhanced", _enhanced)),
-        pattern=row.one("pattern", _pattern, None),
+        stages=frozenset(found.value for found in row.many(STAGE)),
+        verdict=row.one(CLASS),
+        scope=row.one(SCOPE),
+        reason=row.one(REASON),
+        codes=tuple(found.value for found in row.many(CODE)),
+        enhanced=tuple(found.value for found in row.many(ENHANCED)),
+        pattern=row.one(PATTERN),
     )
     row.close()
     if len(row.problems.lines) > before:
@@ -81,3 +82,65 @@ def _pattern(written: str) -> re.Pattern[str]:
         return re.compile(text(written), re.IGNORECASE)
     except re.error as problem:
         raise ValueError(f"{shown(written)} is no regular expression: {problem}") from None
+
+
+STAGE = Key(
+    "stage",
+    _stage,
+    None,
+    "What the reply is to.",
+    required=True,
+    several=True,
+    shape={"type": "string", "enum": [str(stage) for stage in _STAGES]},
+)
+CODE = Key(
+    "code",
+    _code,
+    None,
+    "The reply's code, or its first digits.",
+    several=True,
+    shape={"type": ["integer", "string"], "pattern": "[45][0-9]{0,2}", "minimum": 4, "maximum": 599},
+)
+ENHANCED = Key(
+    "enhanced",
+    _enhanced,
+    None,
+    "Its enhanced code, like 5.7.1, or the first parts of one.",
+    several=True,
+    shape={"type": ["number", "string"], "pattern": "[45](\\.[0-9]{1,3}){0,2}"},
+)
+PATTERN = Key(
+    "pattern",
+    _pattern,
+    None,
+    "A regular expression, without regard to case, over the first 1,000 characters of its text.",
+    shape={"type": ANY_TEXT, "pattern": ONE_LINE},
+)
+CLASS = Key(
+    "class",
+    _class,
+    Verdict.DEFERRED,
+    "deferred: may work later. refused: never will.",
+    required=True,
+    shape={"type": "string", "enum": [str(verdict) for verdict in _CLASSES]},
+)
+SCOPE = Key(
+    "scope",
+    choice(*Scope),
+    Scope.RELAY,
+    "Whose matter it is: relay never refuses a letter, campaign pauses it.",
+    required=True,
+)
+REASON = Key(
+    "reason",
+    _reason,
+    "",
+    "What people are told; the shipped reasons have their consequences (docs/design.md).",
+    required=True,
+    shape={"type": ANY_TEXT, "pattern": ONE_LINE, "maxLength": 200},
+)
+REPLIES = Rows(
+    "replies",
+    "Rows of your own that judge the relay's replies, before the shipped ones; the first that fits decides.",
+    Part("", "One row.", (STAGE, CODE, ENHANCED, PATTERN, CLASS, SCOPE, REASON)),
+)

@@ -1,8 +1,8 @@
 """
 One mapping of a configuration file, read key by key.
 
-A reader asks for each key that it knows, with what the key's text means (`values`) and what stands for it when it is
-absent. What is wrong is noted where it stands, and reading goes on with the stand-in: so all problems of a file come
+A reader asks for each key that it knows, by its declaration (`keys`): what the key's text means, and what stands for it when it
+is absent. What is wrong is noted where it stands, and reading goes on with the stand-in: so all problems of a file come
 out in one go, those between its parts too. `close` notes the keys that nobody asked for, with the nearest that
 exists.
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from mailer.address import Address
+from mailer.config.keys import Key, Named, Part, Rows
 from mailer.config.problems import Place, Problems
 from mailer.config.values import shown
 from mailer.config.yamls import Node
@@ -59,7 +60,8 @@ class Section:
         return key in self._nodes
 
     def has(self, key: str) -> bool:
-        """Whether a key has a value, be it a wrong one."""
+        """Whether a key has a value, be it a wrong one; it counts as asked for."""
+        self._asked.add(key)
         node = self._nodes.get(key)
         return node is not None and bool(node.value.strip() if isinstance(node.value, str) else node.value)
 
@@ -73,35 +75,35 @@ class Section:
         node = self._known(key)
         return node.value.strip() if node and isinstance(node.value, str) else None
 
-    def one(self, key: str, parse: Callable[[str], T], default: D) -> T | D:
+    def one(self, key: Key[T, D]) -> T | D:
         """The meaning of one text, or the default."""
-        node = self._known(key)
-        found = self._read(node, self.at(key), parse) if node else []
-        return found[0].value if found else default
+        node, place = self._known(key.name), self.at(key.name)
+        found = self._read(node, place, key.means) if node else []
+        return found[0].value if found else key.default
 
-    def many(self, key: str, parse: Callable[[str], T]) -> list[Placed[T]]:
+    def many(self, key: Key[T, D]) -> list[Placed[T]]:
         """The meanings of one text or of a list of them; those that have none are noted and left out."""
-        node = self._known(key)
+        node, place = self._known(key.name), self.at(key.name)
         if node is None or not isinstance(node.value, list):
-            return self._read(node, self.at(key), parse) if node else []
-        places = [self.at(key).item(index, item.line) for index, item in enumerate(node.value)]
-        return [found for item, at in zip(node.value, places, strict=True) for found in self._read(item, at, parse)]
+            return self._read(node, place, key.means) if node else []
+        places = [place.item(index, item.line) for index, item in enumerate(node.value)]
+        return [found for item, at in zip(node.value, places, strict=True) for found in self._read(item, at, key.means)]
 
-    def section(self, key: str) -> Section:
+    def section(self, part: Part | Named) -> Section:
         """The mapping under a key; one without keys where there is none."""
-        place = self.at(key)
-        return Section(self._known(key) or Node(place.line, {}), place, self.problems)
+        place = self.at(part.name)
+        return Section(self._known(part.name) or Node(place.line, {}), place, self.problems)
 
-    def sections(self, key: str) -> list[Section]:
+    def sections(self, rows: Rows) -> list[Section]:
         """The mappings of a list under a key; none where there is no list."""
-        node = self._known(key)
-        return listed(node, self.at(key), self.problems) if node else []
+        node = self._known(rows.name)
+        return listed(node, self.at(rows.name), self.problems) if node else []
 
-    def need(self, *keys: str) -> None:
+    def need(self, *names: str) -> None:
         """Note those of the keys that have no value; nothing is missing in what is no mapping at all."""
-        for key in keys:
-            if self._is_mapping and not self.has(key):
-                self.note(key, "is missing")
+        for name in names:
+            if self._is_mapping and not self.has(name):
+                self.note(name, "is missing")
 
     def refuse(self, key: str, said: str) -> None:
         """Note a key that people expect and that must not stand."""
@@ -116,7 +118,6 @@ class Section:
                 self.note(key, f"unknown key{nearest(key, self._asked)}")
 
     def _known(self, key: str) -> Node | None:
-        self._asked.add(key)
         return self._nodes[key] if self.has(key) else None
 
     def _read(self, node: Node, place: Place, parse: Callable[[str], T]) -> list[Placed[T]]:

@@ -2,7 +2,8 @@
 What one text of a configuration means: a number, a day, an address, one of a few words.
 
 Each function takes the text as it was written and returns its meaning, or raises ValueError with a sentence that
-follows "key: ". Those that are called with bounds or words first return such a function.
+follows "key: ". Those that are called with bounds or words first return such a function. What an editor can see of a text
+without asking us stands beside each, as JSON Schema (`shape_of`): it never refuses what is taken here.
 """
 
 from __future__ import annotations
@@ -12,17 +13,39 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mailer import address
 from mailer.address import Address
 
 W = TypeVar("W", bound=str)
+F = TypeVar("F", bound=Callable[[str], Any])
+Shape: TypeAlias = Mapping[str, Any]
+
+ANY_TEXT = ["string", "number", "boolean"]
+ONE_LINE = "[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\ue000-\\uf8ff]*"
 
 _MINUTES_OF_A_DAY = 24 * 60
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+
+_SHAPES: dict[Callable[[str], Any], Shape] = {}
+
+
+def _shaped(type: str | list[str], pattern: str = "", **more: Any) -> Callable[[F], F]:
+    """Lay a shape beside a function. Its pattern is for texts: a port can be written as 587 or as "587"."""
+
+    def put(means: F) -> F:
+        _SHAPES[means] = {"type": type, **({"pattern": pattern} if pattern else {}), **more}
+        return means
+
+    return put
+
+
+def shape_of(means: Callable[[str], Any]) -> Shape:
+    """What an editor can know of the texts that a function takes; a text that looks like a number is one for it."""
+    return _SHAPES.get(means, {"type": ANY_TEXT})
 
 
 def shown(text: str) -> str:
@@ -30,6 +53,7 @@ def shown(text: str) -> str:
     return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
 
 
+@_shaped(ANY_TEXT, ONE_LINE)
 def text(written: str) -> str:
     """
     A text of one line.
@@ -58,6 +82,7 @@ def choice(*words: W, later: Mapping[str, str] | None = None) -> Callable[[str],
     'every'
     """
 
+    @_shaped(ANY_TEXT, enum=[str(word) for word in words])
     def chosen(written: str) -> W:
         for word in words:
             if written == word:
@@ -79,6 +104,7 @@ def whole(low: int, high: int | None = None) -> Callable[[str], int]:
     10
     """
 
+    @_shaped(["integer", "string"], "[-+]?[0-9]{1,15}", **_bounds(low, high))
     def counted(written: str) -> int:
         if not re.fullmatch(r"[-+]?[0-9]{1,15}", written):
             raise ValueError(f"must be a whole number, not {shown(written)}")
@@ -95,6 +121,7 @@ def number(low: float, high: float | None = None) -> Callable[[str], float]:
     0.1
     """
 
+    @_shaped(["number", "string"], "[-+]?[0-9.]+([eE][-+]?[0-9]+)?", **_bounds(low, high))
     def measured(written: str) -> float:
         if not re.fullmatch(r"[-+]?([0-9]{1,15}\.?[0-9]{0,15}|\.[0-9]{1,15})([eE][-+]?[0-9]{1,3})?", written):
             raise ValueError(f"must be a number, not {shown(written)}")
@@ -108,12 +135,17 @@ def number(low: float, high: float | None = None) -> Callable[[str], float]:
 N = TypeVar("N", int, float)
 
 
+def _bounds(low: float, high: float | None) -> dict[str, float]:
+    return {"minimum": low} if high is None else {"minimum": low, "maximum": high}
+
+
 def _within(value: N, low: N, high: N | None) -> N:
     if value < low or (high is not None and value > high):
         raise ValueError(f"must be at least {low}" if high is None else f"must be from {low} to {high}")
     return value
 
 
+@_shaped(["integer", "string"], "none|[+]?0*[1-9][0-9]*", minimum=1)
 def limit(written: str) -> int | None:
     """
     At most so many; None = no limit.
@@ -124,6 +156,7 @@ def limit(written: str) -> int | None:
     return None if written == "none" else whole(1)(written)
 
 
+@_shaped("string", "[0-9]{4}-[0-9]{2}-[0-9]{2}")
 def day(written: str) -> date:
     """A date of the calendar, as 2011-09-20."""
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", written):
@@ -134,6 +167,7 @@ def day(written: str) -> date:
     raise ValueError(f"must be a date like 2011-09-20, not {shown(written)}")
 
 
+@_shaped("string", "[0-9]{4}-[0-9]{2}-[0-9]{2}")
 def past_day(written: str) -> date:
     """A date on which something has been done, so it is not to come."""
     found = day(written)
@@ -142,6 +176,7 @@ def past_day(written: str) -> date:
     return found
 
 
+@_shaped("string", "[0-9]{1,2}:[0-5][0-9]")
 def minute(written: str) -> int:
     """
     A time of the day, in minutes since midnight.
@@ -156,6 +191,7 @@ def minute(written: str) -> int:
     raise ValueError(f'must be a time like "09:00", not {shown(written)}')
 
 
+@_shaped(ANY_TEXT, _IDENTIFIER.pattern)
 def identifier(written: str) -> str:
     """The id of a campaign or a target: a name for files, commands and reports."""
     if _IDENTIFIER.fullmatch(written):
@@ -163,6 +199,7 @@ def identifier(written: str) -> str:
     raise ValueError(f"an id has small letters a-z, digits and hyphens only, 63 at most; {shown(written)} has not")
 
 
+@_shaped("string", _LANGUAGE.pattern)
 def language(written: str) -> str:
     """The code of a language."""
     if _LANGUAGE.fullmatch(written):
@@ -170,6 +207,7 @@ def language(written: str) -> str:
     raise ValueError(f"must be the code of a language, like en or ru, not {shown(written)}")
 
 
+@_shaped("string", "[A-Z]{2}")
 def country(written: str) -> str:
     """The code of a country."""
     if re.fullmatch(r"[A-Z]{2}", written):
@@ -177,6 +215,7 @@ def country(written: str) -> str:
     raise ValueError(f"must be the two capital letters of a country (ISO 3166-1), like KZ, not {shown(written)}")
 
 
+@_shaped("string", "[^@]+@[^@]+\\.[^@]+")
 def email(written: str) -> Address:
     """One e-mail address."""
     if len(written) > 320:
@@ -187,6 +226,7 @@ def email(written: str) -> Address:
         raise ValueError(f"{shown(written)} is no e-mail address: {problem}") from None
 
 
+@_shaped(["string", "number"], "(.*[0-9]){3}.*")
 def phone(written: str) -> str:
     """A telephone number, in the form in which a person dials it."""
     if sum(character.isdigit() for character in text(written)) < 3:
@@ -194,6 +234,7 @@ def phone(written: str) -> str:
     return written
 
 
+@_shaped(ANY_TEXT, r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?|[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%.+)?")
 def host(written: str) -> str:
     """The name or the IP address of a server."""
     if _HOST.fullmatch(written) or _is_ip(written):
@@ -222,6 +263,7 @@ def _is_ip(written: str) -> bool:
         return False
 
 
+@_shaped("string")
 def zone(written: str) -> tzinfo:
     """A time zone."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -232,6 +274,7 @@ def zone(written: str) -> tzinfo:
         raise ValueError(f"must be the name of a time zone, like Asia/Almaty, not {shown(written)}") from None
 
 
+@_shaped(ANY_TEXT, "[^/].*")
 def file_name(written: str) -> str:
     """A file beside mailer.yaml, or in a folder there."""
     if written.startswith("/") or ".." in text(written).split("/"):

@@ -15,7 +15,11 @@ import pytest
 
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])  # Debian keeps Postfix out of users' PATH
 PAUSE_SECONDS = 0.02
-_PACKAGES = {"strace": "strace", "systemd-analyze": "systemd", "systemd-sysusers": "systemd", "systemd-tmpfiles": "systemd"}
+_PACKAGES = {
+    **dict.fromkeys(("smtp-sink", "smtp-source"), "postfix"),
+    **dict.fromkeys(("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles"), "systemd"),
+    "man": "man-db",
+}
 _AS_ROOT = {"postfix": "Postfix starts only as root", "systemd-tmpfiles": "only root gives folders to another user"}
 _LISTENS = "0A"  # /proc/net/tcp's word for LISTEN
 
@@ -26,9 +30,9 @@ def program(name: str) -> str | None:
 
 
 def missing(what: str) -> str | None:
-    """Why tests that need the program `what` (smtp-sink, postfix, strace, systemd-analyze) cannot run here; None: they can."""
+    """Why tests that need `what` (smtp-sink, postfix, strace, man, a shell ...) cannot run here; None when they can."""
     if program(what) is None:
-        return f"{what} is not installed (Debian: apt-get install {_PACKAGES.get(what, 'postfix')})"
+        return f"{what} is not installed (Debian: apt-get install {_PACKAGES.get(what, what)})"
     return _AS_ROOT.get(what) if os.geteuid() != 0 else None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mailer import config
 from mailer.config import Configuration
 from mailer.errors import ConfigurationError
+from tests.editors import complaints
 
 REQUIRED = """\
 id: c
@@ -44,7 +45,11 @@ class Instance:
         self.write("config/campaigns/c.yaml", snippet + "".join(rest))
 
     def load(self, **environ: str) -> Configuration:
-        return config.load(self.root / "config/mailer.yaml", environ)
+        """The configuration; an editor has nothing against what is taken (see `schema`)."""
+        loaded = config.load(self.root / "config/mailer.yaml", environ)
+        read = [loaded.path, *(self.root / f"config/campaigns/{id}.yaml" for id in loaded.campaigns)]
+        assert [said for path in read for said in complaints(path)] == []
+        return loaded
 
     def problems(self, **environ: str) -> list[str]:
         try:

@@ -1,0 +1,129 @@
+"""
+What may stand in a campaign's file: each key that `campaigns` reads, but for the targets' (`targets`).
+"""
+
+from __future__ import annotations
+
+from mailer.address import Address
+from mailer.columns import FIELDS
+from mailer.config import targets
+from mailer.config.keys import Key, Named, Part
+from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, shown, text
+
+TOKEN = "{token}"  # noqa: S105 - a place in an address, no secret
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONGEST_TOKEN = "x" * 32  # as `seal.token` makes it, with room
+_NOBODY = Address("", "")
+
+
+def _bounce_address(written: str) -> str:
+    local, _, domain = written.rpartition("@")
+    if local.count(TOKEN) != 1 or TOKEN in domain:
+        raise ValueError(f"must hold {TOKEN} once, before the @, like bounces+{TOKEN}@campaign.example")
+    try:
+        email(written.replace(TOKEN, _LONGEST_TOKEN))
+    except ValueError:
+        raise ValueError(f"{shown(written)} is no e-mail address, whatever stands for {TOKEN}") from None
+    return written
+
+
+ID = Key(
+    "id", identifier, "", "The campaign's name in commands, the queue and templates/; the same as its file's.", required=True
+)
+TITLE = Key("title", text, "", "What is asked, in a line; templates see it as campaign.title.", required=True)
+DEFAULT = Key("default", language, "", "The language of a letter where no other is known or has templates.", required=True)
+AVAILABLE = Key(
+    "available",
+    language,
+    None,
+    "The languages that have templates, each in templates/ID/LANGUAGE; unless told, the default alone.",
+    several=True,
+)
+PREFER = Key("prefer", choice("target", "signatory"), "target", "Whose language a letter is written in.")
+LANGUAGES = Part("languages", "The languages of the letters.", (DEFAULT, AVAILABLE, PREFER), required=True)
+NAME = Key("name", text, "", "The campaign's name in the From of each letter, behind the signatory's.", required=True)
+ADDRESS = Key("address", email, _NOBODY, "The address that letters come from; replies go to the signatory.", required=True)
+BOUNCE_ADDRESS = Key(
+    "bounce_address",
+    _bounce_address,
+    "",
+    f"Where letters that are returned go to, with {TOKEN} before the @, as in bounces+{TOKEN}@campaign.example.",
+    shape={"type": "string", "pattern": r"[^@{}]*\{token\}[^@{}]*@[^@{}]+\.[^@{}]+"},
+)
+SENDER = Part("sender", "From whom the letters are.", (NAME, ADDRESS, BOUNCE_ADDRESS), required=True)
+COPY_TO = Key("copy_to", email, None, "The campaign's own addresses, each of which gets a copy of every letter.", several=True)
+COPY_POLICY = Key("copy_policy", choice("every", "none", later={"digest": "every"}), "every", "Whether copies are sent at all.")
+APPROVAL = Key(
+    "approval",
+    choice("required", "none"),
+    "required",
+    "Whether letters wait until a person has approved texts and addresses (mailer approve).",
+)
+CONSENT = Key(
+    "consent",
+    choice("required", "assumed"),
+    "required",
+    "Whether each row of a signature file must say that its person agrees.",
+)
+CONFIRMATION = Key(
+    "confirmation",
+    choice("required", "none"),
+    "none",
+    "Whether a signature waits until its signatory has confirmed it (a column confirmed_at, or a later file).",
+)
+RECEIPT = Key(
+    "receipt",
+    choice("off", later={"on": "off"}),
+    "off",
+    "Whether the signatory is told that letters went out; not possible in this version yet.",
+)
+OPENS = Key("opens", day, None, "Signatures from before this day are refused.")
+DEADLINE = Key("deadline", day, None, "Letters that are not accepted by the end of this day expire.")
+PER_MINUTE: Key[int | None, int | None] = Key(
+    "per_minute", limit, None, "Letters a minute, or none; unless told, 20 in mode smtp."
+)
+PER_HOUR: Key[int | None, int | None] = Key("per_hour", limit, None, "Letters an hour, or none; unless told, 500 in mode smtp.")
+PACE = Part(
+    "pace", "How fast each address is written to; none lifts the limits.", (PER_MINUTE, PER_HOUR), instead=choice("none")
+)
+DAYS = Key("days", choice(*WEEK), None, "On which days letters go out.", required=True, several=True)
+FROM = Key("from", minute, None, 'From when on, like "09:00".', required=True)
+TO = Key("to", minute, None, 'Until when, later on the same day, like "18:00".', required=True)
+WINDOW = Part("window", "In which hours letters go to a target, in the target's time zone.", (DAYS, FROM, TO))
+HEADER = Key("", lines, "", "The heading of this column in the campaign's own sheets, word for word.")
+COLUMNS = Named(
+    "columns",
+    "The headings of the campaign's own sheets, by field; usual ones, in English and Russian, are known without it.",
+    {"enum": sorted(FIELDS)},
+    HEADER,
+)
+RESEND_AFTER = Key(
+    "resend_after",
+    number(1),
+    None,
+    "After how many hours a letter in doubt is sent once more, by itself, once; unless told, never.",
+)
+IN_DOUBT = Part("in_doubt", "What becomes of letters in doubt.", (RESEND_AFTER,))
+FILE = Part(
+    "campaigns/<id>.yaml",
+    "One campaign: what is asked, of whom, from whom, how fast.",
+    (
+        ID,
+        TITLE,
+        LANGUAGES,
+        SENDER,
+        COPY_TO,
+        COPY_POLICY,
+        APPROVAL,
+        CONSENT,
+        CONFIRMATION,
+        RECEIPT,
+        OPENS,
+        DEADLINE,
+        PACE,
+        WINDOW,
+        COLUMNS,
+        IN_DOUBT,
+        targets.TARGETS,
+    ),
+)
