@@ -41,6 +41,8 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
         found.append(
             f"{campaign or 'all sending'} is paused: {pause.why}: mailer resume {campaign} --why TEXT".replace("  ", " ")
         )
+    if (erasures := len(ledger.erasures())) and not is_at_work():
+        found.append(f"{counted(erasures, 'erasure')} not finished: mailer run goes on with it")
     found += await _refused(ledger, clock)
     reasons = ledger.reasons()
     for (campaign, state, reason), count in reasons.items():

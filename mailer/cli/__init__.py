@@ -8,7 +8,7 @@ saying what to do next. Exit codes are those of sysexits(3), see `errors`; what 
     send     run, work           stop     pause, resume
     status   status              look     log, show
     order    hold, release, retry, cancel, resolve
-    audit    health, verify
+    leave    withdraw, erase         audit    health, verify
 
 A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
 or a log: its values could be a signatory's.
@@ -47,6 +47,7 @@ _VERBS = {
         "status": "status",
         "look": "log show",
         "order": "hold release retry cancel resolve",
+        "leave": "withdraw erase",
         "audit": "health verify",
     }.items()
     for verb in verbs.split()

@@ -58,6 +58,7 @@ class Configuration:
     retry: Retry
     group: str
     run_for: float
+    keep_files_days: int
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
     replies: tuple[Rule, ...] = TABLE
@@ -119,6 +120,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         retry=main.retry,
         group=main.group,
         run_for=main.run_for,
+        keep_files_days=main.keep_files_days,
         campaigns=found,
         warnings=problems.warnings,
         replies=(*main.replies, *TABLE),

@@ -23,6 +23,7 @@ from mailer.relay.settings import Mode, Settings, Tls
 _RETRY = Retry()
 # RFC 5321 4.5.3.2.6, in seconds.
 _DOT_TIMEOUT = 600.0
+_KEEP_FILES_DAYS = 30
 # RFC 8314 3.3: TLS from the first byte has a port of its own.
 _PORTS = {Tls.IMPLICIT: 465}
 
@@ -40,6 +41,7 @@ class MainFile:
     retry: Retry
     group: str
     run_for: float
+    keep_files_days: int
     replies: tuple[Rule, ...]
 
 
@@ -59,6 +61,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         retry=_retry(section.section("retry")),
         group=section.one("group", _group, ""),
         run_for=section.one("run_for", number(1), 240.0),
+        keep_files_days=section.one("keep_files_days", whole(1, 36_500), _KEEP_FILES_DAYS),
         replies=replies.read(section.sections("replies")),
     )
     if main.ledger == main.journal:
