@@ -85,9 +85,10 @@ async def begin(ground: Ground, who: Address, now: int) -> Left:
     return sum(told, Left(False))
 
 
-async def finish(ground: Ground, now: float) -> Swept:
+async def finish(ground: Ground, now: float, *, may_compact: bool = True) -> Swept:
     """
-    Finish what erasures have begun, as far as it can be done just now; done again it goes on.
+    Finish what erasures have begun, as far as it can be done just now; done again it goes on. `may_compact`: nobody is at work
+    here who could not wait as long as it takes to write the ledger anew.
 
     Raises:
         LedgerProblem: another program reads the ledger, so that it cannot be compacted.
@@ -103,6 +104,9 @@ async def finish(ground: Ground, now: float) -> Swept:
                 continue
             await ground.ledger.end_erasure(erasure.id, is_compact=False)
         compact.append(erasure.id)
+    if compact and not may_compact:
+        swept.waits.append("the worker that is here writes the ledger anew, once no letter is in its hands")
+        return swept
     if compact:
         await ground.ledger.compact()
     for id in compact:

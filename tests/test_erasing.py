@@ -342,3 +342,17 @@ def test_a_restored_ledger_learns_from_the_journal_who_was_erased_or_has_withdra
     assert place.letters("cancelled") == 4
     assert place.mailer("verify").code == 0
     assert len(sealed(place)) == 2, "Jane's is empty again"
+
+
+async def test_a_large_ledger_is_left_to_the_worker_that_is_here(place):
+    """Writing it anew takes longer than a worker waits for the ledger."""
+    with_jane(place)
+    loaded = load(place.root / "config/mailer.yaml", {})
+    async with opened(loaded) as office:
+        ground = await ground_of(office)
+        await erasure.begin(ground, parse(JANE), CLOCK.seconds)
+        swept = await erasure.finish(ground, CLOCK.now(), may_compact=False)
+        assert len(swept.waits) == 1 and len(office.ledger.erasures()) == 1
+        assert office.ledger.erasures()[0].sealed is None, "no file holds the address any more"
+    assert place.mailer("run").code == 0
+    assert erasures(place) == 0 and traces(place, [b"canary"]) == {}
