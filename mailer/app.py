@@ -16,7 +16,7 @@ import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from mailer.continuity import Install
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
+from mailer.erasure import Ground, Keeper
 from mailer.errors import CannotWrite, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
 from mailer.instance import file_of, place_of
@@ -135,6 +136,19 @@ def spool_of(configuration: Configuration) -> Spool:
     return Spool(SpoolSettings(configuration.spool, configuration.group, var, configuration.whole_after))
 
 
+async def ground_of(office: Office) -> Ground:
+    """
+    Where a person may stand: the ledger, the queue, the sandbox and the outbox. Campaigns that are not configured any more
+    count, as long as their keys are there: without its key nothing of a campaign can be read.
+    """
+    loaded, seals = office.configuration, {id: desk.seal for id, desk in office.desks.items()}
+    for id, known in (await office.ledger.fingerprints()).items():
+        with suppress(KeyProblem):
+            seals[id] = seals.get(id) or seal.load(loaded.keys, id, known)
+    folders = [loaded.spool.parent / name for name in ("sandbox", "outbox")]
+    return Ground(office.ledger, seals, spool_of(loaded), loaded.spool, folders)
+
+
 def install_of(office: Office) -> Install:
     """What stands around its ledger."""
     loaded = office.configuration
@@ -171,6 +185,7 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
             journal=install.journal,
             high_water=office.high_water,
             blotter=office.blotter,
+            keeper=Keeper(await ground_of(office), configuration.keep_files_days, CLOCK),
             relay=configuration.relay,
             retry=configuration.retry,
             clock=CLOCK,

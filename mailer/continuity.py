@@ -106,8 +106,8 @@ async def trust_ledger(ledger: Ledger, install: Install, adopt: Callable[[], Awa
     """
     A person says that this is the ledger to go on with; gives how many letters are held for it.
 
-    `adopt` makes known, with letters held, whom the lost ledger had taken in. Cut off at any step it is simply done again. A
-    journal's file that tells another story is kept beside the new one.
+    `adopt` makes known who has left since, and, with letters held, whom the lost ledger had taken in. Cut off at any step it is
+    simply done again. A journal's file that tells another story is kept beside the new one.
     """
     journal, high_water = install.journal, install.high_water
     await recovery.recover(ledger, install.blotter, now)

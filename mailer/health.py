@@ -50,6 +50,8 @@ async def ailments(
         found.append(
             f"{campaign or 'all sending'} is paused: {pause.why}: mailer resume {campaign} --why TEXT".replace("  ", " ")
         )
+    if (erasures := len(ledger.erasures())) and not is_at_work():
+        found.append(f"{counted(erasures, 'erasure')} not finished: mailer run goes on with it")
     found += await _refused(ledger, clock)
     reasons = ledger.reasons()
     for (campaign, state, reason), count in reasons.items():

@@ -70,16 +70,16 @@ class Reading:
                 yield Understood(row, reason=problem.reason)
 
 
-def of(stream: BinaryIO, name: str, campaign: Campaign, today: date) -> Reading:
+def of(stream: BinaryIO, name: str, campaign: Campaign, today: date, *, is_list: bool = False) -> Reading:
     """
-    Open a file for reading; it is chosen how by its name.
+    Open a file for reading; it is chosen how by its name. `is_list`: whatever its name, all of its rows withdraw.
 
     Raises:
         UnreadableFile: nothing of it can be taken, or a column that every row needs is missing.
     """
     known = partial(columns.is_known, overrides=campaign.columns)
     sheet = sheets.read(stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
-    is_list = withdraws(name)
+    is_list = is_list or withdraws(name)
     mapping = columns.match(sheet.header, campaign.columns, _NEEDS[is_list]) if sheet.header is not None else None
     return Reading(sheet, mapping, campaign, today, is_list)
 

@@ -32,7 +32,7 @@ def moment(seconds: float | None) -> str | None:
 
 def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: Mapping[str, str]) -> dict[str, object]:
     """The whole install in one object; counts of every campaign that is configured or on record."""
-    tally, signed, files = ledger.tally(), ledger.signatures(), ledger.files()
+    tally, signed, files, silent = ledger.tally(), ledger.signatures(), ledger.files(), ledger.silent()
     known = sorted({*campaigns, *signed, *(campaign for campaign, _, _ in tally)})
     told = {}
     for id in known:
@@ -47,6 +47,7 @@ def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: 
             "signatures": signed.get(id, 0),
             "duplicates": sum(count.known for count in of),
             "rejected_rows": sum(count.refused for count in of),
+            **{how: silent.get((id, how), 0) for how in ("unconfirmed", "withdrawn", "erased")},
             "letters": letters,
             "targets": targets,
         }

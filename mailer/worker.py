@@ -1,5 +1,5 @@
 """
-The pass and the loop: recover, take in, rule, send, write the journal; and a clean stop.
+The pass and the loop: recover, take in, keep (erase, remove), rule, send, write the journal; and a clean stop.
 
     cron: mailer run  >  WORKER.run      systemd: mailer work  >  WORKER.work
 
@@ -19,6 +19,7 @@ from mailer import continuity, log, recovery, rules
 from mailer.blotter import Blotter
 from mailer.delivery import Retry
 from mailer.dispatch import Dispatch
+from mailer.erasure import Keeper
 from mailer.errors import LedgerProblem, MailerError
 from mailer.highwater import HighWater
 from mailer.intake import Intake, Result
@@ -61,6 +62,7 @@ class Parts:
     journal: Journal
     high_water: HighWater
     blotter: Blotter
+    keeper: Keeper
     relay: RelaySettings
     retry: Retry
     clock: Clock
@@ -138,6 +140,7 @@ class Worker:
         parts = self._parts
         if job.intake:
             summary.files += await parts.intake.take_ready()
+        await parts.keeper.keep()
         now = parts.clock.seconds
         ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, now)
         log.ruled(ruled.held, ruled.released, ruled.expired, ruled.resent)

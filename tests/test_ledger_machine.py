@@ -1,10 +1,10 @@
 """
 Any life that letters can have, and what holds at every moment of it.
 
-Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders, pauses and crashes, in any
-order, by two programs that have the ledger open, one after the other and both at once, and with attempts that another worker
-has long taken over. Beside the ledger it keeps what a witness of the wire would know: which attempt is in whose hand, and for
-which letter a dot may have left without an answer. Then, whatever was done:
+Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders, pauses and crashes; people confirm,
+withdraw and are erased; in any order, by two programs that have the ledger open, one after the other and both at once, and with
+attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would know: which attempt
+is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
 
 - no letter leaves the table of moves, and none moves twice in one step, but those that end as somebody has them or may;
 - at most one attempt of a letter is open, and only its holder marks or settles it, once;
@@ -13,6 +13,8 @@ which letter a dot may have left without an answer. Then, whatever was done:
   and never gets a second dot by itself;
 - one that was in doubt keeps its bytes for ever; while no resend of it is taken nothing calls it refused or expired, and only
   who sees the doubt cancels it;
+- for who has withdrawn, was erased or has not confirmed nothing goes out, nothing waits, and no row of theirs is taken in; what
+  is in doubt of theirs stays so;
 - the journal is one chain, and its lines lead to the states in the table.
 
 With MAILER_TORTURE=1 in the environment many more lives are led.
@@ -21,8 +23,10 @@ With MAILER_TORTURE=1 in the environment many more lives are led.
 import asyncio
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,12 +46,13 @@ from hypothesis.stateful import (
 from mailer.campaign import Reason
 from mailer.delivery import DUE, ORDERS, Due, State, Who, may_move
 from mailer.errors import MailerError
-from mailer.ledger import Held, Lane, Ledger, Recovered, Selection
+from mailer.ledger import Held, Lane, Ledger, NewLetter, Recovered, Selection
 from mailer.outcome import EARLIER, Lost, Reply, Role, Stage
 from tests import ledgers
 from tests.ledgers import (
     CAMPAIGN,
     DAY,
+    DOMAIN,
     GARBAGE,
     LATER,
     LEDGERS,
@@ -56,10 +61,11 @@ from tests.ledgers import (
     SILENCE,
     YES,
     assert_sound,
+    begin,
+    entry,
     everything,
     mark,
     new,
-    put,
     recipients,
     settle,
     states,
@@ -100,6 +106,10 @@ class Lives(RuleBasedStateMachine):
         self.unanswered: set[int] = set()  # the witness: a dot may have left, and nobody has told
         self.resent: set[int] = set()  # the same, but another one was allowed since
         self.by_policy: set[int] = set()
+        self.person: dict[int, int] = {}  # of each letter
+        self.left: set[int] = set()  # the people who have withdrawn or were erased
+        self.unconfirmed: set[int] = set()
+        self.gone_at: dict[int, int] = {}  # of a letter whose signatory has left: its newest attempt by then
 
     def teardown(self) -> None:
         self.ledger.close()
@@ -123,7 +133,7 @@ class Lives(RuleBasedStateMachine):
     # -- the world
 
     @initialize()
-    def begin(self) -> None:
+    def begin_both(self) -> None:
         self.open()
         self.do(self.ledger.remember_campaign(CAMPAIGN, "fingerprint"))
         self.take_in(2, State.QUEUED)
@@ -144,9 +154,23 @@ class Lives(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3), state=st.sampled_from([State.QUEUED, State.QUEUED, State.HELD, State.BY_HAND]))
     def take_in(self, count: int, state: State) -> None:
         letters = [new(target, state, "approval" if state is State.HELD else "") for target in TARGETS]
+        self.put(count, *letters)
+
+    def put(self, count: int, *letters: NewLetter, is_unconfirmed: bool = False) -> None:
         first = 1 + len(self.began)
-        for letter in self.do(put(self.ledger, count, *letters, first=first, now=self.now)):
-            self.began[letter] = self.stood[letter] = state
+        people = [replace(entry(first + n, *letters), is_unconfirmed=is_unconfirmed) for n in range(count)]
+        file = self.do(begin(self.ledger, claim=f"file {first}", now=self.now))
+        before = set(states(self.ledger))
+        taken = self.do(self.ledger.take_in(file, CAMPAIGN, DOMAIN, people, self.now))
+        strangers = [one.line for one in people if one.line in self.left]
+        assert [one.line for one, result in zip(people, taken, strict=True) if result.left] == strangers
+        written = sorted(set(states(self.ledger)) - before)
+        signed = [one.line for one in people if one.line not in self.left for _ in letters]
+        for letter, person in zip(written, signed, strict=True):
+            self.began[letter] = self.stood[letter] = letters[0].state
+            self.person[letter] = person
+            if is_unconfirmed:
+                self.unconfirmed.add(person)
 
     # -- a worker
 
@@ -339,6 +363,45 @@ class Lives(RuleBasedStateMachine):
             self.unanswered.discard(letter)
             (self.resent.discard if accepted else self.resent.add)(letter)
 
+    # -- whoever confirms, or leaves
+
+    @rule(count=st.integers(1, 2))
+    def take_in_unconfirmed(self, count: int) -> None:
+        waits = [new(target, State.HELD, Reason.UNCONFIRMED) for target in TARGETS]
+        self.put(count, *waits, is_unconfirmed=True)
+
+    @precondition(lambda self: self.unconfirmed)
+    @rule()
+    def confirm(self) -> None:
+        person = min(self.unconfirmed)
+        file = self.do(begin(self.ledger, claim="confirmed", now=self.now))
+        row = replace(entry(person), is_confirmed=True)
+        (taken,) = self.do(self.ledger.take_in(file, CAMPAIGN, DOMAIN, [row], self.now))
+        assert taken.is_confirmed != bool(taken.left) and bool(taken.left) == (person in self.left)
+        self.unconfirmed.discard(person)
+
+    @rule(back=st.integers(0, 6), is_erased=st.booleans())
+    def leave(self, back: int, is_erased: bool) -> None:
+        """Somebody who has signed, or a stranger."""
+        person = max(1, 2 + len(self.began) - back)
+        who, before = entry(person).person, states(self.ledger)
+        if is_erased:
+            (left,) = self.do(self.ledger.erase([(CAMPAIGN, who)], (CAMPAIGN, b"sealed"), self.now))
+        else:
+            (left,) = self.do(self.ledger.withdraw(CAMPAIGN, [who], self.now))
+        self.left.add(person)
+        self.unconfirmed.discard(person)
+        theirs = [letter for letter, signatory in self.person.items() if signatory == person]
+        stands = states(self.ledger)
+        assert left.had_signed == bool(theirs)
+        assert left.letters == Counter(stands[letter] for letter in theirs)
+        for letter in theirs:
+            if before[letter] == State.SENDING and letter not in self.marked:  # it was taken back
+                self.stood[letter] = State.QUEUED
+                self.in_hand.pop(letter, None)
+            self.gone_at.setdefault(letter, len(self.ledger.attempts(letter)))
+            assert before[letter] != State.IN_DOUBT or stands[letter] == State.IN_DOUBT
+
     # -- a crash
 
     @rule(is_closed=st.booleans())
@@ -380,6 +443,16 @@ class Lives(RuleBasedStateMachine):
             # Accepted by its office, of whose cc a person cancelled the doubt: the letter tells.
             is_told = record.state == State.ACCEPTED and record.reason.endswith(EARLIER)
             assert record.letter not in self.unanswered or record.state in allowed or is_told
+
+    @invariant()
+    def nothing_goes_out_for_who_has_left_or_has_not_confirmed(self) -> None:
+        stands = states(self.ledger)
+        for letter, attempts in self.gone_at.items():
+            later = self.ledger.attempts(letter)[attempts:]
+            assert all(attempt.marked_at is None and attempt.verdict == "unsent" for attempt in later), "another try"
+            assert stands[letter] not in {State.HELD, *DUE, State.BY_HAND}
+        for letter, person in self.person.items():
+            assert person not in self.unconfirmed or stands[letter] in {State.HELD, State.EXPIRED, State.CANCELLED}
 
     @invariant()
     def the_ledger_is_sound(self) -> None:

@@ -9,8 +9,8 @@ module:
     send     run, work           stop     pause, resume
     status   status              look     log, show
     order    hold, release, retry, cancel, resolve
-    audit    health, verify              keep     backup, upgrade
-    describe schema, manual, completion
+    leave    withdraw, erase             audit    health, verify
+    keep     backup, upgrade             describe schema, manual, completion
 
 A module is imported when one of its verbs is asked for: cron starts `run` every few minutes. No traceback reaches a terminal
 or a log: its values could be a signatory's.
@@ -50,6 +50,7 @@ _VERBS = {
         "status": "status",
         "look": "log show",
         "order": "hold release retry cancel resolve",
+        "leave": "withdraw erase",
         "audit": "health verify",
         "keep": "backup upgrade",
         "describe": "schema manual completion",

@@ -88,6 +88,8 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
 def _say_campaign(id: str, campaign: Mapping[str, Any]) -> None:
     known, rejected = campaign["duplicates"], campaign["rejected_rows"]
     title = f"{id}: {counted(campaign['signatures'], 'signature')}, {known} known again, {counted(rejected, 'row')} rejected"
+    silent = {"not confirmed": "unconfirmed", "withdrawn": "withdrawn", "erased": "erased"}
+    title += "".join(f", {campaign[how]} {said}" for said, how in silent.items() if campaign[how])
     if not campaign["letters"]:
         say(title)
         return

@@ -102,7 +102,7 @@ async def _look(office: Office) -> None:
 
 async def _trust_ledger(office: Office, why: str) -> bool:
     """Go on with a ledger that is not the one of the last run; False where it is."""
-    from mailer import continuity
+    from mailer import continuity, erasure
     from mailer.app import CLOCK, install_of, spool_of
     from mailer.instance import Lock
     from mailer.intake import Intake
@@ -122,7 +122,12 @@ async def _trust_ledger(office: Office, why: str) -> bool:
         spool = spool_of(loaded)
         spool.prepare()
         before = (await ledger.installed()).get("place", "")
-        adopt = Intake(spool, ledger, office.desks, CLOCK, watch).adopt
+        intake = Intake(spool, ledger, office.desks, CLOCK, watch)
+
+        async def adopt() -> None:
+            await erasure.replay(ledger, loaded.journal, CLOCK.seconds)
+            await intake.adopt()
+
         held = await continuity.trust_ledger(ledger, install_of(office), adopt, why, CLOCK.seconds)
     if held:
         hint(f"{counted(held, 'letter')} held, for they may have gone out since this copy was made.")

@@ -60,6 +60,7 @@ class Configuration:
     group: str
     run_for: float
     whole_after: float
+    keep_files_days: int
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
     hindrances: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         group=main.group,
         run_for=main.run_for,
         whole_after=main.whole_after,
+        keep_files_days=main.keep_files_days,
         campaigns=found,
         warnings=problems.warnings,
         hindrances=problems.hindrances,

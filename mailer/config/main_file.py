@@ -25,6 +25,7 @@ from mailer.spool import WHOLE_AFTER as _WHOLE_AFTER
 _RETRY = Retry()
 # RFC 5321 4.5.3.2.6, in seconds.
 _DOT_TIMEOUT = 600.0
+_KEEP_FILES_DAYS = 30
 # RFC 8314 3.3: TLS from the first byte has a port of its own.
 _PORTS = {Tls.IMPLICIT: 465}
 _PORT = 587
@@ -44,6 +45,7 @@ class MainFile:
     group: str
     run_for: float
     whole_after: float
+    keep_files_days: int
     replies: tuple[Rule, ...]
 
 
@@ -64,6 +66,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         group=section.one(GROUP),
         run_for=section.one(RUN_FOR),
         whole_after=section.one(WHOLE_AFTER),
+        keep_files_days=section.one(KEEP_FILES_DAYS),
         replies=replies.read(section.sections(replies.REPLIES)),
     )
     if main.ledger == main.journal:
@@ -204,9 +207,15 @@ WHOLE_AFTER = Key(
     _WHOLE_AFTER,
     "For how long nothing about a file may have changed before it is taken in, in seconds; 0 where whole files are renamed in.",
 )
+KEEP_FILES_DAYS = Key(
+    "keep_files_days",
+    whole(1, 36_500),
+    _KEEP_FILES_DAYS,
+    "For how many days a file that was taken in is kept in done/, with what lies beside it.",
+)
 RUN_FOR = Key("run_for", number(1), 240.0, "The longest that one `mailer run` stays, in seconds.")
 FILE = Part(
     "mailer.yaml",
     "The main file: where letters are handed over, where everything is kept. Paths count from the folder that holds config/.",
-    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, replies.REPLIES),
+    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, KEEP_FILES_DAYS, replies.REPLIES),
 )

@@ -1,0 +1,270 @@
+"""
+Who leaves: people withdraw or are erased; and how long the organisers' files are kept.
+
+    cli (withdraw, erase)  >  ERASURE  >  ledger, spool, sandbox    worker  >  ERASURE (what is unfinished, what is too old)
+
+Withdrawing cancels what was not sent, and keeps the person out from then on. Erasing does so in every campaign, and leaves no
+trace of the person in a file: what is sealed is emptied; files in `done/` that hold them go whole, with what lies beside them;
+so do their letters in the sandbox and the outbox; the ledger's own file is written anew. It begins with one commit, in which
+the address stands sealed until no file holds it any more: wherever it is cut off, whoever comes next finishes it.
+
+It judges no letter (`ledger.leaving` does), and removes nothing of `incoming/` and `rejected/`: these are the organisers'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from mailer import address, log
+from mailer.address import Address
+from mailer.desk import persons
+from mailer.durable import sync_folder
+from mailer.errors import CannotWrite, KeyProblem, LedgerProblem
+from mailer.ledger import Erasure, Ledger, Left
+from mailer.log import counted
+from mailer.pace import HOUR, Clock
+from mailer.seal import Seal
+from mailer.spool import Spool, kept
+from mailer.traces import Needle, in_bytes, is_there
+
+DAY = 24 * HOUR
+_AT_ONCE = 500  # people a transaction
+_AGAIN = 60  # seconds until an erasure that could not be finished is tried again
+_MESSAGE_ID = re.compile(rb"(?mi)^Message-ID:\s*(<[^>\r\n]+>)")
+_HEAD = 65_536  # bytes of a letter in which its headers stand
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where a person may stand: the ledger, with the campaigns' keys; the queue; the folders that letters are filed in."""
+
+    ledger: Ledger
+    seals: Mapping[str, Seal]
+    spool: Spool
+    queue: Path
+    letters: Sequence[Path]
+
+
+@dataclass(slots=True)
+class Swept:
+    """What an erasure has removed, why it is not finished yet, and the files set aside that it may not touch."""
+
+    files: int = 0
+    letters: int = 0
+    waits: list[str] = field(default_factory=list)
+    rejected: list[Path] = field(default_factory=list)
+
+
+async def withdraw(ledger: Ledger, seals: Mapping[str, Seal], addresses: Iterable[Address], now: int) -> Iterator[Left]:
+    """Each of these withdraws from every campaign whose seal is given; gives what became of each, in their order."""
+    found: list[Left] = []
+    each = list(addresses)
+    for start in range(0, len(each), _AT_ONCE):
+        chunk = each[start : start + _AT_ONCE]
+        sums = [Left(False)] * len(chunk)
+        for campaign, seal in seals.items():
+            of = [persons(seal, campaign, one) for one in chunk]
+            left = iter(await ledger.withdraw(campaign, [person for each in of for person in each], now))
+            sums = [sum((next(left) for _ in hashes), before) for before, hashes in zip(sums, of, strict=True)]
+        found += sums
+    return iter(found)
+
+
+async def begin(ground: Ground, who: Address, now: int) -> Left:
+    """Erase a person from the ledger; durably begun, and to be finished by `finish`."""
+    campaign, seal = min(ground.seals.items())
+    told = await ground.ledger.erase(_everywhere(ground.seals, who), (campaign, seal.close(str(who).encode())), now)
+    return sum(told, Left(False))
+
+
+async def finish(ground: Ground, now: float, *, may_compact: bool = True) -> Swept:
+    """
+    Finish what erasures have begun, as far as it can be done just now; done again it goes on. `may_compact`: nobody is at work
+    here who could not wait as long as it takes to write the ledger anew.
+
+    Raises:
+        LedgerProblem: another program reads the ledger, so that it cannot be compacted.
+        CannotWrite: a file cannot be removed.
+        KeyProblem: the key is gone under which an address was sealed.
+    """
+    swept, compact = Swept(), []
+    for erasure in ground.ledger.erasures():
+        if erasure.sealed is not None:
+            waits = await _sweep(ground, _opened(ground, erasure), now, swept)
+            swept.waits += waits
+            if waits:
+                continue
+            await ground.ledger.end_erasure(erasure.id, is_compact=False)
+        compact.append(erasure.id)
+    if compact and not may_compact:
+        swept.waits.append("the worker that is here writes the ledger anew, once no letter is in its hands")
+        return swept
+    if compact:
+        await ground.ledger.compact()
+    for id in compact:
+        await ground.ledger.end_erasure(id, is_compact=True)
+    return swept
+
+
+async def replay(ledger: Ledger, journal: Path, now: int) -> None:
+    """
+    What a journal's file tells of people who left, and a restored ledger does not know, is done again.
+
+    Raises:
+        CannotWrite: the file cannot be read.
+    """
+    known, left = await ledger.fingerprints(), _lost(ledger, journal)
+    withdrawn = [one for one in left if one[0] == "withdrawn" and one[1] in known]
+    erased = [(campaign, person) for event, campaign, person in left if event == "erased" and campaign in known]
+    for _, campaign, person in withdrawn:
+        await ledger.withdraw(campaign, [person], now)
+    if erased:
+        await ledger.erase(erased, (erased[0][0], None), now)
+
+
+def _lost(ledger: Ledger, journal: Path) -> list[tuple[str, str, bytes]]:
+    """Who has left by a line of a journal's file that the ledger does not have: how, which campaign, who."""
+    try:
+        with open(journal, encoding="utf-8", errors="replace") as lines:
+            found = [told for line in lines if '"person":"' in line and (told := _of_line(ledger, line.rstrip("\n")))]
+    except FileNotFoundError:
+        return []
+    except OSError as problem:
+        raise CannotWrite(f"{journal}: the journal's file cannot be read ({problem.strerror})") from problem
+    return found
+
+
+def _of_line(ledger: Ledger, line: str) -> tuple[str, str, bytes] | None:
+    try:
+        told = json.loads(line)
+        link = ledger.link(told["seq"])
+        who = str(told["event"]), str(told["campaign"]), bytes.fromhex(told["person"])
+    except (ValueError, KeyError, TypeError):  # a cut line, or a stranger's
+        return None
+    return who if who[0] in {"withdrawn", "erased"} and (link is None or link.line != line) else None
+
+
+class Keeper:
+    """Beside a worker's passes: finishes erasures, and removes what was kept for long enough."""
+
+    def __init__(self, ground: Ground, keep_days: int, clock: Clock) -> None:
+        self._ground = ground
+        self._keep_days = keep_days
+        self._clock = clock
+        self._finish_at = self._remove_at = 0.0
+
+    async def keep(self) -> None:
+        """Do what there is to do; what cannot be done just now is told, and tried again in a minute."""
+        now = self._clock.now()
+        try:
+            if now >= self._finish_at and self._ground.ledger.erasures():
+                self._finish_at = now + _AGAIN
+                swept = await finish(self._ground, now)
+                log.erased(swept.files, swept.letters, swept.waits)
+                self._finish_at = now + _AGAIN if swept.waits else 0.0
+            if now >= self._remove_at:
+                self._remove_at = now + HOUR
+                log.files_removed(await asyncio.to_thread(remove_old, self._ground.queue, self._keep_days, now))
+        except (LedgerProblem, CannotWrite, KeyProblem) as problem:
+            log.not_erased(str(problem))
+
+
+def remove_old(queue: Path, days: int, now: float) -> int:
+    """
+    Remove from `done/` what was put there so many days ago, with its reports; gives how many files.
+
+    Their accounts are closed, for a file comes into `done/` only then.
+    """
+    among = kept.look(queue, "done")
+    return kept.remove(queue, [one for one in among if one.since < now - days * DAY], among)
+
+
+def _everywhere(seals: Mapping[str, Seal], who: Address) -> list[tuple[str, bytes]]:
+    return [(campaign, person) for campaign, seal in seals.items() for person in persons(seal, campaign, who)]
+
+
+def _opened(ground: Ground, erasure: Erasure) -> Address:
+    if (seal := ground.seals.get(erasure.campaign)) is None or erasure.sealed is None:
+        raise KeyProblem(f"campaign {erasure.campaign}: its key is needed to finish an erasure; put it back")
+    return address.parse(seal.open(erasure.sealed).decode())
+
+
+async def _sweep(ground: Ground, who: Address, now: float, swept: Swept) -> list[str]:
+    """Remove a person from files; gives why they may stand in one still."""
+    needle = Needle(who)
+    letters = ground.ledger.letters_of(_everywhere(ground.seals, who))
+    waits = ["a letter of this person is being sent just now"] if any(state == "sending" for _, state in letters) else []
+    if ground.spool.claimed():
+        waits.append("a file is being taken in just now")
+    if waiting := await asyncio.to_thread(_waiting, ground, needle, now):
+        waits.append(f"{counted(waiting, 'file')} in incoming/ may hold this person: taken in without them, then removed")
+    swept.files += await asyncio.to_thread(_remove_files, ground.queue, needle)
+    ids = frozenset(id.encode() for id, _ in letters)
+    for folder in ground.letters:
+        swept.letters += await asyncio.to_thread(_remove_letters, folder, needle, ids)
+    swept.rejected += await asyncio.to_thread(_set_aside, ground.queue, needle)
+    return waits
+
+
+def _waiting(ground: Ground, needle: Needle, now: float) -> int:
+    """How many files that wait to be taken in hold the person, or may."""
+    root = ground.queue / "incoming"
+    files = [(root / one.campaign_folder / one.name, one.name) for one in ground.spool.look(now)]
+    return sum(kept.asked(path, partial(is_there, needle, name=name)) is not False for path, name in files)
+
+
+def _remove_files(queue: Path, needle: Needle) -> int:
+    among = kept.look(queue, "done")
+    return kept.remove(queue, [one for one in among if _holds(queue, needle, one)], among)
+
+
+def _set_aside(queue: Path, needle: Needle) -> list[Path]:
+    """What lies in `rejected/` and holds the person, or may: a person must look."""
+    among = kept.look(queue, "rejected")
+    return [one.path(queue) for one in among if _holds(queue, needle, one, if_unknown=True)]
+
+
+def _holds(queue: Path, needle: Needle, one: kept.Kept, *, if_unknown: bool = False) -> bool:
+    found = kept.asked(one.path(queue), partial(is_there, needle, name=one.name))
+    return if_unknown if found is None else found
+
+
+def _remove_letters(folder: Path, needle: Needle, ids: frozenset[bytes]) -> int:
+    """Remove the letters of a folder that are, by their Message-ID, the person's, or hold the address; gives how many."""
+    removed = 0
+    for path in sorted(path for path in folder.rglob("*") if not path.is_symlink() and path.is_file()):
+        if not kept.asked(path, partial(_is_theirs, needle=needle, ids=ids)):
+            continue
+        try:
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)
+        except OSError as problem:
+            raise CannotWrite(f"{folder}: a letter cannot be removed ({problem.strerror}); mend owner and mode") from problem
+        removed += 1
+    return removed
+
+
+def _is_theirs(stream: BinaryIO, needle: Needle, ids: frozenset[bytes]) -> bool:
+    found = _MESSAGE_ID.search(stream.read(_HEAD))
+    if found and found[1] in ids:
+        return True
+    stream.seek(0)
+    return in_bytes(needle, stream)
+
+
+def still(var: Path, who: Address, besides: Sequence[Path]) -> list[Path]:
+    """Every file below a folder that holds the address in plain letters, after all; those that were told already left out."""
+    needle, found = Needle(who), []
+    for folder, _, names in os.walk(var):
+        for path in (Path(folder, name) for name in names):
+            if path not in besides and kept.asked(path, partial(in_bytes, needle)):
+                found.append(path)
+    return sorted(found)
