@@ -1,10 +1,10 @@
 """
 Any life that letters can have, and what holds at every moment of it.
 
-Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders, pauses and crashes; people confirm,
-withdraw and are erased; in any order, by two programs that have the ledger open, one after the other and both at once, and with
-attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would know: which attempt
-is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
+Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders, pauses and crashes; people
+confirm, withdraw and are erased; in any order, by two programs that have the ledger open, one after the other and both at
+once, and with attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would
+know: which attempt is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
 
 - no letter leaves the table of moves, and none moves twice in one step, but those that end as somebody has them or may;
 - at most one attempt of a letter is open, and only its holder marks or settles it, once;
