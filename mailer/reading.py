@@ -9,18 +9,22 @@ only looks. Nothing is remembered here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain, islice
 from typing import BinaryIO
 
-from mailer import alphabet, columns, country, sheets, signature
+from mailer import alphabet, columns, country, moment, sheets, signature
 from mailer.alphabet import Weight
 from mailer.campaign import Campaign
 from mailer.errors import BadRow, UnreadableFile
+from mailer.moment import Order
 from mailer.sheets import Row, Sheet
 from mailer.signature import Rules, Signature
+
+_PEEKED = 100  # rows that are looked at for the way in which a file writes its dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,14 @@ class Reading:
     mapping: Mapping[str, str] | None
     campaign: Campaign
     today: date
+    order: Order = Order.UNKNOWN  # of day and month in its dates
+
+    def understood(self, row: Row | None) -> dict[str, str]:
+        """What each column is taken for, in its order: a field or "". Where rows bring their own keys, those of one row."""
+        header = self.sheet.header if self.sheet.header is not None else tuple(row.cells) if row else ()
+        mapping = self.mapping if self.mapping is not None else columns.loosely(header, self.campaign.columns)
+        fields = {column: field for field, column in mapping.items()}
+        return {column: fields.get(column, "") for column in header if column}
 
     def rows(self) -> Iterator[Understood]:
         """Every row of the file that is not blank, in its order."""
@@ -50,7 +62,7 @@ class Reading:
                 if row.problem:
                     raise BadRow(row.problem)
                 mapping = self.mapping if self.mapping is not None else match(tuple(row.cells))
-                yield Understood(row, signature.read(columns.fields(row.cells, mapping), rules))
+                yield Understood(row, signature.read(columns.fields(row.cells, mapping), rules, self.order))
             except (BadRow, UnreadableFile) as problem:
                 yield Understood(row, reason=problem.reason)
 
@@ -59,13 +71,32 @@ def of(stream: BinaryIO, name: str, campaign: Campaign, today: date) -> Reading:
     """
     Open a file for reading; it is chosen how by its name.
 
+    A file whose dates could be read in two ways is read once more, for the order of its column.
+
     Raises:
         UnreadableFile: nothing of it can be taken, or a column that every row needs is missing.
     """
     known = partial(columns.is_known, overrides=campaign.columns)
-    sheet = sheets.read(stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
-    mapping = columns.match(sheet.header, campaign.columns) if sheet.header is not None else None
-    return Reading(sheet, mapping, campaign, today)
+    opened = partial(sheets.read, stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
+    sheet, order = opened(), Order.UNKNOWN
+    required = ("consent",) if campaign.consent_required else ()
+    mapping = columns.match(sheet.header, campaign.columns, required) if sheet.header is not None else None
+    first = list(islice(sheet.rows, _PEEKED))
+    if any(map(moment.is_slashed, _dates(first, campaign, mapping))):
+        order = moment.order(_dates(chain(first, sheet.rows), campaign, mapping))
+        sheet = opened()
+    else:
+        sheet = replace(sheet, rows=chain(first, sheet.rows))
+    return Reading(sheet, mapping, campaign, today, order)
+
+
+def _dates(rows: Iterable[Row], campaign: Campaign, mapping: Mapping[str, str] | None) -> Iterator[str]:
+    """The text of each row's date, as it stands in the file."""
+    if mapping is not None and "signed_at" not in mapping:
+        return
+    column = lru_cache(maxsize=256)(lambda header: columns.loosely(header, campaign.columns).get("signed_at", ""))
+    for row in rows:
+        yield row.cells.get(mapping["signed_at"] if mapping is not None else column(tuple(row.cells)), "")
 
 
 def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:

@@ -17,12 +17,14 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from mailer import address, country
+from mailer import moment as moments
 from mailer.address import Address
 from mailer.errors import BadRow
+from mailer.moment import Order
 
 # Longest text of a field, in characters.
 LIMITS = {"name": 100, "organisation": 200, "role": 100, "city": 100, "postal_address": 500, "message": 5000}
@@ -86,9 +88,9 @@ class Signature:
     signed_at: str = ""
 
 
-def read(fields: Mapping[str, str], rules: Rules) -> Signature:
+def read(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) -> Signature:
     """
-    Check one row. `fields` maps the names of the columns to the row's own texts.
+    Check one row. `fields` maps the names of the columns to the row's own texts; `order` is that of its column's dates.
 
     >>> read({"name": "Jane Doe", "email": "jane@example.org", "consent": "yes"}, Rules(date(2011, 9, 20))).name
     'Jane Doe'
@@ -105,7 +107,7 @@ def read(fields: Mapping[str, str], rules: Rules) -> Signature:
         kind=_kind(fields.get("kind", "")),
         country=_country(fields.get("country", "")),
         language=language(fields.get("language", "")),
-        signed_at=_signed_at(fields.get("signed_at", ""), rules),
+        signed_at=_signed_at(fields.get("signed_at", ""), rules, order),
         **texts,
     )
     if signature.kind is Kind.ORGANISATION and not signature.organisation:
@@ -224,19 +226,11 @@ def _check_consent(text: str, rules: Rules) -> None:
         raise BadRow("consent is missing: write yes in the consent column if this person agreed to the letter")
 
 
-_AMERICAN_OR_NOT = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
-_GOOGLE = re.compile(
-    r"(\d{4})/(\d{1,2})/(\d{1,2})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s*([ap]m)?\s*(?:GMT(?:([+-])(\d{1,2})(?::(\d\d))?)?)?)?",
-    re.IGNORECASE,
-)
-_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?)?")
-
-
-def _signed_at(text: str, rules: Rules) -> str:
+def _signed_at(text: str, rules: Rules, order: Order) -> str:
     text = text.strip()
     if not text:
         return ""
-    moment = _moment(text)
+    moment = _moment(text, order)
     # A day's grace on both sides: the signatory's midnight is not ours.
     if rules.opens and moment.date() < rules.opens - timedelta(days=1):
         raise BadRow(f"signed on {moment.date()}, before the campaign opened on {rules.opens}")
@@ -245,34 +239,12 @@ def _signed_at(text: str, rules: Rules) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def _moment(text: str) -> datetime:
-    """Read a date as ISO 8601, as Google Forms and as Excel in Europe write it; gives it in UTC."""
-    if slashed := _AMERICAN_OR_NOT.match(text):
-        raise BadRow(f"the date «{slashed.group()}» can be read in two ways: write it as 2011-09-30")
+def _moment(text: str, order: Order) -> datetime:
     try:
-        moment = _of_google(text) or _of_excel(text) or datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moments.parse(text, order)
+    except moments.Ambiguous as found:
+        raise BadRow(
+            f"the date «{found}» can be read in two ways, and no other date of the column says which: write it as 2011-09-30"
+        ) from None
+    except ValueError:
         raise BadRow(f"the date «{text[:40]}» is not understood: write it as 2011-09-30") from None
-
-
-def _of_google(text: str) -> datetime | None:
-    """
-    >>> str(_of_google("2011/09/20 8:05:00 PM GMT+5:30"))
-    '2011-09-20 20:05:00+05:30'
-    """
-    found = _GOOGLE.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, half, sign, hours, minutes = found.groups()
-    hour = int(hour or 0) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour or 0)
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    return datetime(int(year), int(month), int(day), hour, int(minute or 0), int(second or 0), tzinfo=timezone(offset))
-
-
-def _of_excel(text: str) -> datetime | None:
-    found = _DOTTED.fullmatch(text)
-    if found is None:
-        return None
-    day, month, year, hour, minute, second = (int(part or 0) for part in found.groups())
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)

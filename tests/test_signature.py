@@ -118,7 +118,7 @@ REFUSED = [
     ({"consent": "FALSE"}, "did not consent"),
     ({"signed_at": "2011-09-13"}, "before the campaign opened on 2011-09-15"),
     ({"signed_at": "2011-09-22"}, "has not come yet"),
-    ({"signed_at": "9/20/2011"}, "«9/20/2011» can be read in two ways"),
+    ({"signed_at": "9/10/2011"}, "«9/10/2011» can be read in two ways"),
     ({"signed_at": "01/02/2011 10:00"}, "«01/02/2011» can be read in two ways"),
     ({"signed_at": "yesterday"}, "the date «yesterday» is not understood"),
     ({"signed_at": "31.02.2011"}, "not understood"),

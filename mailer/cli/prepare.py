@@ -18,6 +18,7 @@ from mailer.cli.ground import again, campaign_of, configuration, counted, hint, 
 from mailer.config import Configuration
 from mailer.errors import CannotSend, CannotWrite, ConfigurationError, UnreadableFile
 from mailer.signature import Signature
+from mailer.spool.names import printable
 
 _SHOWN = 20  # rejected rows of a previewed file; the rest is counted
 
@@ -146,7 +147,8 @@ def _understood(campaign: Campaign, file: Path) -> Signature | None:
         told = checks.file(campaign, file, datetime.now(UTC).date())
     except UnreadableFile as problem:
         raise UnreadableFile(f"{file}: {problem.reason}") from problem
-    table(f"{file.name}: columns", ["field", "column"], told.columns)
+    say(f"{file.name} is read as {told.form}.")
+    table("Columns", ["column", "is taken for"], [(printable(column[:80]), field or "-") for column, field in told.columns])
     say(f"{counted(told.good + len(told.bad), 'row')}: {told.good} good, {len(told.bad)} bad")
     if told.bad:
         table("Rows that would be rejected", ["line", "reason"], told.bad[:_SHOWN], right=frozenset({0}))
