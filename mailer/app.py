@@ -27,7 +27,7 @@ from mailer.continuity import Install
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
-from mailer.errors import CannotWrite, KeyProblem, UsageProblem
+from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
 from mailer.instance import file_of, place_of
 from mailer.intake import Intake
@@ -112,6 +112,8 @@ async def _desks(
     A desk for each campaign. One that the ledger has never seen gets its key here, or is left out by commands that only look.
     """
     fingerprints = await ledger.fingerprints()
+    if needs_keys:
+        await _keep_sameness(configuration, ledger, can_write=make_keys)
     desks = {}
     for id, renderer in renderers(configuration).items():
         if id not in fingerprints and not make_keys:
@@ -127,6 +129,31 @@ async def _desks(
         edition, _ = edition_of(configuration, id, renderer)
         desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live, blotter)
     return desks
+
+
+async def _keep_sameness(configuration: Configuration, ledger: Ledger, *, can_write: bool) -> None:
+    """
+    See that each campaign knows people again by what it always did; another rule would write to everybody a second time.
+
+    Raises:
+        ConfigurationError: a campaign that has signatures says otherwise than before.
+    """
+    facts, signatures = await ledger.installed(), ledger.signatures()
+    changed = {
+        f"same {id}": campaign.addresses.sameness
+        for id, campaign in configuration.campaigns.items()
+        if facts.get(f"same {id}", "") != campaign.addresses.sameness
+    }
+    problems = [
+        f"config/campaigns/{id}.yaml: addresses: plus_tag and gmail_dots cannot be changed once signatures were taken in: "
+        "whoever signed would be a stranger, and be written for again; write them as before"
+        for id in configuration.campaigns
+        if f"same {id}" in changed and signatures.get(id)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    if changed and can_write:
+        await ledger.remember_install(changed)
 
 
 def spool_of(configuration: Configuration) -> Spool:

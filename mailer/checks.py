@@ -187,6 +187,7 @@ class FileFindings:
     columns: tuple[tuple[str, str], ...]
     good: int
     bad: tuple[tuple[int, str], ...]
+    doubtful: tuple[tuple[int, str], ...]
     first: Signature | None
 
 
@@ -197,7 +198,7 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
     Raises:
         UnreadableFile: it would be set aside whole, with this reason.
     """
-    good, bad, first = 0, [], None
+    good, bad, doubtful, first = 0, [], [], None
     found: dict[str, str] = {}
     with path.open("rb") as stream:
         opened = reading.of(stream, path.name, campaign, today)
@@ -207,8 +208,10 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
                 bad.append((one.row.line, one.reason))
             else:
                 good, first = good + 1, first or one.signed
+            if one.warning:
+                doubtful.append((one.row.line, one.warning))
     found = found or opened.understood(None)
-    return FileFindings(_form(opened), tuple(found.items()), good, tuple(bad), first)
+    return FileFindings(_form(opened), tuple(found.items()), good, tuple(bad), tuple(doubtful), first)
 
 
 def _form(opened: reading.Reading) -> str:

@@ -82,7 +82,8 @@ def matcher(overrides: Mapping[str, str]) -> Callable[[tuple[str, ...]], Mapping
 
 def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, str]:
     """
-    One row's texts by field, as they stand in the file; first and last name become `name`.
+    One row's texts by field, as they stand in the file; first and last name become `name`, and the heading of the consent is
+    `consent_asked`.
 
     >>> fields(
     ...     {"First": "Jane", "Last": "Doe", "Mail": "j@x.example"},
@@ -91,6 +92,8 @@ def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, st
     {'email': 'j@x.example', 'name': 'Jane Doe'}
     """
     texts = {field: cells.get(text, "") for field, text in mapping.items()}
+    if "consent" in mapping:
+        texts["consent_asked"] = mapping["consent"]
     names = [texts.pop(part).strip() for part in ("first_name", "last_name") if part in texts]
     return {**texts, "name": " ".join(filter(None, names))} if names else texts
 

@@ -251,7 +251,7 @@ class _Accounts:
         letters = letters_of(campaign, read.signed.country, live=self._desk.is_live)
         entry = Entry(
             line=read.row.line,
-            person=seal.person(signature.identity(campaign.id, read.signed)),
+            person=seal.person(signature.identity(campaign.id, read.signed, campaign.addresses)),
             country=read.signed.country,
             sealed=seal.close(signature.pack(read.signed, self._name)),
             letters=tuple(map(_held, letters) if self._is_old else letters),

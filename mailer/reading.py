@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from itertools import chain, islice
 from typing import BinaryIO
 
-from mailer import alphabet, columns, country, moment, sheets, signature
+from mailer import address, alphabet, answers, columns, country, moment, sheets, signature
 from mailer.alphabet import Weight
 from mailer.campaign import Campaign
 from mailer.errors import BadRow, UnreadableFile
@@ -29,11 +29,12 @@ _PEEKED = 100  # rows that are looked at for the way in which a file writes its 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """One row: the signature that it is, or the reason why it is none."""
+    """One row: the signature that it is, or the reason why it is none. `warning` is what of it a person should look at."""
 
     row: Row
     signed: Signature | None = None
     reason: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,24 @@ class Reading:
 
     def rows(self) -> Iterator[Understood]:
         """Every row of the file that is not blank, in its order."""
-        rules = Rules(self.today, self.campaign.consent_required, self.campaign.opens)
+        rules = Rules(self.today, self.campaign.consent_required, self.campaign.opens, self.campaign.addresses)
         match = columns.matcher(self.campaign.columns)
         for row in self.sheet.rows:
             try:
                 if row.problem:
                     raise BadRow(row.problem)
                 mapping = self.mapping if self.mapping is not None else match(tuple(row.cells))
-                yield Understood(row, signature.read(columns.fields(row.cells, mapping), rules, self.order))
+                signed = signature.read(columns.fields(row.cells, mapping), rules, self.order)
+                yield Understood(row, signed, warning=_warning(signed))
             except (BadRow, UnreadableFile) as problem:
                 yield Understood(row, reason=problem.reason)
+
+
+def _warning(signed: Signature) -> str:
+    meant = address.doubt(signed.email)
+    return (
+        f"the e-mail address «{signed.email}» looks mistyped, for «{meant}»; its letters go out all the same" if meant else ""
+    )
 
 
 def of(stream: BinaryIO, name: str, campaign: Campaign, today: date) -> Reading:
@@ -106,7 +115,7 @@ def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:
     total = sheets.by_words([header])
     for row in rows:
         said = {field: row[place] for field, place in places.items() if place < len(row)}
-        spoken = country.languages(country.code(said.get("country", "")) or "") | {signature.language(said.get("language", ""))}
+        spoken = country.languages(country.code(said.get("country", "")) or "") | {answers.language(said.get("language", ""))}
         for cell in row:
             total += alphabet.weigh(cell, spoken - {""})
     return total

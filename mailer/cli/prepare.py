@@ -150,10 +150,11 @@ def _understood(campaign: Campaign, file: Path) -> Signature | None:
     say(f"{file.name} is read as {told.form}.")
     table("Columns", ["column", "is taken for"], [(printable(column[:80]), field or "-") for column, field in told.columns])
     say(f"{counted(told.good + len(told.bad), 'row')}: {told.good} good, {len(told.bad)} bad")
-    if told.bad:
-        table("Rows that would be rejected", ["line", "reason"], told.bad[:_SHOWN], right=frozenset({0}))
-    if len(told.bad) > _SHOWN:
-        say(f"  … and {len(told.bad) - _SHOWN} more")
+    for title, rows in (("Rows that would be rejected", told.bad), ("Rows to look at", told.doubtful)):
+        if rows:
+            table(title, ["line", "reason"], rows[:_SHOWN], right=frozenset({0}))
+        if len(rows) > _SHOWN:
+            say(f"  … and {len(rows) - _SHOWN} more")
     return told.first
 
 

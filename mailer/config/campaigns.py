@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from mailer.address import Address
+from mailer.address import Address, Policy
 from mailer.campaign import Campaign, Pace, Sender, Window
 from mailer.columns import FIELDS
 from mailer.config import targets
@@ -73,6 +73,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         pace=_pace(section, _LIVE_PACE if around.live else Pace()),
         window=_window(section.section("window")) if section.has("window") else None,
         columns=_columns(section.section("columns")),
+        addresses=_addresses(section.section("addresses")),
         resend_doubts_after=_resend_after(section.section("in_doubt")),
     )
     _refuse_what_comes_later(section)
@@ -199,6 +200,19 @@ def _columns(columns: Section) -> dict[str, str]:
         if header:
             headers[field] = header
     return headers
+
+
+def _addresses(section: Section) -> Policy:
+    """Which addresses of signatories are taken, and which of them are one and the same person's."""
+    taken, same = choice("accept", "refuse"), choice("distinct", "same")
+    policy = Policy(
+        takes_roles=section.one("role", taken, "accept") == "accept",
+        takes_disposable=section.one("disposable", taken, "accept") == "accept",
+        is_same_tagged=section.one("plus_tag", same, "distinct") == "same",
+        is_same_dotted=section.one("gmail_dots", same, "distinct") == "same",
+    )
+    section.close()
+    return policy
 
 
 def _resend_after(section: Section) -> float | None:
