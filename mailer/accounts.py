@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailer import campaign as campaigns
-from mailer import desk as desks
 from mailer import signature
 from mailer.campaign import Campaign, Channel, Reason
 from mailer.delivery import RESTORED, State
@@ -68,7 +67,7 @@ class Accounts:
         why = RESTORED if self._is_old else Reason.UNCONFIRMED if is_unconfirmed else ""
         entry = Entry(
             line=read.row.line,
-            person=seal.person(signature.identity(campaign.id, read.signed)),
+            person=seal.person(signature.identity(campaign.id, read.signed, campaign.addresses)),
             country=read.signed.country,
             sealed=seal.close(signature.pack(read.signed, self._name)),
             letters=tuple(_held(letter, why) if why else letter for letter in letters),
@@ -103,7 +102,7 @@ class Accounts:
 
     def persons(self, read: Understood) -> list[bytes]:
         """Who withdraws by a row, as the ledger knows them; nobody by one that is none of this."""
-        return desks.persons(self._desk.seal, self._desk.campaign.id, read.withdraws) if read.withdraws else []
+        return self._desk.recogniser.persons(read.withdraws) if read.withdraws else []
 
     def account_withdrawn(self, read: Understood, left: Left) -> None:
         """Count a row by which somebody withdraws; where a letter of theirs is out, or may be, the organiser is shown it."""

@@ -21,14 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailer import approval, continuity, log, seal
+from mailer.address import same_by
 from mailer.blotter import Blotter
 from mailer.config import Configuration, fingerprint
 from mailer.continuity import Install
-from mailer.desk import Desk
+from mailer.desk import Desk, Recogniser
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.erasure import Ground, Keeper
-from mailer.errors import CannotWrite, KeyProblem, UsageProblem
+from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
 from mailer.instance import file_of, place_of
 from mailer.intake import Intake
@@ -113,6 +114,8 @@ async def _desks(
     A desk for each campaign. One that the ledger has never seen gets its key here, or is left out by commands that only look.
     """
     fingerprints = await ledger.fingerprints()
+    if needs_keys:
+        await _keep_sameness(configuration, ledger, can_write=make_keys)
     desks = {}
     for id, renderer in renderers(configuration).items():
         if id not in fingerprints and not make_keys:
@@ -130,6 +133,31 @@ async def _desks(
     return desks
 
 
+async def _keep_sameness(configuration: Configuration, ledger: Ledger, *, can_write: bool) -> None:
+    """
+    See that each campaign knows people again by what it always did; another rule would write to everybody a second time.
+
+    Raises:
+        ConfigurationError: a campaign that has signatures says otherwise than before.
+    """
+    facts, signatures = await ledger.installed(), ledger.signatures()
+    changed = {
+        f"same {id}": campaign.addresses.sameness
+        for id, campaign in configuration.campaigns.items()
+        if facts.get(f"same {id}", "") != campaign.addresses.sameness
+    }
+    problems = [
+        f"config/campaigns/{id}.yaml: addresses: plus_tag and gmail_dots cannot be changed once signatures were taken in: "
+        "whoever signed would be a stranger, and be written for again; write them as before"
+        for id in configuration.campaigns
+        if f"same {id}" in changed and signatures.get(id)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    if changed and can_write:
+        await ledger.remember_install(changed)
+
+
 def spool_of(configuration: Configuration) -> Spool:
     """The instance's queue folders."""
     var = configuration.keys.parent
@@ -141,12 +169,15 @@ async def ground_of(office: Office) -> Ground:
     Where a person may stand: the ledger, the queue, the sandbox and the outbox. Campaigns that are not configured any more
     count, as long as their keys are there: without its key nothing of a campaign can be read.
     """
-    loaded, seals = office.configuration, {id: desk.seal for id, desk in office.desks.items()}
+    loaded, campaigns = office.configuration, {id: desk.recogniser for id, desk in office.desks.items()}
+    facts = await office.ledger.installed()
     for id, known in (await office.ledger.fingerprints()).items():
-        with suppress(KeyProblem):
-            seals[id] = seals.get(id) or seal.load(loaded.keys, id, known)
+        if id not in campaigns:
+            with suppress(KeyProblem):
+                policy = same_by(facts.get(f"same {id}", ""))
+                campaigns[id] = Recogniser(id, seal.load(loaded.keys, id, known), policy)
     folders = [loaded.spool.parent / name for name in ("sandbox", "outbox")]
-    return Ground(office.ledger, seals, spool_of(loaded), loaded.spool, folders)
+    return Ground(office.ledger, campaigns, spool_of(loaded), loaded.spool, folders)
 
 
 def install_of(office: Office) -> Install:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from enum import StrEnum
 
-from mailer.address import Address
+from mailer.address import PLAIN, Address, Policy
 
 # A text that may differ by language; the empty key holds the one for all others.
 Wording = Mapping[str, str]
@@ -166,6 +166,7 @@ class Campaign:
     pace: Pace = field(default_factory=Pace)
     window: Window | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    addresses: Policy = PLAIN  # of the signatories
     resend_doubts_after: float | None = None  # seconds; None: only evidence or a person ends a doubt
 
 

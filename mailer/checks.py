@@ -22,8 +22,10 @@ from mailer.address import Address
 from mailer.campaign import Campaign, Channel, Reason, Route, Target
 from mailer.desk import Desk, Stamp, write
 from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
+from mailer.moment import Order
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Handover, Rule, judge
 from mailer.relay import Mode, Settings, reachable
+from mailer.sheets import form
 from mailer.signature import Kind, Signature
 
 SPECIMEN_DATE = 1_316_505_600  # 2011-09-20, so that specimens do not change from day to day
@@ -175,11 +177,18 @@ def unflowed(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FileFindings:
-    """How a file is understood: its columns by field, its good and bad rows, its first signature, and how many withdraw."""
+    """
+    How a file is understood: its form in a sentence, what each column is taken for, its good and bad rows, its first signature,
+    and how many withdraw.
 
+    `columns` are (column, field), the field empty for a column that is left alone.
+    """
+
+    form: str
     columns: tuple[tuple[str, str], ...]
     good: int
     bad: tuple[tuple[int, str], ...]
+    doubtful: tuple[tuple[int, str], ...]
     first: Signature | None
     withdraws: int = 0
 
@@ -191,14 +200,26 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
     Raises:
         UnreadableFile: it would be set aside whole, with this reason.
     """
-    good, bad, first, withdraws = 0, [], None, 0
+    good, bad, doubtful, first, withdraws = 0, [], [], None, 0
+    found: dict[str, str] = {}
     with path.open("rb") as stream:
         opened = reading.of(stream, path.name, campaign, today)
         for one in opened.rows():
+            found |= opened.understood(one.row)
             if one.withdraws is not None:
                 withdraws += 1
             elif one.signed is None:
                 bad.append((one.row.line, one.reason))
             else:
                 good, first = good + 1, first or one.signed
-    return FileFindings(tuple((opened.mapping or {}).items()), good, tuple(bad), first, withdraws)
+            if one.warning:
+                doubtful.append((one.row.line, one.warning))
+    found = found or opened.understood(None)
+    return FileFindings(_form(opened), tuple(found.items()), good, tuple(bad), tuple(doubtful), first, withdraws)
+
+
+def _form(opened: reading.Reading) -> str:
+    """How the file's bytes were read: form, encoding or sheet, and the order of its dates if that had to be found out."""
+    sheet = opened.sheet
+    told = f"{sheet.form.upper()}, " + (f"the sheet «{sheet.part}»" if sheet.part else f"in {form.spelt(sheet.encoding)}")
+    return told if opened.order is Order.UNKNOWN else f"{told}, its dates with the {opened.order}"

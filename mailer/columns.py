@@ -4,11 +4,13 @@ Which column of a sheet holds which field of a signature.
     spool > intake (sheets, COLUMNS) > signature > letter > courier > outcome > report
 
 Organisers export what their tools give them, so a header is matched without regard to case, accents, punctuation and
-white space, in English and Russian. Four rules, from strong to weak; a stronger claim to a field silences a weaker one:
+white space, in the six languages of `headings`. Four rules, from strong to weak; a stronger claim to a field silences a
+weaker one:
 
     4  the campaign says so           columns: {name: "Your full name"}
     3  the header is an alias         Email Address
     2  an alias stands in brackets    I agree that a letter is sent in my name (consent)
+       or has a number at its end     acceptance-123
     1  it holds one field's aliases   Which country do you live in?
 
 Two columns that claim a field equally well are never chosen between: the file is unreadable until the campaign says
@@ -21,77 +23,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, lru_cache, partial
 from types import MappingProxyType
 
 from mailer.errors import UnreadableFile
+from mailer.headings import ALIASES, BESIDE_NAME, NOTHING, WHOLE_ALONE
 
 FIELDS = (
     *("name", "email", "country", "language", "organisation", "role", "city", "postal_address", "message"),
     *("consent", "signed_at", "kind", "confirmed_at", "withdrawn_at"),
 )
 
-# "=" before an alias: only as the whole header or in its brackets. Such a word says too little inside a question:
-# "I agree to receive the newsletter" is no consent to a letter.
-_ALIASES = {
-    "name": (
-        "name, full name, your name, your full name, display name, name and surname, first and last name, signatory, "
-        "фио, ф и о, имя и фамилия, фамилия и имя, фамилия имя, имя фамилия, фамилия имя отчество, полное имя, ваше имя"
-    ),
-    "first_name": "first name, firstname, given name, forename, fname, name first, имя",
-    "last_name": "last name, lastname, surname, family name, lname, name last, фамилия",
-    "email": (
-        "email, e mail, email address, e mail address, your email, your email address, =mail, "
-        "электронная почта, адрес электронной почты, эл почта, адрес эл почты, имейл, емейл, =почта"
-    ),
-    "country": "country, country name, country of residence, country region, your country, страна, страна проживания",
-    "language": "language, preferred language, =lang, =locale, язык, язык письма",
-    "organisation": (
-        "organisation, organization, organisation name, organization name, name of organisation, name of organization, "
-        "name of the organisation, name of the organization, name of your organisation, name of your organization, "
-        "company, company name, employer, employer name, affiliation, union, trade union, "
-        "организация, название организации, наименование организации, компания"
-    ),
-    "role": "role, your role, position, job title, occupation, =function, должность, роль, ваша должность",
-    "city": "city, town, city or town, town or city, your city, locality, =place, город, населенный пункт, ваш город",
-    "postal_address": (
-        "postal address, mailing address, street address, home address, =address, почтовый адрес, домашний адрес, =адрес"
-    ),
-    "message": (
-        "message, your message, personal message, personal paragraph, personal note, =comment, =comments, "
-        "your comment, your comments, сообщение, личное сообщение, ваше сообщение, =комментарий"
-    ),
-    "consent": (
-        "=consent, =your consent, =consent given, =i consent, =i agree, =agree, =agreed, "
-        "=согласие, =даю согласие, =согласие на отправку письма, =согласен, =согласна, =я согласен, =я согласна"
-    ),
-    "signed_at": (
-        "signed at, signed on, signature date, date signed, date of signing, timestamp, =date, =date and time, "
-        "created at, =created, =created date, submitted at, =submitted, submission date, =optin time, action date, "
-        "=дата, =дата и время, дата подписи, дата подписания, отметка времени, =время"
-    ),
-    "confirmed_at": (
-        "confirmed at, confirmed on, =confirmed, confirm time, confirmation date, confirmation time, date confirmed, "
-        "=email confirmed, =e mail confirmed, =подтверждено, дата подтверждения, время подтверждения"
-    ),
-    "withdrawn_at": (
-        "withdrawn at, withdrawn on, =withdrawn, date withdrawn, withdrawal date, unsubscribed at, unsubscribed on, "
-        "=unsubscribed, unsub time, =отозвано, дата отзыва, =отписан, =отписана, дата отписки"
-    ),
-    "kind": (
-        "kind, =type, person or organisation, person or organization, person or an organisation, "
-        "person or an organization, person or for an organisation, person or for an organization, "
-        "sign as, signing as, who signs, =тип, тип подписи, кто подписывает, лицо или организация, человек или организация"
-    ),
-}
-
 _LONGEST_HEADER = 2000
 _MOST_WORDS = 5
 
 
 def match(
-    header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType({}), needs: Iterable[str] = ("name", "email")
+    header: Iterable[str], overrides: Mapping[str, str] = MappingProxyType({}), needs: Collection[str] = ("name", "email")
 ) -> Mapping[str, str]:
     """
     Find the column of each field; fields without one are left out. `overrides` is a campaign's `columns:`.
@@ -104,11 +53,12 @@ def match(
     'Your real name (full)'
 
     Raises:
-        UnreadableFile: no column holds the name or the e-mail address, or two claim one field equally well.
+        UnreadableFile: no column holds a required field, or two claim one field equally well.
     """
     header = tuple(header)
-    found = {field: _only(field, claims) for field, claims in _claims(header, overrides).items()}
-    _settle_names(found)
+    claims = _claims(header, overrides)
+    _settle_names(claims)
+    found = {field: _only(field, claimed) for field, claimed in claims.items()}
     there = {*found, *(["name"] if "first_name" in found else [])}
     if missing := [field for field in needs if field not in there]:
         raise UnreadableFile(
@@ -133,7 +83,8 @@ def matcher(
 
 def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, str]:
     """
-    One row's texts by field, as they stand in the file; first and last name become `name`.
+    One row's texts by field, as they stand in the file; first and last name become `name`, and the heading of the consent is
+    `consent_asked`.
 
     >>> fields(
     ...     {"First": "Jane", "Last": "Doe", "Mail": "j@x.example"},
@@ -142,6 +93,8 @@ def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, st
     {'email': 'j@x.example', 'name': 'Jane Doe'}
     """
     texts = {field: cells.get(text, "") for field, text in mapping.items()}
+    if "consent" in mapping:
+        texts["consent_asked"] = mapping["consent"]
     names = [texts.pop(part).strip() for part in ("first_name", "last_name") if part in texts]
     return {**texts, "name": " ".join(filter(None, names))} if names else texts
 
@@ -179,14 +132,25 @@ def _only(field: str, claims: list[tuple[int, str]]) -> str:
     return strongest[0]
 
 
-def _settle_names(found: dict[str, str]) -> None:
-    """Drop the parts beside a whole name, and a part that stands alone, which is no name (save the Russian Имя)."""
-    parts = {"first_name", "last_name"} & found.keys()
-    if "name" not in found and parts == {"first_name"} and _fold(found["first_name"]) == "имя":
-        found["name"] = found["first_name"]
-    if "name" in found or len(parts) == 1:
+def _settle_names(claims: dict[str, list[tuple[int, str]]]) -> None:
+    """
+    Choose between a whole name and its parts: the stronger claim counts, a part that stands alone is no name.
+
+    But for those that are called so for a whole one (the Russian Имя), and a German Name beside Vorname, which is the second.
+    """
+    parts = [part for part in ("first_name", "last_name") if part in claims]
+    if "name" not in claims and len(parts) == 1 and _fold(_only(parts[0], claims[parts[0]])) in _folded(WHOLE_ALONE):
+        claims["name"] = claims.pop(parts[0])
+    elif "name" in claims and parts == ["first_name"]:
+        strength, text = max(claims["name"])
+        if (strength, _fold(text)) == (3, "name") and _fold(max(claims["first_name"])[1]) in _folded(BESIDE_NAME):
+            claims["last_name"] = claims.pop("name")
+    parts = [part for part in parts if part in claims] + ["last_name"] * ("last_name" in claims and "last_name" not in parts)
+    if "name" in claims and len(parts) == 2 and max(claims["name"])[0] < min(max(claims[part])[0] for part in parts):
+        del claims["name"]
+    if "name" in claims or len(parts) == 1:
         for part in parts:
-            del found[part]
+            del claims[part]
 
 
 def _claim(text: str) -> tuple[int, str] | None:
@@ -197,12 +161,15 @@ def _claim(text: str) -> tuple[int, str] | None:
 @lru_cache(maxsize=1024)
 def _claim_of(text: str) -> tuple[int, str] | None:
     exact, inside = _aliases()
-    if field := exact.get(_fold(text)):
-        return 3, field
-    bracketed = {exact[alias] for alias in map(_fold, re.findall(r"[(\[]([^()\[\]]*)[)\]]", text)) if alias in exact}
+    folded = _fold(text)
+    if (field := exact.get(folded)) is not None:
+        return (3, field) if field else None
+    if field := exact.get(re.sub(r"^\d+ | \d+$", "", folded)):
+        return 2, field
+    bracketed = {exact[alias] for alias in map(_fold, re.findall(r"[(\[]([^()\[\]]*)[)\]]", text)) if exact.get(alias)}
     if len(bracketed) == 1:
         return 2, bracketed.pop()
-    mentioned = set(_mentioned(_fold(text).split(), inside))
+    mentioned = set(_mentioned(folded.split(), inside))
     return (1, mentioned.pop()) if len(mentioned) == 1 else None
 
 
@@ -219,11 +186,15 @@ def _mentioned(words: list[str], aliases: Mapping[str, str]) -> Iterable[str]:
 
 @cache
 def _aliases() -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Alias to field: those that count as a whole header, and those that count inside a question too."""
-    rows = [(alias, field) for field, row in _ALIASES.items() for alias in row.split(", ")]
-    exact = {_fold(alias): field for alias, field in rows}
+    """Alias to field ("" for none): those that count as a whole header, and those that count inside a question too."""
+    rows = [(alias, field) for field, row in ALIASES.items() for alias in row.split(", ")]
+    exact = {_fold(alias): field for alias, field in rows} | dict.fromkeys(_folded(NOTHING.split(", ")), "")
     inside = {_fold(alias): field for alias, field in rows if not alias.startswith("=")}
     return exact, inside
+
+
+def _folded(aliases: Iterable[str]) -> list[str]:
+    return [_fold(alias) for alias in aliases]
 
 
 def _fold(text: str) -> str:

@@ -3,9 +3,10 @@ Which country a supporter means, and what that country is called.
 
     spool > intake > signature (COUNTRY) > letter > courier > outcome > report
 
-`code` reads an ISO 3166-1 code or a name in English or Russian, as people write them ("England", "U.S.A.", "Россия"),
-without regard to case, accents and punctuation. `name` writes it for a letter. The names are those of the CLDR
-(through Babel); what people say and the CLDR does not is in the table of aliases.
+`code` reads an ISO 3166-1 code or a name in any official language of Europe, Central Asia and the United Nations, as people
+write them ("England", "U.S.A.", "Россия", "Deutschland", "الأردن"), without regard to case, accents and punctuation. English
+and Russian come first: what means one country there means no other. `name` writes it for a letter. The names are those of the
+CLDR (through Babel); what people say and the CLDR does not is in the table of aliases.
 
 It never guesses: "Korea", "Congo" and "Yugoslavia" are no country here, because a guess would choose the wrong embassy.
 A code is a country's or territory's own; those that ISO merely keeps back (EU, UN, IC) are none, Kosovo's XK is one.
@@ -17,12 +18,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
+from importlib.resources import files
 
 _LONGEST = 100
-_NO_COUNTRY = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
+NO_COUNTRY = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 _IGNORED = {"the", "and"}
+_AMBIGUOUS = ("Congo", "Kongo", "Конго", "Korea", "Корея", "Corea", "Corée", "Virgin Islands")
 _SPELT_OUT = {"st": "saint"}
 
 _ALIASES = {
@@ -120,20 +123,35 @@ def _code(text: str) -> str | None:
     ('KR', 'GB', None)
     """
     before, _, after = text.partition(",")
-    index = _index()
-    whole = index.get(_fold(text)) or index.get(_fold(f"{after} {before}"))
-    parts = {index[part] for part in map(_fold, re.split(r"[()]", text)) if part in index}
-    return whole or (parts.pop() if len(parts) == 1 else None)
+    spellings = _fold(text), _fold(f"{after} {before}")
+    for index in (_index, _index_of_all):
+        if known := [index()[spelling] for spelling in spellings if spelling in index()]:
+            return known[0] or None
+    parts = {_index()[part] for part in map(_fold, re.split(r"[()]", text)) if part in _index()}
+    return (parts.pop() or None) if len(parts) == 1 else None
 
 
 @cache
 def _index() -> Mapping[str, str]:
-    """Map every known spelling, folded, to its code. Where two countries claim one spelling, nobody gets it."""
+    """Map every spelling in English and Russian, folded, to its code."""
+    return _unique(_spellings())
+
+
+@cache
+def _index_of_all() -> Mapping[str, str]:
+    """The same in all official languages, from the table beside this module (`scripts/country-names` writes it from Babel)."""
+    lines = files("mailer").joinpath("country.names").read_text(encoding="utf-8").splitlines()
+    return _unique({country: names.split("|") for country, names in (line.split("\t") for line in lines)})
+
+
+def _unique(spellings: Mapping[str, Iterable[str]]) -> Mapping[str, str]:
+    """Map each spelling, folded, to its code; where two countries claim one, nobody gets it ("")."""
     claims: dict[str, set[str]] = {}
-    for country, spellings in _spellings().items():
-        for spelling in spellings:
+    for country, spelt in spellings.items():
+        for spelling in spelt:
             claims.setdefault(_fold(spelling), set()).add(country)
-    return {spelling: next(iter(countries)) for spelling, countries in claims.items() if spelling and len(countries) == 1}
+    index = {spelling: min(found) if len(found) == 1 else "" for spelling, found in claims.items() if spelling}
+    return index | dict.fromkeys(map(_fold, _AMBIGUOUS), "")
 
 
 def _spellings() -> dict[str, list[str]]:
@@ -160,7 +178,7 @@ def _names(language: str) -> Mapping[str, str]:
         territories = Locale.parse(language.replace("-", "_")).territories
     except (ValueError, UnknownLocaleError):
         return {}
-    return {key: value for key, value in territories.items() if len(key) == 2 and key not in _NO_COUNTRY}
+    return {key: value for key, value in territories.items() if len(key) == 2 and key not in NO_COUNTRY}
 
 
 def _fold(text: str) -> str:
@@ -170,5 +188,6 @@ def _fold(text: str) -> str:
     >>> _fold("St. Vincent & the Grenadines"), _fold("U.S.A."), _fold("Côte d’Ivoire")
     ('saintvincentgrenadines', 'usa', 'cotedivoire')
     """
-    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKD", text.casefold()))  # an accent is no letter
+    text = text.casefold().replace("ʻ", "").replace("ʼ", "")  # as accents are, but by their class letters
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKD", text))  # an accent is no letter
     return "".join(_SPELT_OUT.get(word, word) for word in words if word not in _IGNORED or len(words) == 1)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from mailer import campaign as campaigns
 from mailer import country, letter, signature
-from mailer.address import Address
+from mailer.address import Address, Policy
 from mailer.blotter import Blotter
 from mailer.campaign import Campaign, Route, Target, worded
 from mailer.delivery import Fixed
@@ -24,6 +24,20 @@ from mailer.outcome import Private, Recipient, Role
 from mailer.render import Renderer, written_date
 from mailer.seal import Seal
 from mailer.signature import Kind, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """By what a campaign knows people again: its key, and its rule of which addresses are one person's."""
+
+    campaign: str
+    seal: Seal
+    policy: Policy
+
+    def persons(self, address: Address) -> list[bytes]:
+        """The keyed hashes by which whoever signs with an address is known, as a person or for an organisation."""
+        signed = [Signature("", address, kind) for kind in Kind]
+        return [self.seal.person(signature.identity(self.campaign, one, self.policy)) for one in signed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,11 @@ class Desk:
     edition: str
     is_live: bool
     blotter: Blotter
+
+    @property
+    def recogniser(self) -> Recogniser:
+        """By what its campaign knows people again."""
+        return Recogniser(self.campaign.id, self.seal, self.campaign.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +139,6 @@ def private(signed: Signature) -> Private:
     """What is personal in a letter, wherever it may be quoted: by a server, or by whoever gives an order."""
     fields = (signed.name, signed.organisation, signed.role, signed.city, signed.postal_address, signed.email.local)
     return Private(fields, (str(signed.email), signed.email.domain), signed.message)
-
-
-def persons(seal: Seal, campaign: str, address: Address) -> list[bytes]:
-    """The keyed hashes by which whoever signs with an address is known, as a person or for an organisation."""
-    return [seal.person(signature.identity(campaign, Signature("", address, kind))) for kind in Kind]
 
 
 def return_path(desk: Desk, number: int, now: int) -> str:

@@ -25,13 +25,12 @@ from typing import BinaryIO
 
 from mailer import address, log
 from mailer.address import Address
-from mailer.desk import persons
+from mailer.desk import Recogniser
 from mailer.durable import sync_folder
 from mailer.errors import CannotWrite, KeyProblem, LedgerProblem
 from mailer.ledger import Erasure, Ledger, Left
 from mailer.log import counted
 from mailer.pace import HOUR, Clock
-from mailer.seal import Seal
 from mailer.spool import Spool, kept
 from mailer.traces import Needle, in_bytes, is_there
 
@@ -44,10 +43,10 @@ _HEAD = 65_536  # bytes of a letter in which its headers stand
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where a person may stand: the ledger, with the campaigns' keys; the queue; the folders that letters are filed in."""
+    """Where a person may stand: the ledger, with whom its campaigns know; the queue; the folders that letters are filed in."""
 
     ledger: Ledger
-    seals: Mapping[str, Seal]
+    campaigns: Mapping[str, Recogniser]
     spool: Spool
     queue: Path
     letters: Sequence[Path]
@@ -63,25 +62,22 @@ class Swept:
     rejected: list[Path] = field(default_factory=list)
 
 
-async def withdraw(ledger: Ledger, seals: Mapping[str, Seal], addresses: Iterable[Address], now: int) -> Iterator[Left]:
-    """Each of these withdraws from every campaign whose seal is given; gives what became of each, in their order."""
+async def withdraw(ledger: Ledger, campaign: Recogniser, addresses: Iterable[Address], now: int) -> Iterator[Left]:
+    """Each of these withdraws from a campaign; gives what became of each, in their order."""
     found: list[Left] = []
     each = list(addresses)
     for start in range(0, len(each), _AT_ONCE):
         chunk = each[start : start + _AT_ONCE]
-        sums = [Left(False)] * len(chunk)
-        for campaign, seal in seals.items():
-            of = [persons(seal, campaign, one) for one in chunk]
-            left = iter(await ledger.withdraw(campaign, [person for each in of for person in each], now))
-            sums = [sum((next(left) for _ in hashes), before) for before, hashes in zip(sums, of, strict=True)]
-        found += sums
+        of = [campaign.persons(one) for one in chunk]
+        left = iter(await ledger.withdraw(campaign.campaign, [person for each in of for person in each], now))
+        found += [sum((next(left) for _ in hashes), Left(False)) for hashes in of]
     return iter(found)
 
 
 async def begin(ground: Ground, who: Address, now: int) -> Left:
     """Erase a person from the ledger; durably begun, and to be finished by `finish`."""
-    campaign, seal = min(ground.seals.items())
-    told = await ground.ledger.erase(_everywhere(ground.seals, who), (campaign, seal.close(str(who).encode())), now)
+    id, campaign = min(ground.campaigns.items())
+    told = await ground.ledger.erase(_everywhere(ground, who), (id, campaign.seal.close(str(who).encode())), now)
     return sum(told, Left(False))
 
 
@@ -187,20 +183,20 @@ def remove_old(queue: Path, days: int, now: float) -> int:
     return kept.remove(queue, [one for one in among if one.since < now - days * DAY], among)
 
 
-def _everywhere(seals: Mapping[str, Seal], who: Address) -> list[tuple[str, bytes]]:
-    return [(campaign, person) for campaign, seal in seals.items() for person in persons(seal, campaign, who)]
+def _everywhere(ground: Ground, who: Address) -> list[tuple[str, bytes]]:
+    return [(id, person) for id, campaign in ground.campaigns.items() for person in campaign.persons(who)]
 
 
 def _opened(ground: Ground, erasure: Erasure) -> Address:
-    if (seal := ground.seals.get(erasure.campaign)) is None or erasure.sealed is None:
+    if (campaign := ground.campaigns.get(erasure.campaign)) is None or erasure.sealed is None:
         raise KeyProblem(f"campaign {erasure.campaign}: its key is needed to finish an erasure; put it back")
-    return address.parse(seal.open(erasure.sealed).decode())
+    return address.parse(campaign.seal.open(erasure.sealed).decode())
 
 
 async def _sweep(ground: Ground, who: Address, now: float, swept: Swept) -> list[str]:
     """Remove a person from files; gives why they may stand in one still."""
     needle = Needle(who)
-    letters = ground.ledger.letters_of(_everywhere(ground.seals, who))
+    letters = ground.ledger.letters_of(_everywhere(ground, who))
     waits = ["a letter of this person is being sent just now"] if any(state == "sending" for _, state in letters) else []
     if ground.spool.claimed():
         waits.append("a file is being taken in just now")

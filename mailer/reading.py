@@ -10,32 +10,39 @@ only looks. Nothing is remembered here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain, islice
 from typing import BinaryIO
 
-from mailer import alphabet, columns, country, sheets, signature
+from mailer import address, alphabet, answers, columns, country, moment, sheets, signature
 from mailer.address import Address
 from mailer.alphabet import Weight
 from mailer.campaign import Campaign
 from mailer.errors import BadRow, UnreadableFile
+from mailer.moment import Order
 from mailer.sheets import Row, Sheet
 from mailer.signature import Rules, Signature
 
 # The columns without which a file is none: one of signatures, a list of those who withdraw.
 _NEEDS = {False: ("name", "email"), True: ("email",)}
+_PEEKED = 100  # rows that are looked at for the way in which a file writes its dates
 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """One row: the signature that it is, the address that withdraws by it, or the reason why it is neither."""
+    """
+    One row: the signature that it is, the address that withdraws by it, or the reason why it is neither. `warning` is what a
+    person should look at.
+    """
 
     row: Row
     signed: Signature | None = None
     reason: str = ""
     withdraws: Address | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +58,18 @@ class Reading:
     campaign: Campaign
     today: date
     is_list: bool = False
+    order: Order = Order.UNKNOWN  # of day and month in its dates
+
+    def understood(self, row: Row | None) -> dict[str, str]:
+        """What each column is taken for, in its order: a field or "". Where rows bring their own keys, those of one row."""
+        header = self.sheet.header if self.sheet.header is not None else tuple(row.cells) if row else ()
+        mapping = self.mapping if self.mapping is not None else columns.loosely(header, self.campaign.columns)
+        fields = {column: field for field, column in mapping.items()}
+        return {column: fields.get(column, "") for column in header if column}
 
     def rows(self) -> Iterator[Understood]:
         """Every row of the file that is not blank, in its order."""
-        rules = Rules(self.today, self.campaign.consent_required, self.campaign.opens)
+        rules = Rules(self.today, self.campaign.consent_required, self.campaign.opens, self.campaign.addresses)
         match = columns.matcher(self.campaign.columns, _NEEDS[self.is_list])
         for row in self.sheet.rows:
             try:
@@ -62,26 +77,53 @@ class Reading:
                     raise BadRow(row.problem)
                 mapping = self.mapping if self.mapping is not None else match(tuple(row.cells))
                 fields = columns.fields(row.cells, mapping)
-                if address := signature.withdraws(fields, rules, is_list=self.is_list):
-                    yield Understood(row, withdraws=address)
+                if withdrawn := signature.withdraws(fields, rules, self.order, is_list=self.is_list):
+                    yield Understood(row, withdraws=withdrawn)
                 else:
-                    yield Understood(row, signature.read(fields, rules))
+                    signed = signature.read(fields, rules, self.order)
+                    yield Understood(row, signed, warning=_warning(signed))
             except (BadRow, UnreadableFile) as problem:
                 yield Understood(row, reason=problem.reason)
+
+
+def _warning(signed: Signature) -> str:
+    meant = address.doubt(signed.email)
+    return (
+        f"the e-mail address «{signed.email}» looks mistyped, for «{meant}»; its letters go out all the same" if meant else ""
+    )
 
 
 def of(stream: BinaryIO, name: str, campaign: Campaign, today: date, *, is_list: bool = False) -> Reading:
     """
     Open a file for reading; it is chosen how by its name. `is_list`: whatever its name, all of its rows withdraw.
 
+    A file whose dates could be read in two ways is read once more, for the order of its column.
+
     Raises:
         UnreadableFile: nothing of it can be taken, or a column that every row needs is missing.
     """
     known = partial(columns.is_known, overrides=campaign.columns)
-    sheet = sheets.read(stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
+    opened = partial(sheets.read, stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
+    sheet, order = opened(), Order.UNKNOWN
     is_list = is_list or withdraws(name)
-    mapping = columns.match(sheet.header, campaign.columns, _NEEDS[is_list]) if sheet.header is not None else None
-    return Reading(sheet, mapping, campaign, today, is_list)
+    needs = [*_NEEDS[is_list], *(["consent"] if campaign.consent_required and not is_list else [])]
+    mapping = columns.match(sheet.header, campaign.columns, needs) if sheet.header is not None else None
+    first = list(islice(sheet.rows, _PEEKED))
+    if any(map(moment.is_slashed, _dates(first, campaign, mapping))):
+        order = moment.order(_dates(chain(first, sheet.rows), campaign, mapping))
+        sheet = opened()
+    else:
+        sheet = replace(sheet, rows=chain(first, sheet.rows))
+    return Reading(sheet, mapping, campaign, today, is_list, order)
+
+
+def _dates(rows: Iterable[Row], campaign: Campaign, mapping: Mapping[str, str] | None) -> Iterator[str]:
+    """The text of each row's date, as it stands in the file."""
+    if mapping is not None and "signed_at" not in mapping:
+        return
+    column = lru_cache(maxsize=256)(lambda header: columns.loosely(header, campaign.columns).get("signed_at", ""))
+    for row in rows:
+        yield row.cells.get(mapping["signed_at"] if mapping is not None else column(tuple(row.cells)), "")
 
 
 def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:
@@ -91,7 +133,7 @@ def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:
     total = sheets.by_words([header])
     for row in rows:
         said = {field: row[place] for field, place in places.items() if place < len(row)}
-        spoken = country.languages(country.code(said.get("country", "")) or "") | {signature.language(said.get("language", ""))}
+        spoken = country.languages(country.code(said.get("country", "")) or "") | {answers.language(said.get("language", ""))}
         for cell in row:
             total += alphabet.weigh(cell, spoken - {""})
     return total

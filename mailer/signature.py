@@ -17,40 +17,21 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from mailer import address, country
-from mailer.address import Address
+from mailer import address, answers, country
+from mailer import moment as moments
+from mailer.address import Address, Policy
 from mailer.errors import BadRow
+from mailer.moment import Order
 
 # Longest text of a field, in characters.
 LIMITS = {"name": 100, "organisation": 200, "role": 100, "city": 100, "postal_address": 500, "message": 5000}
 _INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers, the letters of people who sign as nobody
 _MANY_LINES = {"postal_address", "message"}
 
-_PERSON = {"", "person", "individual", "private person", "человек", "физическое лицо", "частное лицо", "лицо"}
-_ORGANISATION = {"organisation", "organization", "org", "union", "trade union", "организация", "юридическое лицо"}
-_YES = {
-    "yes",
-    "y",
-    "true",
-    "1",
-    "x",
-    "on",
-    "ok",
-    "agree",
-    "agreed",
-    "да",
-    "согласен",
-    "согласна",
-    "oui",
-    "ja",
-    "sí",
-    "si",
-}
-_NO = {"no", "n", "false", "0", "off", "нет", "non", "nein"}
-_LANGUAGES = {"english": "en", "russian": "ru", "английский": "en", "русский": "ru", "на русском": "ru"}
+_EVIDENCE = 1000  # characters kept of a consent's question and of its answer
 
 
 class Kind(StrEnum):
@@ -67,11 +48,17 @@ class Rules:
     today: date
     consent_required: bool = True
     opens: date | None = None
+    addresses: Policy = address.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signing, checked. Texts that were not given are empty; `country` is ISO 3166-1 alpha-2."""
+    """
+    One signing, checked. Texts that were not given are empty; `country` is ISO 3166-1 alpha-2.
+
+    `consent_asked` and `consent` are the evidence of it: the heading of the column, and what stood there. It is kept, sealed,
+    and never part of a letter.
+    """
 
     name: str
     email: Address
@@ -85,11 +72,14 @@ class Signature:
     message: str = ""
     signed_at: str = ""
     confirmed_at: str = ""
+    consent_asked: str = ""
+    consent: str = ""
 
 
-def read(fields: Mapping[str, str], rules: Rules) -> Signature:
+def read(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) -> Signature:
     """
-    Check one row. `fields` maps the names of the columns to the row's own texts.
+    Check one row. `fields` maps the names of the columns to the row's own texts, and `consent_asked` to the heading of the
+    consent; `order` is that of its column's dates.
 
     >>> read({"name": "Jane Doe", "email": "jane@example.org", "consent": "yes"}, Rules(date(2011, 9, 20))).name
     'Jane Doe'
@@ -101,13 +91,17 @@ def read(fields: Mapping[str, str], rules: Rules) -> Signature:
     if not any(character.isalpha() and character not in _INVISIBLE for character in texts["name"]):
         raise BadRow("the name is missing" if not texts["name"] else f"the name «{texts['name']}» has no letter in it")
     _check_consent(fields.get("consent", ""), rules)
+    email, kind = _email(fields.get("email", "")), _kind(fields.get("kind", ""))
+    _check_address(email, kind, rules.addresses)
     signature = Signature(
-        email=_email(fields.get("email", "")),
-        kind=_kind(fields.get("kind", "")),
+        email=email,
+        kind=kind,
         country=_country(fields.get("country", "")),
-        language=language(fields.get("language", "")),
-        signed_at=_signed_at(fields.get("signed_at", ""), rules),
-        confirmed_at=_when("confirmed_at", fields, rules),
+        language=answers.language(fields.get("language", "")),
+        signed_at=_signed_at(fields.get("signed_at", ""), rules, order),
+        consent_asked=_evidence(fields.get("consent_asked", "")),
+        consent=_evidence(fields.get("consent", "")),
+        confirmed_at=_when("confirmed_at", fields, rules, order),
         **texts,
     )
     if signature.kind is Kind.ORGANISATION and not signature.organisation:
@@ -116,7 +110,9 @@ def read(fields: Mapping[str, str], rules: Rules) -> Signature:
     return signature
 
 
-def withdraws(fields: Mapping[str, str], rules: Rules, *, is_list: bool = False) -> Address | None:
+def withdraws(
+    fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN, *, is_list: bool = False
+) -> Address | None:
     """
     Who withdraws by this row; None: nobody does, it signs. `is_list`: it stands in a list of those who withdraw.
 
@@ -127,12 +123,12 @@ def withdraws(fields: Mapping[str, str], rules: Rules, *, is_list: bool = False)
     Raises:
         BadRow: it does, and has no good address; or it is not understood whether it does.
     """
-    return _email(fields.get("email", "")) if is_list or _when("withdrawn_at", fields, rules) else None
+    return _email(fields.get("email", "")) if is_list or _when("withdrawn_at", fields, rules, order) else None
 
 
-def identity(campaign: str, signature: Signature) -> str:
+def identity(campaign: str, signature: Signature, policy: Policy = address.PLAIN) -> str:
     """The text by which a signing is known again: the same campaign, kind and mailbox is the same signature."""
-    return f"{campaign}\n{signature.kind}\n{signature.email.key}"
+    return f"{campaign}\n{signature.kind}\n{address.known_by(signature.email, policy)}"
 
 
 def pack(signature: Signature, file: str) -> bytes:
@@ -158,7 +154,37 @@ def _clean(field: str, text: str) -> str:
             raise BadRow(f"the {_said(field)} holds a character that does not belong in it (U+{ord(character):04X})")
     if len(text) > LIMITS[field]:
         raise BadRow(f"the {_said(field)} is longer than {LIMITS[field]} characters")
+    if not text.isascii() and _is_garbled(text):
+        raise BadRow(
+            f"the {_said(field)} «{text[:60]}» was read in the wrong encoding before it came here: export the list anew, "
+            "as UTF-8"
+        )
     return text
+
+
+def _is_garbled(text: str) -> bool:
+    """
+    Whether a text is UTF-8 that some program took for an old encoding, and that reads as words once this is undone.
+
+    >>> [_is_garbled(text) for text in ("JosÃ© GarcÃ\xada", "РџРµС‚СЂ", "José García", "Пётр", "ANDRÉ’S UNION")]
+    [True, True, False, False, False]
+    """
+    for encoding, begins in (("cp1252", "ÃÂÅÄÐÑÎÏØÙ"), ("cp1251", "РС")):
+        if not set(text) & set(begins):
+            continue
+        try:
+            undone = text.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        if all(c.isascii() or c.isalpha() or c in "’‘“”«»–—…" for c in undone):
+            return True
+    return False
+
+
+def _evidence(text: str) -> str:
+    """A text as it is kept: bounded, and without what could steer a terminal that shows it."""
+    shown = "".join(" " if _is_refused(character) else character for character in unicodedata.normalize("NFC", text))
+    return " ".join(shown.split())[:_EVIDENCE]
 
 
 def _is_refused(character: str) -> bool:
@@ -186,8 +212,12 @@ def _email(text: str) -> Address:
         raise BadRow(f"the e-mail address «{shown}» is not valid: {sentence}" if shown else sentence) from None
 
 
-def _word(text: str) -> str:
-    return " ".join(re.sub(r"[^\w\s]", " ", text).split()).casefold()
+def _check_address(email: Address, kind: Kind, policy: Policy) -> None:
+    """Refuse what a campaign does not take; an organisation may sign with an office's address."""
+    if not policy.takes_roles and kind is Kind.PERSON and address.is_role(email):
+        raise BadRow(f"«{email}» is the address of an office: write that of the person who signs")
+    if not policy.takes_disposable and address.is_disposable(email):
+        raise BadRow(f"«{email}» is an address that lasts an hour: write one at which this person can be answered")
 
 
 def _kind(text: str) -> Kind:
@@ -195,15 +225,9 @@ def _kind(text: str) -> Kind:
     >>> _kind("For an organisation"), _kind("")
     (<Kind.ORGANISATION: 'organisation'>, <Kind.PERSON: 'person'>)
     """
-    word = _word(text)
-    if word in _PERSON:
-        return Kind.PERSON
-    if word in _ORGANISATION:
-        return Kind.ORGANISATION
-    words = {part for part in re.split(r"\W+", word) if part}
-    person, organisation = bool(words & _PERSON), bool(words & _ORGANISATION)
-    if person != organisation:
-        return Kind.PERSON if person else Kind.ORGANISATION
+    is_person, is_organisation = answers.who_signs(text)
+    if is_person != is_organisation:
+        return Kind.PERSON if is_person else Kind.ORGANISATION
     raise BadRow(f"«{text.strip()[:60]}» does not say who signs: write person or organisation")
 
 
@@ -216,63 +240,37 @@ def _country(text: str) -> str:
     return found
 
 
-def language(text: str) -> str:
-    """
-    Read a language as its code; empty where it is none that is known.
-
-    >>> language("ru_RU"), language("English (UK)"), language("Klingon")
-    ('ru', 'en', '')
-    """
-    word = _word(text.replace("_", " "))
-    first = word.split(" ", 1)[0]
-    tag = first if re.fullmatch(r"[a-z]{2,3}", first) else ""
-    return _LANGUAGES.get(word) or _LANGUAGES.get(first, tag)
-
-
 def _check_consent(text: str, rules: Rules) -> None:
-    """Consent is a yes, or the sentence itself that a form writes when its box is ticked ("I agree that …")."""
-    word = _word(text)
-    first = word.split(" ", 1)[0]
-    agrees = word in _YES or first in _YES or word.startswith(("i agree", "i consent", "я соглас", "я даю соглас"))
-    if word in _NO or first in _NO:
+    agrees = answers.agrees(text)
+    if agrees is False:
         raise BadRow("the signatory did not consent")
     if rules.consent_required and not agrees:
         raise BadRow("consent is missing: write yes in the consent column if this person agreed to the letter")
 
 
-def _when(field: str, fields: Mapping[str, str], rules: Rules) -> str:
+def _when(field: str, fields: Mapping[str, str], rules: Rules, order: Order) -> str:
     """
     A moment that also says that something was done: a date, or a yes, which is today; empty where it was not.
 
     >>> today = Rules(date(2011, 9, 30))
-    >>> _when("confirmed_at", {"confirmed_at": "да"}, today), _when("confirmed_at", {"confirmed_at": "-"}, today)
-    ('2011-09-30T00:00:00Z', '')
+    >>> [_when("confirmed_at", {"confirmed_at": said}, today, Order.UNKNOWN) for said in ("да", "-")]
+    ['2011-09-30T00:00:00Z', '']
     """
     text = fields.get(field, "").strip()
-    word = _word(text)
-    if not word or word in _NO:
-        return ""
-    if word in _YES or word.startswith(("confirmed", "withdrawn", "unsubscribed", "подтвержд", "отозван", "отписан")):
-        return f"{rules.today}T00:00:00Z"
+    is_done = answers.is_done(text)
+    if is_done is not None:
+        return f"{rules.today}T00:00:00Z" if is_done else ""
     try:
-        return _signed_at(text, Rules(rules.today))
+        return _signed_at(text, Rules(rules.today), order)
     except BadRow:
         raise BadRow(f"{field} is «{text[:40]}», which is neither a date (2011-09-30) nor yes or no") from None
 
 
-_AMERICAN_OR_NOT = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
-_GOOGLE = re.compile(
-    r"(\d{4})/(\d{1,2})/(\d{1,2})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?\s*([ap]m)?\s*(?:GMT(?:([+-])(\d{1,2})(?::(\d\d))?)?)?)?",
-    re.IGNORECASE,
-)
-_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:\s+(\d{1,2}):(\d\d)(?::(\d\d))?)?")
-
-
-def _signed_at(text: str, rules: Rules) -> str:
+def _signed_at(text: str, rules: Rules, order: Order) -> str:
     text = text.strip()
     if not text:
         return ""
-    moment = _moment(text)
+    moment = _moment(text, order)
     # A day's grace on both sides: the signatory's midnight is not ours.
     if rules.opens and moment.date() < rules.opens - timedelta(days=1):
         raise BadRow(f"signed on {moment.date()}, before the campaign opened on {rules.opens}")
@@ -281,34 +279,12 @@ def _signed_at(text: str, rules: Rules) -> str:
     return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
-def _moment(text: str) -> datetime:
-    """Read a date as ISO 8601, as Google Forms and as Excel in Europe write it; gives it in UTC."""
-    if slashed := _AMERICAN_OR_NOT.match(text):
-        raise BadRow(f"the date «{slashed.group()}» can be read in two ways: write it as 2011-09-30")
+def _moment(text: str, order: Order) -> datetime:
     try:
-        moment = _of_google(text) or _of_excel(text) or datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+        return moments.parse(text, order)
+    except moments.Ambiguous as found:
+        raise BadRow(
+            f"the date «{found}» can be read in two ways, and no other date of the column says which: write it as 2011-09-30"
+        ) from None
+    except ValueError:
         raise BadRow(f"the date «{text[:40]}» is not understood: write it as 2011-09-30") from None
-
-
-def _of_google(text: str) -> datetime | None:
-    """
-    >>> str(_of_google("2011/09/20 8:05:00 PM GMT+5:30"))
-    '2011-09-20 20:05:00+05:30'
-    """
-    found = _GOOGLE.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, half, sign, hours, minutes = found.groups()
-    hour = int(hour or 0) % 12 + (12 if half.lower() == "pm" else 0) if half else int(hour or 0)
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    return datetime(int(year), int(month), int(day), hour, int(minute or 0), int(second or 0), tzinfo=timezone(offset))
-
-
-def _of_excel(text: str) -> datetime | None:
-    found = _DOTTED.fullmatch(text)
-    if found is None:
-        return None
-    day, month, year, hour, minute, second = (int(part or 0) for part in found.groups())
-    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer import address
 from mailer.address import Address, masked, parse
 
 TAKEN = [
@@ -120,3 +121,38 @@ def test_whatever_is_taken_is_one_address_in_plain_ascii(text):
     assert parse(str(address)) == address
     (read,) = message_from_string(f"To: {address}\n\n", policy=policy.default)["To"].addresses
     assert read.addr_spec == str(address)
+
+
+TYPOS = {
+    "gmial.com": "gmail.com", "gmai.com": "gmail.com", "gmaill.com": "gmail.com", "gmail.co": "gmail.com",
+    "gmail.cm": "gmail.com", "gnail.com": "gmail.com", "gmail.con": "gmail.com", "hotmial.com": "hotmail.com",
+    "hotmai.com": "hotmail.com", "yaho.com": "yahoo.com", "yahooo.com": "yahoo.com", "outlok.com": "outlook.com",
+    "iclud.com": "icloud.com", "yandx.ru": "yandex.ru", "rambler.rru": "rambler.ru", "ramler.ru": "rambler.ru",
+    "example.con": "example.com",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("typo", TYPOS)
+def test_a_domain_that_looks_mistyped_is_doubted(typo):
+    assert address.doubt(parse(f"jane@{typo}")) == f"jane@{TYPOS[typo]}"
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+    "gmail.com", "mail.com", "email.com", "ymail.com", "googlemail.com", "yahoo.co.uk", "yahoo.co", "hotmail.fr",
+    "hotmail.fi", "gmx.de", "web.de", "mail.ru", "list.ru", "inbox.ru", "yandex.ru", "yandex.by", "yandex.kz",
+    "proton.me", "example.org", "free.fr",
+],
+)  # fmt: skip
+def test_a_domain_of_its_own_is_not_doubted(domain):
+    assert address.doubt(parse(f"jane@{domain}")) == ""
+
+
+@given(one=st.text("abc", max_size=5), other=st.text("abc", max_size=5))
+def test_one_slip_is_what_one_slip_makes(one, other):
+    slips = {one[:n] + one[n + 1 :] for n in range(len(one))}
+    slips |= {one[:n] + c + one[n:] for n in range(len(one) + 1) for c in "abc"}
+    slips |= {one[:n] + c + one[n + 1 :] for n in range(len(one)) for c in "abc"}
+    slips |= {one[:n] + one[n + 1] + one[n] + one[n + 2 :] for n in range(len(one) - 1)}
+    assert address._is_one_slip(one, other) is (other in slips - {one})

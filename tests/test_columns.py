@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from mailer import columns
 from mailer.errors import UnreadableFile
+from mailer.headings import ALIASES, NOTHING
 
 GOOGLE_FORMS = {
     "Timestamp": "signed_at",
@@ -69,6 +70,140 @@ MAILCHIMP = {
     "LAST_CHANGED": None,
     "NOTES": None,
 }
+GRAVITY_FORMS = {
+    "Name (Prefix)": None,
+    "Name (First)": "first_name",
+    "Name (Middle)": None,
+    "Name (Last)": "last_name",
+    "Name (Suffix)": None,
+    "Email": "email",
+    "Address (Street Address)": "postal_address",
+    "Address (City)": "city",
+    "Address (ZIP / Postal Code)": None,
+    "Address (Country)": "country",
+    "Consent (Consent)": "consent",
+    "Consent (Text)": None,
+    "Created By (User Id)": None,
+    "Entry Id": None,
+    "Entry Date": "signed_at",
+    "Date Updated": None,
+    "Source Url": None,
+    "User Agent": None,
+}
+CONTACT_FORM_7 = {
+    "form_id": None,
+    "form_date": "signed_at",
+    "status": None,
+    "your-name": "name",
+    "your-email": "email",
+    "your-country": "country",
+    "your-city": "city",
+    "your-message": "message",
+    "acceptance-123": "consent",
+}
+WPFORMS = {
+    "Entry ID": None,
+    "Name": "name",
+    "Email": "email",
+    "Country": "country",
+    "Your Message": "message",
+    "GDPR Agreement": "consent",
+    "Entry Date": "signed_at",
+    "Date Modified": None,
+    "User IP": None,
+}
+JETPACK = {"1_Name": "name", "2_Email": "email", "3_Country": "country", "4_Message": "message", "Date": "signed_at"}
+CIVICRM = {
+    "Contact ID": None,
+    "Contact Type": "kind",
+    "Contact Subtype": None,
+    "Sort Name": None,
+    "First Name": "first_name",
+    "Middle Name": None,
+    "Last Name": "last_name",
+    "Do Not Email": None,
+    "No Bulk Emails (User Opt Out)": None,
+    "Preferred Language": "language",
+    "Current Employer": "organisation",
+    "Job Title": "role",
+    "Street Address": "postal_address",
+    "City": "city",
+    "Postal Code": None,
+    "Country": "country",
+    "Email": "email",
+    "Activity Date": "signed_at",
+    "Consent": "consent",
+}
+ACTION_NETWORK_REPORT = {
+    "Timestamp (EST)": "signed_at",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "email": "email",
+    "can2_user_address": "postal_address",
+    "can2_user_city": "city",
+    "can2_state_abbreviated": None,
+    "can2_subscription_status": None,
+    "country": "country",
+}
+GERMAN = {
+    "Zeitstempel": "signed_at",
+    "E-Mail-Adresse": "email",
+    "Name": "last_name",
+    "Vorname": "first_name",
+    "Land": "country",
+    "Wohnort": "city",
+    "Straße und Hausnummer": "postal_address",
+    "Geburtsdatum": None,
+    "Organisation": "organisation",
+    "Ihre Funktion": "role",
+    "Ihre Nachricht": "message",
+    "Einwilligung": "consent",
+    "Sprache": "language",
+}
+FRENCH = {
+    "Horodateur": "signed_at",
+    "Nom": "last_name",
+    "Prénom": "first_name",
+    "Adresse e-mail": "email",
+    "Pays de résidence": "country",
+    "Ville": "city",
+    "Votre message": "message",
+    "J’accepte": "consent",
+    "Association": "organisation",
+    "Fonction": "role",
+}
+SPANISH = {
+    "Marca temporal": "signed_at",
+    "Nombre": "first_name",
+    "Apellidos": "last_name",
+    "Correo electrónico": "email",
+    "País": "country",
+    "Ciudad": "city",
+    "Mensaje": "message",
+    "Acepto": "consent",
+    "Organización": "organisation",
+    "Cargo": "role",
+}
+KAZAKH = {
+    "Уақыт белгісі": "signed_at",
+    "Аты-жөніңіз": "name",
+    "Электрондық пошта мекенжайы": "email",
+    "Елі": "country",
+    "Қаласы": "city",
+    "Ұйым": "organisation",
+    "Лауазымы": "role",
+    "Хабарлама": "message",
+    "Келісемін": "consent",
+}
+CIVICRM_IN_RUSSIAN = {
+    "Идентификатор контакта": None,
+    "Тип контакта": "kind",
+    "Отображаемое имя": "name",
+    "Адрес электронной почты": "email",
+    "Страна": "country",
+    "Текущий работодатель": "organisation",
+}
+ONE_WORD_NAMES = [{word: "name", "E-mail": "email"} for word in ("Имя", "Nom", "Nombre", "Аты", "Есімі", "Name")]
 RUSSIAN_PARTS = {"Фамилия": "last_name", "Имя": "first_name", "Отчество": None, "Эл. почта": "email"}
 
 
@@ -77,7 +212,11 @@ PLAIN = {field: field for field in columns.FIELDS}
 
 @pytest.mark.parametrize(
     "export",
-    [GOOGLE_FORMS, GOOGLE_FORMS_IN_RUSSIAN, EXCEL_IN_RUSSIAN, ACTION_NETWORK, MAILCHIMP, RUSSIAN_PARTS, PLAIN],
+    [
+        *(GOOGLE_FORMS, GOOGLE_FORMS_IN_RUSSIAN, EXCEL_IN_RUSSIAN, ACTION_NETWORK, ACTION_NETWORK_REPORT, MAILCHIMP),
+        *(GRAVITY_FORMS, CONTACT_FORM_7, WPFORMS, JETPACK, CIVICRM, CIVICRM_IN_RUSSIAN, GERMAN, FRENCH, SPANISH, KAZAKH),
+        *(RUSSIAN_PARTS, PLAIN, *ONE_WORD_NAMES),
+    ],
 )
 def test_an_export_is_understood_without_configuration(export):
     expected = {field: heading for heading, field in export.items() if field}
@@ -206,9 +345,10 @@ def test_the_campaigns_columns_are_known_too():
 
 
 def test_no_alias_stands_twice_or_is_longer_than_what_is_looked_for():
-    rows = [(columns._fold(alias), field) for field, row in columns._ALIASES.items() for alias in row.split(", ")]
+    rows = [(columns._fold(alias), field) for field, row in ALIASES.items() for alias in row.split(", ")]
+    rows += [(columns._fold(alias), "") for alias in NOTHING.split(", ")]
     assert sorted(alias for alias, _ in rows) == sorted({alias for alias, _ in rows})
-    assert all(0 < len(alias.split()) <= columns._MOST_WORDS for alias, _ in rows)
+    assert all(0 < len(alias.split()) <= columns._MOST_WORDS for alias, field in rows if field)
 
 
 @given(header=st.lists(st.text(max_size=20) | st.sampled_from(["Name", "Email", "Город (city)", "ФИО"]), max_size=6))
@@ -221,3 +361,16 @@ def test_any_header_is_matched_or_refused_and_each_column_has_one_field(header):
     assert len(set(found.values())) == len(found)
     assert "email" in found
     assert "name" in found or {"first_name", "last_name"} <= found.keys()
+
+
+def test_a_middle_name_does_not_outweigh_the_parts_of_a_name_and_a_full_name_does():
+    parts = ["First Name", "Last Name", "Email"]
+    assert set(columns.match(["What is your name at home?", *parts])) == {"first_name", "last_name", "email"}
+    assert set(columns.match(["Full name", *parts])) == {"name", "email"}
+
+
+def test_what_a_campaign_requires_is_asked_of_the_header():
+    with pytest.raises(UnreadableFile, match="no column holds the consent; the columns are: «Name», «Email»"):
+        columns.match(["Name", "Email"], needs=("name", "email", "consent"))
+    with pytest.raises(UnreadableFile, match="no column holds the name or the e-mail address or the consent"):
+        columns.match(["X"], needs=("name", "email", "consent"))

@@ -33,6 +33,7 @@ from tests.servers.available import free_port, wait
 from tests.servers.offers import Offers
 from tests.servers.rules import Drip, Reply, Rule
 from tests.servers.threaded import ThreadedServer
+from tests.workbooks import workbook
 
 # Commands that print much or in a way of their own.
 LOOKING = ("status", "log", "log --json", "log --csv", "preview kazakhstan")
@@ -204,10 +205,12 @@ def test_preview_shows_every_letter_and_leaves_nothing_behind(demo):
 
 def test_preview_of_a_file_says_how_it_is_understood_and_takes_nothing_in(place, tmp_path):
     path = tmp_path / "list.csv"
-    path.write_text("Full name,E-mail address,Country\nJane Doe,jane@example.org,Ireland\nNo Address,,Ireland\n")
+    path.write_text("Full name,E-mail address,Country,Shoe size\nJane Doe,jane@example.org,Ireland\nNo Address,,Ireland\n")
     said = place.mailer("preview", "c", path)
     assert said.code == 0
-    assert re.search(r"^ +email +E-mail address$", said.out, re.MULTILINE)
+    assert said.out.startswith("list.csv is read as CSV, in utf-8.\n")
+    assert re.search(r"^ +E-mail address +email$", said.out, re.MULTILINE)
+    assert re.search(r"^ +Shoe size +-$", said.out, re.MULTILINE)
     assert "2 rows: 1 good, 1 bad" in said.out
     assert re.search(r"^ +3 +the e-mail address is missing$", said.out, re.MULTILINE)
     assert "Letter of Jane Doe" in said.out
@@ -220,6 +223,21 @@ def test_preview_writes_the_letters_where_it_is_told_to(place, tmp_path):
     assert said.code == 0
     assert sorted(said.out.split()) == sorted(str(path) for path in (tmp_path / "letters").iterdir())
     assert {path.name for path in (tmp_path / "letters").iterdir()} == {"court-en-person.eml", "court-en-organisation.eml"}
+
+
+def test_preview_says_which_sheet_and_which_order_of_dates_a_file_has(place, tmp_path):
+    rows = [["Name", "Email", "Date"], ["Jane", "j@example.org", "03/04/2011"], ["Joe", "joe@example.org", "25/04/2011"]]
+    (tmp_path / "list.xlsx").write_bytes(workbook({"Notes": [], "Responses": rows}))
+    said = place.mailer("preview", "c", tmp_path / "list.xlsx")
+    assert said.out.startswith("list.xlsx is read as XLSX, the sheet «Responses», its dates with the day first.\n")
+    assert "2 rows: 2 good, 0 bad" in said.out
+
+
+def test_preview_shows_the_columns_of_a_file_without_a_header(place, tmp_path):
+    (tmp_path / "list.jsonl").write_text('{"name": "Jane", "email": "j@example.org"}\n{"shoe\\u001b[2J": "9"}\n')
+    said = place.mailer("preview", "c", tmp_path / "list.jsonl")
+    assert re.search(r"^ +email +email$", said.out, re.MULTILINE)
+    assert re.search(r"^ +shoe_\[2J +-$", said.out, re.MULTILINE)
 
 
 def test_preview_of_a_file_that_cannot_be_read_names_it(place, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer import country
+from tests.installed import REPOSITORY, environment
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,14 @@ from mailer import country
         ("Россия", "RU"), ("РОССИЯ", "RU"), ("РФ", "RU"), ("Российская Федерация", "RU"), ("Великобритания", "GB"),
         ("Англия", "GB"), ("США", "US"), ("Казахстан", "KZ"), ("Қазақстан", "KZ"), ("Республика Казахстан", "KZ"),
         ("Белоруссия", "BY"), ("Киргизия", "KG"), ("Кыргызстан", "KG"), ("Молдавия", "MD"), ("Южная Корея", "KR"),
+        ("Deutschland", "DE"), ("Allemagne", "DE"), ("Alemania", "DE"), ("Niemcy", "DE"), ("Германия", "DE"),
+        ("Kazakstan", "KZ"), ("Österreich", "AT"), ("Oesterreich", None), ("Éire", "IE"), ("Ελλάδα", "GR"),
+        ("საქართველო", "GE"), ("Հայաստան", "AM"), ("Україна", "UA"), ("Ўзбекистон", "UZ"), ("Oʻzbekiston", "UZ"),
+        ("O‘zbekiston", "UZ"), ("Кыргызстан", "KG"), ("Тоҷикистон", "TJ"), ("Türkmenistan", "TM"), ("الأردن", "JO"),
+        ("德国", "DE"), ("德國", "DE"), ("Shqipëri", "AL"), ("Србија", "RS"), ("Srbija", "RS"), ("Magyarország", "HU"),
+        ("Россия Федерациясы", None), ("España", "ES"), ("Suomi", "FI"), ("Lëtzebuerg", "LU"),
+        ("Виргин аралдары (Британия)", "VG"), ("Віргінські Острови (США)", "VI"), ("RAE de Hong Kong (China)", "HK"),
+        ("Saint-Martin (partie néerlandaise)", "SX"), ("Svätý Martin (fr.)", "MF"), ("Kongo", None), ("Corea", None),
         ("Чешская Республика", "CZ"), ("Королевство (Нидерланды)", "NL"), ("Объединённые Арабские Эмираты", "AE"),
     ],
 )  # fmt: skip
@@ -38,7 +47,7 @@ def test_a_country_is_known_as_people_write_it(text, code):
     "text",
     [
         "", " ", "-", "()", "Europe", "Европа", "Прибалтика", "Korea", "Congo", "Virgin Islands", "Yugoslavia", "USSR", "SUN",
-        "EU", "UN", "ZZ", "XA", "XB", "QO", "EZ", "IC", "001", "200", "Kazakstan", "Germanys", "Georgia (USA)", "Earth",
+        "EU", "UN", "ZZ", "XA", "XB", "QO", "EZ", "IC", "001", "200", "Kasachstahn", "Germanys", "Georgia (USA)", "Earth",
         "Виргинские о-ва", "Germany" + "." * 100,
     ],
 )  # fmt: skip
@@ -84,5 +93,29 @@ def test_babel_is_loaded_at_the_first_question_and_not_before():
     script = (
         "import sys; from mailer import country; assert 'babel' not in sys.modules;"
         "assert country.code('Kazakhstan') == 'KZ'; assert 'babel' in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_table_of_names_is_what_babel_says_and_each_leads_to_its_country():
+    written = subprocess.run(
+        [sys.executable, "scripts/country-names"],
+        cwd=REPOSITORY, env=environment(PYTHONPATH=str(REPOSITORY)), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert written == (REPOSITORY / "mailer/country.names").read_text(encoding="utf-8")
+    lost: dict[tuple[str, str], str | None] = {}
+    for line in written.splitlines():
+        code, names = line.split("\t")
+        lost |= {(code, name): found for name in names.split("|") if (found := country.code(name)) != code}
+    assert {found for (code, name), found in lost.items() if name != "Saint-Martin"} == {None}
+    assert {code for code, _ in lost} == {"CD", "CG", "MF", "SX", "VG", "VI"}, (
+        "two Congos, two Saint Martins, two Virgin Islands"
+    )
+
+
+def test_a_country_in_english_or_russian_asks_for_no_other_language():
+    script = (
+        "from mailer import country; assert country.code('Germany') == 'DE';"
+        "assert not country._index_of_all.cache_info().currsize"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from mailer.address import Address, parse
+from mailer.address import Address, Policy, parse
 from mailer.errors import BadRow
 from mailer.signature import LIMITS, Kind, Rules, Signature, identity, pack, read, unpack
 
@@ -65,7 +65,7 @@ def test_a_message_keeps_its_lines_whatever_their_ends():
 
 
 def test_what_was_not_given_is_empty():
-    empty = Signature("Jane Doe", parse("jane@example.org"))
+    empty = Signature("Jane Doe", parse("jane@example.org"), consent="yes")
     assert signed() == signed(**dict.fromkeys(["city", "kind", "country", "language", "message", "signed_at"], " \t ")) == empty
 
 
@@ -112,13 +112,19 @@ REFUSED = [
     ({"consent": "maybe"}, "consent is missing"),
     ({"consent": "I do not agree"}, "consent is missing"),
     ({"consent": "не согласен"}, "consent is missing"),
+    ({"consent": "ЛОЖЬ"}, "did not consent"),
+    ({"consent": "Nein, danke"}, "did not consent"),
+    ({"consent": "Жоқ"}, "did not consent"),
+    ({"consent": "Ich stimme nicht zu"}, "consent is missing"),
+    ({"name": "JosÃ© MuÃ±oz"}, "«JosÃ© MuÃ±oz» was read in the wrong encoding before"),
+    ({"city": "РњРѕСЃРєРІР°"}, "the city «РњРѕСЃРєРІР°» was read in the wrong encoding"),
     ({"consent": "no"}, "did not consent"),
     ({"consent": "No, thanks"}, "did not consent"),
     ({"consent": "Нет"}, "did not consent"),
     ({"consent": "FALSE"}, "did not consent"),
     ({"signed_at": "2011-09-13"}, "before the campaign opened on 2011-09-15"),
     ({"signed_at": "2011-09-22"}, "has not come yet"),
-    ({"signed_at": "9/20/2011"}, "«9/20/2011» can be read in two ways"),
+    ({"signed_at": "9/10/2011"}, "«9/10/2011» can be read in two ways"),
     ({"signed_at": "01/02/2011 10:00"}, "«01/02/2011» can be read in two ways"),
     ({"signed_at": "yesterday"}, "the date «yesterday» is not understood"),
     ({"signed_at": "31.02.2011"}, "not understood"),
@@ -145,8 +151,15 @@ def test_a_field_is_bounded_in_characters_not_in_bytes(field, limit):
         signed(**{field: "я" * (limit + 1)})
 
 
-@pytest.mark.parametrize("consent", ["yes", "Yes!", "YES, I do", "x", "1", "true", "on", "Да", "я согласна", "oui", "Sí",
-                                     "I agree that a letter is sent in my name", "I consent", "Я даю согласие"])  # fmt: skip
+@pytest.mark.parametrize(
+    "consent",
+    [
+    "yes", "Yes!", "YES, I do", "x", "1", "true", "on", "Да", "я согласна", "oui", "Sí",
+    "I agree that a letter is sent in my name", "I consent", "Я даю согласие", "✓", "☑", "ИСТИНА", "WAHR",
+    "Ja, einverstanden", "J’accepte que …", "Acepto los términos", "Иә", "Келісемін", "I accept", "Consent given.",
+    "ACCEPTED",
+],
+)  # fmt: skip
 def test_consent_is_a_yes_or_the_sentence_that_was_agreed_to(consent):
     assert signed(consent=consent).name == "Jane Doe"
 
@@ -244,6 +257,59 @@ def test_a_signing_is_known_by_its_mailbox_and_kind(one, other, same):
     assert (identity("c", signed(**one)) == identity("c", signed(**other))) is same
 
 
+# What the hash of an identity is made of by default, from before there was any policy: it must never change.
+BEFORE = {
+    "jane@example.org": "c\nperson\njane@example.org",
+    "Jane.Doe+news@GMail.com": "c\nperson\njane.doe+news@gmail.com",
+    "J.D@Bücher.example": "c\nperson\nj.d@xn--bcher-kva.example",
+}
+
+
+@pytest.mark.parametrize("text", BEFORE)
+def test_by_default_a_signing_is_known_by_what_it_always_was(text):
+    assert identity("c", signed(email=text)) == BEFORE[text]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "policy", "same"),
+    [
+        ("jane+news@example.org", "JANE@example.org", Policy(is_same_tagged=True), True),
+        ("jane+news@example.org", "jane@example.org", Policy(is_same_dotted=True), False),
+        ("j.a.n.e@gmail.com", "jane@googlemail.com", Policy(is_same_dotted=True), True),
+        ("j.a.n.e@example.org", "jane@example.org", Policy(is_same_dotted=True), False),
+        ("j.ane+x@gmail.com", "jane@gmail.com", Policy(is_same_tagged=True, is_same_dotted=True), True),
+        ("+x@example.org", "+y@example.org", Policy(is_same_tagged=True), False),
+    ],
+)
+def test_a_policy_may_take_two_addresses_for_one(one, other, policy, same):
+    assert (identity("c", signed(email=one), policy) == identity("c", signed(email=other), policy)) is same
+
+
+def test_offices_and_addresses_of_an_hour_are_taken_unless_a_campaign_says_otherwise():
+    strict = Rules(RULES.today, addresses=Policy(takes_roles=False, takes_disposable=False))
+    for email, why in (("info@example.org", "the address of an office"), ("jane@mailinator.com", "lasts an hour")):
+        assert str(signed(email=email).email) == email
+        with pytest.raises(BadRow, match=why):
+            read(JANE | {"email": email}, strict)
+    assert read(JANE | {"email": "info@example.org", "kind": "organisation"}, strict).kind is Kind.ORGANISATION
+    with pytest.raises(BadRow, match="lasts an hour"):
+        read(JANE | {"email": "jane@sub.mailinator.com"}, strict)
+
+
+def test_the_consent_is_kept_as_it_was_asked_and_answered():
+    asked = "I agree that a letter is sent in my name\x1b (consent)"
+    signature, file = unpack(pack(signed(consent="Yes,\n I do", consent_asked=asked), "list.csv"))
+    assert (signature.consent_asked, signature.consent, file) == (
+        "I agree that a letter is sent in my name (consent)", "Yes, I do", "list.csv",
+    )  # fmt: skip
+    assert len(signed(consent="yes " + "x" * 5000).consent) == 1000
+
+
+def test_what_was_sealed_before_there_was_evidence_opens():
+    packed = b'{"name": "Jane", "kind": "person", "email": "jane@example.org", "file": "a"}'
+    assert unpack(packed) == (Signature("Jane", parse("jane@example.org")), "a")
+
+
 def test_each_campaign_knows_its_own():
     assert identity("a", signed()) != identity("b", signed())
 
@@ -253,7 +319,7 @@ def test_each_campaign_knows_its_own():
 TEXT = st.text(st.characters(), max_size=30) | st.text(
     st.sampled_from(" \r\n\t\0\u2028\u202e\u200d\ufeffaя1@./:-+"), max_size=30
 )
-FIELDS = [*LIMITS, "email", "kind", "country", "language", "consent", "signed_at"]
+FIELDS = [*LIMITS, "email", "kind", "consent_asked", "country", "language", "consent", "signed_at"]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), TEXT), st.booleans())

@@ -133,8 +133,7 @@ async def _withdraw(loaded: Configuration, campaign: str, addresses: list[Addres
     async with opened(loaded) as office:
         if campaign not in office.desks:
             raise UsageProblem(f"nothing of {campaign} was taken in yet; first: {again(loaded, 'run')}")
-        seals = {campaign: office.desks[campaign].seal}
-        return list(await erasure.withdraw(office.ledger, seals, addresses, CLOCK.seconds))
+        return list(await erasure.withdraw(office.ledger, office.desks[campaign].recogniser, addresses, CLOCK.seconds))
 
 
 async def _erase(loaded: Configuration, who: Address, given: str) -> int:
@@ -144,7 +143,7 @@ async def _erase(loaded: Configuration, who: Address, given: str) -> int:
 
     async with opened(loaded) as office:
         ground = await ground_of(office)
-        if not ground.seals:
+        if not ground.campaigns:
             raise UsageProblem(f"nothing was taken in yet; first: {again(loaded, 'run')}")
         left = await erasure.begin(ground, who, CLOCK.seconds)
         say(

@@ -19,6 +19,7 @@ from mailer.cli.ground import again, campaign_of, configuration, counted, hint, 
 from mailer.config import Configuration
 from mailer.errors import CannotSend, CannotWrite, ConfigurationError, UnreadableFile
 from mailer.signature import Signature
+from mailer.spool.names import printable
 
 _SHOWN = 20  # rejected rows of a previewed file; the rest is counted
 
@@ -149,13 +150,15 @@ def _understood(campaign: Campaign, file: Path) -> Signature | None:
         told = checks.file(campaign, file, datetime.now(UTC).date())
     except UnreadableFile as problem:
         raise UnreadableFile(f"{file}: {problem.reason}") from problem
-    table(f"{file.name}: columns", ["field", "column"], told.columns)
+    say(f"{file.name} is read as {told.form}.")
+    table("Columns", ["column", "is taken for"], [(printable(column[:80]), field or "-") for column, field in told.columns])
     withdraws = f", {told.withdraws} by which somebody withdraws" if told.withdraws else ""
     say(f"{counted(told.good + len(told.bad) + told.withdraws, 'row')}: {told.good} good, {len(told.bad)} bad{withdraws}")
-    if told.bad:
-        table("Rows that would be rejected", ["line", "reason"], told.bad[:_SHOWN], right=frozenset({0}))
-    if len(told.bad) > _SHOWN:
-        say(f"  … and {len(told.bad) - _SHOWN} more")
+    for title, rows in (("Rows that would be rejected", told.bad), ("Rows to look at", told.doubtful)):
+        if rows:
+            table(title, ["line", "reason"], rows[:_SHOWN], right=frozenset({0}))
+        if len(rows) > _SHOWN:
+            say(f"  … and {len(rows) - _SHOWN} more")
     return told.first
 
 

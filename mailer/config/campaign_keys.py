@@ -77,6 +77,16 @@ RECEIPT = Key(
     "off",
     "Whether the signatory is told that letters went out; not possible in this version yet.",
 )
+_TAKEN, _SAME = choice("accept", "refuse"), choice("distinct", "same")
+ROLE = Key("role", _TAKEN, "accept", "Whether office@ and other addresses of a function are taken.")
+DISPOSABLE = Key("disposable", _TAKEN, "accept", "Whether addresses of throw-away mailboxes are taken.")
+PLUS_TAG = Key("plus_tag", _SAME, "distinct", "Whether jane+news@ is the same person as jane@.")
+GMAIL_DOTS = Key("gmail_dots", _SAME, "distinct", "Whether j.a.n.e@gmail.com is the same person as jane@gmail.com.")
+ADDRESSES = Part(
+    "addresses",
+    "Which addresses of signatories are taken, and which are one person's; the latter is fixed by the first signature.",
+    (ROLE, DISPOSABLE, PLUS_TAG, GMAIL_DOTS),
+)
 OPENS = Key("opens", day, None, "Signatures from before this day are refused.")
 DEADLINE = Key("deadline", day, None, "Letters that are not accepted by the end of this day expire.")
 PER_MINUTE: Key[int | None, int | None] = Key(
@@ -123,6 +133,7 @@ FILE = Part(
         PACE,
         WINDOW,
         COLUMNS,
+        ADDRESSES,
         IN_DOUBT,
         targets.TARGETS,
     ),

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from mailer.address import Address
+from mailer.address import Address, Policy
 from mailer.campaign import Campaign, Pace, Sender, Window
 from mailer.columns import FIELDS
 from mailer.config import targets
 from mailer.config.campaign_keys import (
     ADDRESS,
+    ADDRESSES,
     APPROVAL,
     AVAILABLE,
     BOUNCE_ADDRESS,
@@ -31,7 +32,9 @@ from mailer.config.campaign_keys import (
     DAYS,
     DEADLINE,
     DEFAULT,
+    DISPOSABLE,
     FROM,
+    GMAIL_DOTS,
     HEADER,
     ID,
     IN_DOUBT,
@@ -41,9 +44,11 @@ from mailer.config.campaign_keys import (
     PACE,
     PER_HOUR,
     PER_MINUTE,
+    PLUS_TAG,
     PREFER,
     RECEIPT,
     RESEND_AFTER,
+    ROLE,
     SENDER,
     TITLE,
     TO,
@@ -102,6 +107,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         pace=_pace(section, _LIVE_PACE if around.live else Pace()),
         window=_window(section.section(WINDOW)) if section.has("window") else None,
         columns=_columns(section.section(COLUMNS)),
+        addresses=_addresses(section.section(ADDRESSES)),
         resend_doubts_after=_resend_after(section.section(IN_DOUBT)),
     )
     _refuse_what_comes_later(section)
@@ -217,6 +223,18 @@ def _columns(columns: Section) -> dict[str, str]:
         if header:
             headers[field] = header
     return headers
+
+
+def _addresses(section: Section) -> Policy:
+    """Which addresses of signatories are taken, and which of them are one and the same person's."""
+    policy = Policy(
+        takes_roles=section.one(ROLE) == "accept",
+        takes_disposable=section.one(DISPOSABLE) == "accept",
+        is_same_tagged=section.one(PLUS_TAG) == "same",
+        is_same_dotted=section.one(GMAIL_DOTS) == "same",
+    )
+    section.close()
+    return policy
 
 
 def _resend_after(section: Section) -> float | None:
