@@ -73,7 +73,7 @@ async def see(ledger: Ledger, install: Install, now: int) -> None:
 def _not_ours(install: Install, known: Mapping[str, str]) -> str:
     """Why this is not the ledger that we left; empty if it is."""
     if why := known.get("copy"):  # it says so itself, also where everything around it is as it was
-        return f"{why}. Where the ledger that it was made from still is, put that back"
+        return f"{why}. If the ledger that it was made from can still be used, put that back instead"
     try:
         install.journal.open()
     except CannotSend as problem:

@@ -15,7 +15,7 @@ import pytest
 from mailer import backup
 from mailer.backup import Sources
 from tests.backup_at_work import NEW, rehearse
-from tests.installed import Place, Said, mailer, that_has_sent
+from tests.installed import Place, Said, mailer, on_a_terminal, that_has_sent
 from tests.offices import NOON
 from tests.releases import STATES, lying
 from tests.restored import ELSEWHERE, OVER, message_ids, typed
@@ -77,6 +77,13 @@ def test_it_says_what_to_do_next_and_names_nobody(place):
     assert f"mailer verify {folder}" in said.err
     assert "Person" not in said.out + said.err
     assert "Its keys open everything in it" in place.mailer("backup", "--keys", "../kept").err
+
+
+def test_a_person_at_a_terminal_sees_it_go_on(place):
+    shown = on_a_terminal(place.root, "backup", "../kept")
+    assert shown.code == 0
+    assert "the ledger is copied" in shown.err
+    assert "the ledger is copied" not in place.mailer("backup", "../kept").err
 
 
 @pytest.mark.parametrize("into", ["var", "var/backup", "var/queue/incoming", "config", "config/x", "templates/c"])
@@ -182,6 +189,8 @@ def test_a_backup_killed_at_any_step_is_whole_or_nothing_that_looks_like_one(pla
             else:
                 assert not list(backup.faults(folder)), step
                 assert names(folder) == WITHOUT_KEYS | {"keys/c.key"}, step
+                modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in folder.rglob("*")}
+                assert modes == {(True, 0o700), (False, 0o600)}, step  # whatever the umask
                 seen["whole"] += 1
                 shutil.rmtree(folder)
 

@@ -21,12 +21,19 @@ _PIECE = 1 << 20  # bytes
 
 def put(path: Path, pieces: Iterable[bytes]) -> None:
     """A new file of these pieces, durable, for its owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make(path.parent)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.writelines(pieces)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _make(folder: Path) -> None:
+    """A folder for its owner alone; mkdir's own `parents` would leave those between to the umask."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(mode=0o700)
 
 
 def pieces(origin: Path) -> Iterator[bytes]:
