@@ -36,9 +36,9 @@ def schema(file: str) -> None:
 @click.argument("page", type=click.Choice(_PAGES), default="mailer")
 def manual(page: str) -> None:
     """
-    Print a manual page: mailer(1) or mailer.yaml(5).
+    Print a manual page, as source for man.
 
-    The wheel brings both, so that man(1) finds them where it looks. Without that: mailer manual | man -l -
+    That of the command, or mailer.yaml(5). The wheel brings both, so that man(1) finds them where it looks. Without that: mailer manual | man -l -
     """
     from mailer.cli import pages
 
