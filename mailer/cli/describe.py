@@ -21,7 +21,8 @@ def schema(file: str) -> None:
     """
     Print the schema of a configuration file for your editor.
 
-    JSON Schema, of config/mailer.yaml unless told; of a campaign's file; of a directory of embassies. Editors with the YAML language server
+    JSON Schema, of config/mailer.yaml unless told; of a campaign's file; of a directory of embassies.
+    Editors with the YAML language server
     take it from a first line of the file: # yaml-language-server: $schema=PATH
     """
     import json
