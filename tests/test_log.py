@@ -244,6 +244,12 @@ def test_a_quiet_worker_tells_no_file_and_one_that_is_not_does(tmp_path):
         assert said.code == 0
 
 
+def test_json_stays_json_on_a_stderr_of_another_encoding(tmp_path):
+    said = Place(tmp_path).mailer("--log-format", "json", "pause", "liberté", "--why", "x", PYTHONIOENCODING="ascii")
+    (record,) = records(said)
+    assert "«liberté»" in str(record["message"]) and record["exit_code"] == 64
+
+
 def test_quiet_and_verbose_exclude_each_other(tmp_path):
     assert Place(tmp_path).mailer("--quiet", "-v", "run").code == 64
 

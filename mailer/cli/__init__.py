@@ -85,7 +85,6 @@ class _Verbs(click.Group):
     "--log-format",
     type=click.Choice(lines.FORMS),
     callback=lambda _context, _parameter, form: lines.write_as(form) if form else None,
-    is_eager=True,  # what is wrong with the rest of the line is told in it too
     expose_value=False,
     help="How lines on stderr are written; unless told, journal where systemd reads them, else plain.",
 )

@@ -19,9 +19,10 @@ _PAGES = ("mailer", "mailer.yaml")
 @click.argument("file", type=click.Choice(list(_FILES)), default="main")
 def schema(file: str) -> None:
     """
-    Print the JSON Schema of a configuration file, for your editor.
+    Print the schema of a configuration file for your editor.
 
-    Of config/mailer.yaml unless told; of a campaign's file; of a directory of embassies. Editors with the YAML language server
+    JSON Schema, of config/mailer.yaml unless told; of a campaign's file; of a directory of embassies.
+    Editors with the YAML language server
     take it from a first line of the file: # yaml-language-server: $schema=PATH
     """
     import json
@@ -36,9 +37,10 @@ def schema(file: str) -> None:
 @click.argument("page", type=click.Choice(_PAGES), default="mailer")
 def manual(page: str) -> None:
     """
-    Print a manual page: mailer(1) or mailer.yaml(5).
+    Print a manual page, as source for man.
 
-    The wheel brings both, so that man(1) finds them where it looks. Without that: mailer manual | man -l -
+    That of the command, or mailer.yaml(5). The wheel brings both, so that man(1) finds them where it looks. Without that:
+    mailer manual | man -l -
     """
     from mailer.cli import pages
 

@@ -46,7 +46,7 @@ def check(context: click.Context, ask_relay: bool) -> int:
 @click.pass_context
 def preview(context: click.Context, campaign: str, file: Path | None, out: Path | None) -> int:
     """
-    Show a campaign's letters, for each target, language and voice.
+    Show a campaign's letters: each target, language and voice.
 
     With FILE, say how its columns are understood and what its rows would come to, and write the letters of its first
     good signature.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from typing import Any
 
 import click
@@ -44,11 +43,7 @@ def script(shell: str) -> str:
 def answer(group: click.Group) -> int:
     """Answer a shell's script, which puts what it asks into the environment."""
     add_completion_class(_Bash)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        said, sys.stderr = sys.stderr, nowhere
-        try:
-            return shell_complete(group, {}, "mailer", VARIABLE, os.environ[VARIABLE])
-        except Exception:  # noqa: BLE001  nobody is there to read of it
-            return 1
-        finally:
-            sys.stderr = said
+    try:
+        return shell_complete(group, {}, "mailer", VARIABLE, os.environ[VARIABLE])
+    except Exception:  # noqa: BLE001  nobody is there to read of it
+        return 1
