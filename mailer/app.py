@@ -131,7 +131,8 @@ async def _desks(
 
 def spool_of(configuration: Configuration) -> Spool:
     """The instance's queue folders."""
-    return Spool(SpoolSettings(configuration.spool, configuration.group, configuration.keys.parent))
+    var = configuration.keys.parent
+    return Spool(SpoolSettings(configuration.spool, configuration.group, var, configuration.whole_after))
 
 
 def install_of(office: Office) -> Install:

@@ -22,6 +22,7 @@ from mailer.pace import Clock
 from mailer.spool import Spool
 
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
+CLOSED_FOR = 86_400  # seconds for which a file that could not be read is told
 STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
@@ -56,6 +57,9 @@ async def ailments(ledger: Ledger, relay: str, clock: Clock, spool: Spool, is_at
         found.append(f"{what}: mailer log --campaign {campaign} --state deferred")
     if files := spool.lying(clock.now() - STUCK_AFTER):
         found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
+    if files := spool.closed(clock.now() - CLOSED_FOR):
+        what = f"{counted(files, 'file')} set aside in the last day that mailer's user may not read"
+        found.append(f"{what}: have them made readable to their group (chmod g+r), and dropped again")
     if oldest is not None and clock.now() - oldest > STUCK_AFTER and not found:
         found.append(f"letters have been due for {(clock.now() - oldest) / 3600:.0f} h: is mailer run still started?")
     return found

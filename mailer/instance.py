@@ -62,17 +62,29 @@ def bundled() -> Path:
     raise MailerError(f"{package}: the bundled configuration is missing: install mailer again")
 
 
-def create(folder: Path, *, samples: bool = False) -> list[Path]:
+def refuse_to_repeat(folder: Path) -> None:
+    """
+    See that a folder is no instance yet.
+
+    Raises:
+        UsageProblem: it is one.
+    """
+    if os.path.lexists(folder / MAIN_FILE):
+        raise UsageProblem(f"{folder} is already an instance; nothing was changed")
+
+
+def create(folder: Path, *, samples: bool = False, source: Path | None = None) -> list[Path]:
     """
     Make a new instance in a folder, with the sample signatures in its incoming folder if asked for; gives the files made.
+
+    It is a copy of the bundled one, or of another `source`.
 
     Raises:
         UsageProblem: the folder is an instance already, or a file that belongs to one stands in it with other content.
         CannotWrite: a folder or a file cannot be made.
     """
-    source = bundled()
-    if os.path.lexists(folder / MAIN_FILE):
-        raise UsageProblem(f"{folder} is already an instance; nothing was changed")
+    refuse_to_repeat(folder)
+    source = source or bundled()
     wanted = dict(_wanted(source, samples))
     try:
         if standing := [str(name) for name, origin in wanted.items() if _differs(folder / name, origin)]:
@@ -87,16 +99,17 @@ def create(folder: Path, *, samples: bool = False) -> list[Path]:
 def _wanted(source: Path, samples: bool) -> Iterator[tuple[Path, Path]]:
     """Each file of a new instance and where it comes from; the main file last."""
     for part, endings in _COPIED.items():
-        for origin in _files(source / part, endings):
+        for origin in files_of(source / part, endings):
             if (name := origin.relative_to(source)) != MAIN_FILE:
                 yield name, origin
     if samples:
-        for origin in _files(source / "samples", _SIGNATURES):
+        for origin in files_of(source / "samples", _SIGNATURES):
             yield INCOMING / origin.relative_to(source / "samples"), origin
     yield MAIN_FILE, source / MAIN_FILE
 
 
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+def files_of(folder: Path, endings: tuple[str, ...]) -> list[Path]:
+    """The files with such endings in a folder and below it, in the order of their names, without hidden ones."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix in endings and not path.name.startswith(".") and path.is_file()
     )

@@ -74,8 +74,7 @@ class Intake:
     ) -> None:
         """`restored_at`: when a person said that a restored ledger is the one to go on with (seconds since 1970; 0: never)."""
         self._restored_at = restored_at
-        self._spool = spool
-        self._ledger = ledger
+        self._spool, self._ledger = spool, ledger
         self._desks = desks
         self._clock = clock
         self._watch = watch
@@ -96,26 +95,27 @@ class Intake:
 
     async def take_ready(self) -> list[Result]:
         """Set aside what is no file, take in every file that is whole, and remember the young ones for the next look."""
+        now = self._clock.now()
         for sentence in self._spool.keep():
             log.mended(sentence)
-        now = self._clock.now()
         results = [await self._refuse(odd) for odd in self._spool.odd()]
         young: dict[tuple[str, str], Waiting] = {}
         for waiting in self._spool.look(now):
             if self._is_stopping:
                 break
-            key = (waiting.campaign_folder, waiting.name)
-            if not self._spool.is_ready(self._seen.get(key), waiting, now):
-                young[key] = waiting
+            first_seen = self._seen.get(key := (waiting.campaign_folder, waiting.name))
+            if not self._spool.is_ready(first_seen, waiting):
+                young[key] = first_seen if first_seen == waiting else waiting
             elif claimed := self._spool.claim(waiting, now):
                 with suppress(_Stopped):
                     results.append(await self._take(claimed))
+        self._watch.young(len(young))
         self._seen = young
         return results
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a young file should be looked at again a second later."""
+        """Whether a young file should be looked at again."""
         return bool(self._seen)
 
     async def adopt(self) -> None:

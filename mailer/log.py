@@ -159,5 +159,8 @@ class Watch:
     def letter(self) -> None:
         """One more letter was settled."""
 
+    def young(self, files: int) -> None:
+        """So many files are not taken yet, because they changed a moment ago."""
+
     def waiting(self, seconds: float) -> None:
         """The pass stays: more is due in so many seconds."""

@@ -214,7 +214,7 @@ class Worker:
         parts, now = self._parts, self._parts.clock.now()
         if job.forever:
             return LOOK
-        if job.intake and parts.intake.is_waiting:
+        if job.intake and parts.intake.is_waiting and now - began < parts.run_for:  # one may grow for hours
             return LOOK
         if not job.send or (job.limit is not None and sum(summary.states.values()) >= job.limit):
             return None

@@ -94,7 +94,7 @@ class Place(Instance):
 
     def __init__(self, root: Path, campaign: str = "", main: str = "") -> None:
         super().__init__(root)
-        self.write("config/mailer.yaml", main)
+        self.write("config/mailer.yaml", f"{main}\nwhole_after: 0\n")
         self.campaign(f"consent: assumed\n{campaign}" + ("" if "targets:" in campaign else f"targets: {{{COURT}}}\n"))
         self.write("templates/c/en/subject.txt.j2", "Letter of {{ signature.name }}\n")
         self.write(
@@ -115,7 +115,7 @@ class Place(Instance):
     def relay(self, port: int, more: str = "") -> None:
         """From now on letters go to a server on this machine. A pass ends at once, and waits for nothing."""
         relay = f"mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: 1{more}"
-        self.write("config/mailer.yaml", f"relay: {{{relay}}}\nrun_for: 1\n")
+        self.write("config/mailer.yaml", f"relay: {{{relay}}}\nrun_for: 1\nwhole_after: 0\n")
 
     def drop(self, count: int = 1, name: str = "signatures.csv", first: int = 1) -> Path:
         """A whole file of so many signatures lies in the incoming folder."""
@@ -255,6 +255,27 @@ def on_a_terminal(folder: Path, *words: str, columns: int = 80, **environ: str) 
     with ThreadPoolExecutor() as readers:  # each has a small buffer
         out, err = readers.map(_all_of, ours)
     return Said(process.wait(TIMEOUT), out, err)
+
+
+def typed(folder: Path, *words: str | Path, keys: str, **environ: str) -> Said:
+    """Run the command on one terminal, into which a person types; all that it shows is in `out`."""
+    ours, its = _terminal(200)
+    process = subprocess.Popen(
+        [COMMAND, *words], cwd=folder, env=environment(TERM="xterm", **environ), stdin=its, stdout=its, stderr=its,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(its, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(its)
+    shown = b""
+    with contextlib.suppress(OSError):
+        for line in keys.splitlines(keepends=True):  # one answer a question: Ctrl-C takes what is typed ahead
+            while not shown.rstrip(b" ").endswith(b":"):
+                if not (chunk := os.read(ours, 65_536)):
+                    break
+                shown += chunk
+            os.write(ours, line.encode())
+            shown += b"\n"
+    rest = _all_of(ours)
+    return Said(process.wait(TIMEOUT), shown.decode() + rest, "")
 
 
 def _terminal(columns: int) -> tuple[int, int]:

@@ -75,7 +75,7 @@ def instance(
 ) -> Instance:
     """A whole instance with one campaign, `c`. Its mode is smtp, so that nothing of going live is left out."""
     made = Instance(root)
-    made.write("config/mailer.yaml", f"relay: {relay}\nretry: {{first: 300, max: 14400, jitter: 0}}\n")
+    made.write("config/mailer.yaml", f"relay: {relay}\nretry: {{first: 300, max: 14400, jitter: 0}}\nwhole_after: 0\n")
     made.campaign(campaign)
     made.write("templates/c/en/subject.txt.j2", SUBJECT)
     made.write("templates/c/en/letter.txt.j2", LETTER)

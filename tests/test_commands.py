@@ -596,6 +596,14 @@ def test_a_pause_is_heard_by_the_worker_that_runs(approved, relay, tmp_path):
         relay.wait_for("dot", 2)
 
 
+def test_a_file_that_is_still_being_copied_keeps_no_pass_longer_than_run_for(tmp_path):
+    place = Place(tmp_path, "approval: none\n")
+    place.write("config/mailer.yaml", "run_for: 1\nwhole_after: 3600\n")
+    file = place.drop()
+    assert place.mailer("run").code == 0
+    assert file.exists() and place.letters("queued") == 0
+
+
 def test_ctrl_c_ends_a_pass_cleanly_while_it_waits_for_the_pace(tmp_path, relay):
     place = Place(tmp_path / "instance", "approval: none\npace: {per_minute: 1}\n")
     place.relay(relay.port)

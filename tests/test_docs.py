@@ -20,7 +20,8 @@ from mailer.outcome import TABLE
 from tests.installed import REPOSITORY, mailer
 from tests.test_config.instance import Instance
 
-DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+_OTHERS = [REPOSITORY / "CHANGELOG.md", REPOSITORY / "CONTRIBUTING.md"]
+DOCUMENTS = [REPOSITORY / "README.md", *_OTHERS, *sorted((REPOSITORY / "docs").glob("*.md"))]
 README = DOCUMENTS[0].read_text(encoding="utf-8")
 
 
@@ -101,7 +102,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] != "work"])
+# `work` never ends, and what is made for a whole machine is typed on one of its own: `make bare`.
+@pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] != "work" and "--system" not in line])
 def test_every_command_that_a_document_names_runs(line: str, demo: Path, tmp_path: Path):
     command, words = parsed(line)
     words = [MEANT.get(word, word) for word in words]

@@ -55,7 +55,7 @@ def test_a_copy_of_the_repository_pointed_at_a_relay_still_writes_to_nobody(tmp_
     folder = tmp_path / "copy"
     assert mailer(tmp_path, "demo", folder).code == 0
     (folder / "config/mailer.yaml").write_text(
-        f"relay: {{mode: smtp, host: 127.0.0.1, port: {relay.port}, tls: none}}\nrun_for: 1\n", encoding="utf-8"
+        f"relay: {{mode: smtp, host: 127.0.0.1, port: {relay.port}, tls: none}}\nrun_for: 1\nwhole_after: 0\n", encoding="utf-8"
     )
     for name in ("google-forms.csv", "excel-russia.csv"):
         text = (REPOSITORY / "samples" / name).read_bytes().replace(b"example.", b"again.example.")
@@ -185,7 +185,7 @@ finally:
 def test_without_a_relay_no_connection_leaves_this_machine_and_no_name_is_looked_up(tmp_path, relay, mode):
     place = Place(tmp_path / "instance", f"pace: none\n{CHECKED}")
     somewhere = f"host: 127.0.0.1, port: {relay.port}, tls: none"
-    place.write("config/mailer.yaml", f"relay: {{mode: {mode}, {somewhere}}}\nrun_for: 1\n")
+    place.write("config/mailer.yaml", f"relay: {{mode: {mode}, {somewhere}}}\nrun_for: 1\nwhole_after: 0\n")
     place.drop(3)
     done = subprocess.run(
         [sys.executable, "-c", _WATCHED, "run"],

@@ -302,7 +302,7 @@ def test_show_says_what_a_doubt_is_and_how_it_ends(varied):
 
 def test_following_the_log_shows_the_moves_that_were_asked_for_and_no_others(varied, tmp_path):
     root = copied(varied.place.root, tmp_path / "instance")
-    (root / "config/mailer.yaml").write_text("relay: {mode: sandbox}\nrun_for: 1\n")
+    (root / "config/mailer.yaml").write_text("relay: {mode: sandbox}\nrun_for: 1\nwhole_after: 0\n")
     with started(root, "log", "--follow", "--state", "accepted", "--json") as following:
         assert "Following" in following.hint()
         assert mailer(root, "cancel", "--state", "held", "--why", "moves that nobody asked to see").code == 0

@@ -40,7 +40,7 @@ PATIENCE = 60  # seconds; no command here takes so long
 def pointed_at(made: Instance, port: int, connections: int = 1, more: str = "", retry: str = "{first: 300, jitter: 0}") -> None:
     """Have the instance send to a port of this machine; a pass does not stay for what is due in a minute."""
     relay = f"{{mode: smtp, host: 127.0.0.1, port: {port}, tls: none, connections: {connections}{more}}}"
-    made.write("config/mailer.yaml", f"relay: {relay}\nretry: {retry}\nrun_for: 30\n")
+    made.write("config/mailer.yaml", f"relay: {relay}\nretry: {retry}\nrun_for: 30\nwhole_after: 0\n")
 
 
 def command(made: Instance, *words: str) -> list[str]:

@@ -1,8 +1,12 @@
-"""init, demo: a fresh instance, and a throw-away one that runs the main job end to end."""
+"""
+init, demo: a fresh instance (by questions, as the bundled example, or for the whole machine), and a throw-away one that runs
+the main job end to end.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +21,37 @@ _MARK = ".demonstration"
 
 
 @click.command()
-@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
-def init(folder: Path) -> None:
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
+@click.option("--bundled", is_flag=True, help="Ask nothing: the bundled example, which sends to the sandbox.")
+@click.option("--system", "is_system", is_flag=True, help="For this machine: /etc/mailer, /var/lib/mailer, account, units.")
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="With --system: below DIR.")
+@click.option("--group", metavar="NAME", help="With --system: who may drop files. [organisers; '' for nobody]")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+def init(folder: Path | None, bundled: bool, is_system: bool, root: Path | None, group: str | None, yes: bool) -> None:
     """
     Make a fresh instance, which sends to the sandbox.
 
-    In DIR (unless told, here) come the configuration, the templates and the folders of the queue. No file is overwritten.
+    In DIR (unless told, here) come the configuration, the templates and the folders of the queue. On a terminal you are asked
+    for your campaign; elsewhere the bundled example is made. No file is overwritten.
+
+    With --system it is made for the whole machine, by root: the account, the folders, and what starts it. Again, it mends.
     """
+    if is_system:
+        if folder is not None or bundled:
+            raise click.UsageError("--system has its own place: leave DIR and --bundled out, or name another root with --root")
+        from mailer.cli.machine import install
+
+        return install(root or Path("/"), "organisers" if group is None else group, yes=yes)
+    if root is not None or group is not None:
+        raise click.UsageError("--root and --group go with --system")
+    if bundled or yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return _example(folder or Path("."))
+    from mailer.cli.campaign import create
+
+    return create(folder or Path("."))
+
+
+def _example(folder: Path) -> None:
     from mailer import instance
 
     made = instance.create(folder)
@@ -71,9 +99,8 @@ def _sandboxed(loaded: Configuration) -> Configuration:
     from mailer.relay import Mode
 
     folder = loaded.keys.parent / "sandbox"
-    return replace(
-        loaded, relay=replace(loaded.relay, mode=Mode.SANDBOX, folder=folder, username="", password=""), hindrances=()
-    )
+    relay = replace(loaded.relay, mode=Mode.SANDBOX, folder=folder, username="", password="")
+    return replace(loaded, relay=relay, whole_after=0.0, hindrances=())  # its samples came in whole
 
 
 def _targets_by_state(loaded: Configuration) -> None:

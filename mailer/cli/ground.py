@@ -44,11 +44,42 @@ __all__ = [
 
 
 def configuration(context: click.Context) -> Configuration:
-    """The instance's configuration; its warnings go to stderr."""
+    """
+    The instance's configuration; its warnings go to stderr.
+
+    Raises:
+        UsageProblem: the instance is another account's.
+    """
     loaded = load(find(context.obj, os.environ, Path.cwd()), os.environ)
+    _see_whose(loaded, context.info_name or "")
     for warning in loaded.warnings:
         hint(f"note: {warning}")
     return loaded
+
+
+def _see_whose(loaded: Configuration, verb: str) -> None:
+    """
+    Only the account to which an instance belongs works in it: what root or a person made there (a ledger's -wal, a line of the
+    journal, a folder) the service could not write any more.
+    """
+    var = loaded.keys.parent
+    try:
+        owner = var.stat().st_uid
+    except OSError:  # nothing was made yet; or whoever makes the first file in it says what is wrong
+        return
+    if owner != os.geteuid():
+        name, command = _account(owner), again(loaded, verb)
+        become = f"runuser -u {name} --" if os.geteuid() == 0 and name.isidentifier() else f"sudo -u {name}"
+        raise UsageProblem(f"{var} is {name}'s, and only that account may work in it; type: {become} {command} …")
+
+
+def _account(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"'#{number}'"
 
 
 def campaign_of(configuration: Configuration, campaign: str) -> str:

@@ -185,8 +185,9 @@ async def _approve(loaded: Configuration, campaign: str, only_diff: bool) -> Non
 
 
 def _user() -> str:
+    """Whose word it is: behind sudo the person's, not the service's."""
     try:
-        return getpass.getuser()
+        return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a service's user need not have a name
         return f"user {os.getuid()}"
 

@@ -22,6 +22,7 @@ class Bars(log.Watch):
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
         self._rows: TaskID | None = None
         self._letters: TaskID | None = None
+        self._young: TaskID | None = None
 
     def __enter__(self) -> Bars:
         with suppress(*UNWRITABLE):
@@ -50,6 +51,15 @@ class Bars(log.Watch):
         """One more letter was settled."""
         if self._letters is not None:
             self._progress.advance(self._letters)
+
+    def young(self, files: int) -> None:
+        """So many files are not taken yet, because they changed a moment ago."""
+        with suppress(*UNWRITABLE):
+            if self._young is not None:
+                self._progress.remove_task(self._young)
+                self._young = None
+            if files:
+                self._young = self._progress.add_task("files that are still being copied, or just were", total=files)
 
     def waiting(self, seconds: float) -> None:
         """The pass stays: more is due in so many seconds."""

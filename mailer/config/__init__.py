@@ -59,6 +59,7 @@ class Configuration:
     retry: Retry
     group: str
     run_for: float
+    whole_after: float
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
     hindrances: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ class Configuration:
         return self.relay.mode is Mode.SMTP
 
 
-def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
+def find(explicit: str | None, environ: Mapping[str, str], cwd: Path, system: Path = SYSTEM) -> Path:
     """
     Say which mailer.yaml is meant: the one of `--config`, else of MAILER_CONFIG, else the usual places.
 
@@ -83,10 +84,13 @@ def find(explicit: str | None, environ: Mapping[str, str], cwd: Path) -> Path:
             if os.path.isfile(path):
                 return path
             raise ConfigurationError([f"{path}:1: there is no such file ({source} names it)"])
-    usual = (Path(os.path.abspath(cwd / "config" / FILE)), SYSTEM)
+    usual = (Path(os.path.abspath(cwd / "config" / FILE)), system)
     for path in usual:
         if os.path.isfile(path):
             return path
+        if path.parent.is_dir() and not os.access(path.parent, os.X_OK, effective_ids=True):
+            said = "you may not look at it; commands are run as the service's user: sudo -u mailer mailer …"
+            raise ConfigurationError([f"{path}:1: {said}"])
     looked = " and ".join(str(path) for path in usual)
     said = f"there is no configuration: looked for {looked}; `mailer init` makes one, --config PATH names another"
     raise ConfigurationError([f"{usual[0]}:1: {said}"])
@@ -121,6 +125,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         retry=main.retry,
         group=main.group,
         run_for=main.run_for,
+        whole_after=main.whole_after,
         campaigns=found,
         warnings=problems.warnings,
         hindrances=problems.hindrances,

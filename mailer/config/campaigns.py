@@ -29,7 +29,7 @@ _LONGEST_TOKEN = "x" * 32  # as `seal.token` makes it, with room
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LIVE_PACE = Pace(per_minute=20, per_hour=500)
 _NOBODY = Address("", "")
-_TAKEN = frozenset({"relay", "ledger", "clock", "all"})  # what else stands still, and goes on, by a name
+TAKEN = frozenset({"relay", "ledger", "clock", "all"})  # what else stands still, and goes on, by a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _named_as(file: str) -> Callable[[str], str]:
     def named(written: str) -> str:
         if identifier(written) != file:
             raise ValueError(f"is {shown(written)}, but the file is called {shown(file + '.yaml')}; make them alike")
-        if written in _TAKEN:
+        if written in TAKEN:
             said = "means something else to mailer pause and mailer resume; call it, its file and its templates otherwise"
             raise ValueError(f"{shown(written)} {said}")
         return written

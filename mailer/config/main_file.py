@@ -19,6 +19,7 @@ from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
 from mailer.outcome import Rule
 from mailer.relay.settings import Mode, Settings, Tls
+from mailer.spool import WHOLE_AFTER
 
 _RETRY = Retry()
 # RFC 5321 4.5.3.2.6, in seconds.
@@ -40,6 +41,7 @@ class MainFile:
     retry: Retry
     group: str
     run_for: float
+    whole_after: float
     replies: tuple[Rule, ...]
 
 
@@ -59,6 +61,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         retry=_retry(section.section("retry")),
         group=section.one("group", _group, ""),
         run_for=section.one("run_for", number(1), 240.0),
+        whole_after=section.one("whole_after", number(0), WHOLE_AFTER),
         replies=replies.read(section.sections("replies")),
     )
     if main.ledger == main.journal:

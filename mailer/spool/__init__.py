@@ -27,19 +27,19 @@ import errno
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from mailer.spool import files, modes, names
 from mailer.spool.files import Claimed, Done, Odd, Waiting
 from mailer.spool.folders import Folder, explained
-from mailer.spool.names import Into, Label
+from mailer.spool.names import Into
 
 __all__ = ["Claimed", "Done", "Odd", "Settings", "Spool", "Waiting"]
 
-WHOLE_AFTER = 10  # seconds without a change, behind which a file is taken at once
-LOOKS_APART = 0.9  # seconds: a second, less what a clock may be corrected by meanwhile
+WHOLE_AFTER = 10.0  # seconds for which a whole file has stood still: a copy over a bad line does for some, too
+_CORRECTED = 0.1  # seconds by which a clock may be corrected between two looks
 
 _REASON = ".reason.txt"
 _BESIDE = (".rejected.csv", ".known.csv")
@@ -52,6 +52,7 @@ class Settings:
     root: Path
     group: str = ""
     var: Path | None = None
+    whole_after: float = WHOLE_AFTER  # 0 where whole files are renamed in
 
 
 class Spool:
@@ -88,7 +89,7 @@ class Spool:
         with explained():
             entries = self._incoming()
         found = [
-            Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ino, now)
+            Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, now)
             for campaign, name, status, fault in entries
             if not fault
         ]
@@ -113,16 +114,15 @@ class Spool:
         strangers = [(name, status) for name, status in claimed if names.read(name) is None]
         return found + [Odd("claimed", "", name, reason, status.st_mtime_ns, status.st_ino) for name, status in strangers]
 
-    @staticmethod
-    def is_ready(seen_before: Waiting | None, seen_now: Waiting, now: float) -> bool:
+    def is_ready(self, first_seen: Waiting | None, seen_now: Waiting) -> bool:
         """
-        Whether a file is whole: unchanged between two looks a second apart, or for ten seconds.
-
-        A time of change in the future counts as young.
+        Whether a file is whole: nothing about it has changed for `whole_after`, by the disk's times, or by ours since it was
+        first seen as it is. So a disk with another clock, or a time in the future, delays a file and keeps none back.
         """
-        if now - seen_now.mtime_ns / 1e9 > WHOLE_AFTER:
+        after = self._settings.whole_after
+        if not after or seen_now.seen_at - seen_now.changed_at > after:
             return True
-        return seen_before == seen_now and seen_now.seen_at - seen_before.seen_at >= LOOKS_APART
+        return first_seen == seen_now and seen_now.seen_at - first_seen.seen_at >= after - _CORRECTED
 
     def claim(self, waiting: Waiting, now: float) -> Claimed | None:
         """
@@ -151,13 +151,15 @@ class Spool:
 
     def done(self) -> list[Done]:
         """The files in `done/` and in the folders there, without what was laid beside them."""
-        root = self._settings.root / "done"
-        with explained():
-            here = self._entries("done")
-            found = [("", name) for name, status in here if stat.S_ISREG(status.st_mode)]
-            for folder in [name for name, status in here if stat.S_ISDIR(status.st_mode)]:
-                found += [(folder, name) for name, status in self._entries("done", folder) if stat.S_ISREG(status.st_mode)]
-        return [Done(folder, name, root / folder / name) for folder, name in sorted(found) if not name.endswith(_BESIDE)]
+        root, found = self._settings.root / "done", self._settled("done")
+        return [Done(folder, name, root / folder / name) for folder, name, _ in found if not name.endswith(_BESIDE)]
+
+    def closed(self, since: float) -> int:
+        """How many files were set aside since a time that mailer may not read."""
+        root, found = self._settings.root / "rejected", self._settled("rejected")
+        return sum(
+            at > since and not os.access(root / folder / name, os.R_OK, effective_ids=True) for folder, name, at in found
+        )
 
     def changed(self, claimed: Claimed, before: os.stat_result) -> bool:
         """Whether it was written to, linked or touched since its handle gave `before`."""
@@ -207,7 +209,7 @@ class Spool:
     def _put(self, id: str, into: Into, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
         """The way out of `claimed/`: reserve the name, write what lies beside it, move it; each durable before the next."""
         with self._folder("claimed") as claimed, self._out(into, files.present(claimed, id).folder) as target:
-            label = _reserved(files.present(claimed, id), into, list(beside), claimed, target)
+            label = files.reserved(files.present(claimed, id), into, list(beside), claimed, target)
             for ending, content in beside.items():
                 chunks = [content] if isinstance(content, bytes) else content
                 target.write(label.beside(ending), chunks, temporary=f".{label.id}{ending}.tmp")
@@ -253,6 +255,14 @@ class Spool:
                     found.append(("", name, status, reason))
         return found
 
+    def _settled(self, into: str) -> list[tuple[str, str, float]]:
+        """The files in `done/` or `rejected/`: campaign's folder, name, and since when they lie there."""
+        with explained():
+            here = [("", name, status) for name, status in self._entries(into)]
+            for folder in [name for _, name, status in here if stat.S_ISDIR(status.st_mode)]:
+                here += [(folder, name, status) for name, status in self._entries(into, folder)]
+        return sorted((folder, name, status.st_ctime) for folder, name, status in here if stat.S_ISREG(status.st_mode))
+
     def _entries(self, folder: str, campaign: str = "") -> list[tuple[str, os.stat_result]]:
         """Names and what stands there, without the unfinished; nothing where the folder is missing."""
         try:
@@ -274,27 +284,3 @@ class Spool:
 
 def _place(what: Waiting | Odd) -> tuple[str, str]:
     return (what.folder if isinstance(what, Odd) else "incoming"), what.campaign_folder
-
-
-def _reserved(label: Label, into: Into, endings: list[str], claimed: Folder, target: Folder) -> Label:
-    """
-    Reserve the number under which a file leaves `claimed/`, by a rename there; one reserved before a crash stays.
-
-    Neither the file nor one beside it may stand where another stands or is about to.
-    """
-    if label.into == into and target.look(label.final) is None:
-        return label
-    others = [other for other in files.labels(claimed) if other.id != label.id]
-    taken = {name for other in others if (other.into, other.folder) == (into, label.folder) for name in _wanted(other, endings)}
-    wishes = (replace(label, into=into, number=number) for number in count(1))
-    wish = next(one for one in wishes if taken.isdisjoint(_wanted(one, endings)) and not _stand(_wanted(one, endings), target))
-    claimed.move(label.text, claimed, wish.text)
-    return wish
-
-
-def _wanted(label: Label, endings: list[str]) -> list[str]:
-    return [label.final, *(label.beside(ending) for ending in endings)]
-
-
-def _stand(wanted: list[str], target: Folder) -> bool:
-    return any(target.look(name) for name in wanted)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from mailer.errors import UnreadableFile
 from mailer.spool import names
 from mailer.spool.folders import READ, Folder, about, explained
-from mailer.spool.names import Label
+from mailer.spool.names import Into, Label
 
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -34,19 +35,27 @@ class Waiting:
     """
     A file seen in `incoming/`. Two looks at one that nobody touched are equal.
 
-    Its name is as the organiser, or an attacker, wrote it: not for printing.
+    Its name is as the organiser, or an attacker, wrote it: not for printing. `ctime_ns` is when anything about it last changed,
+    which nobody can set: copies that keep a file's old date set `mtime_ns` while they still write.
     """
 
     campaign_folder: str
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     inode: int
     seen_at: float = field(compare=False)
 
+    @property
+    def changed_at(self) -> float:
+        """When it was last written to, renamed or touched, as far as the disk says; seconds since 1970."""
+        return max(self.mtime_ns, self.ctime_ns) / 1e9
+
     def is_as_seen(self, now: os.stat_result | None) -> bool:
         """Whether the same file still stands there, unchanged."""
-        return now is not None and (now.st_size, now.st_mtime_ns, now.st_ino) == (self.size, self.mtime_ns, self.inode)
+        seen = (self.size, self.mtime_ns, self.ctime_ns, self.inode)
+        return now is not None and seen == (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,9 @@ class Claimed:
                 with about(folder.place_of(name)):
                     stream = os.fdopen(os.open(name, READ, dir_fd=folder.handle), "rb")
             except PermissionError as problem:
-                raise UnreadableFile("mailer's user may not read it: let its group read it (chmod g+r)") from problem
+                raise UnreadableFile(
+                    "mailer may not read it: let its group read it (its properties, or chmod g+r), and drop it again"
+                ) from problem
             try:
                 _refuse(os.fstat(stream.fileno()))
             except UnreadableFile:
@@ -135,6 +146,30 @@ def present(folder: Folder, id: str) -> Label:
         if label.id == id:
             return label
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder.path / id))
+
+
+def reserved(label: Label, into: Into, endings: list[str], claimed: Folder, target: Folder) -> Label:
+    """
+    Reserve the number under which a file leaves `claimed/`, by a rename there; one reserved before a crash stays.
+
+    Neither the file nor one beside it may stand where another stands or is about to.
+    """
+    if label.into == into and target.look(label.final) is None:
+        return label
+    others = [other for other in labels(claimed) if other.id != label.id]
+    taken = {name for other in others if (other.into, other.folder) == (into, label.folder) for name in _wanted(other, endings)}
+    wishes = (replace(label, into=into, number=number) for number in count(1))
+    wish = next(one for one in wishes if taken.isdisjoint(_wanted(one, endings)) and not _stand(_wanted(one, endings), target))
+    claimed.move(label.text, claimed, wish.text)
+    return wish
+
+
+def _wanted(label: Label, endings: list[str]) -> list[str]:
+    return [label.final, *(label.beside(ending) for ending in endings)]
+
+
+def _stand(wanted: list[str], target: Folder) -> bool:
+    return any(target.look(name) for name in wanted)
 
 
 def fault(found: os.stat_result) -> str:

@@ -3,7 +3,8 @@ The spool's folders as they must be: there, under one mount, for whom they are m
 
     queue 0711   incoming 2770   claimed 0700   done, rejected 2750, for the organisers' group
 
-What is missing is made. A mode that lets more in is mended and said; one that the administrator made stricter stays.
+What is missing is made. A mode that lets more in is mended and said; one that the administrator made stricter stays. Where
+there is a group, what is dropped into `incoming` is mailer's to read whatever the umask of who drops it (`acl`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mailer.errors import CannotWrite
+from mailer.spool import acl
 from mailer.spool.folders import Folder, about, explained
 
 WAY = 0o711  # folders that one only goes through
@@ -109,6 +111,9 @@ def _kept(parent: Folder, name: str, mode: int, group: str) -> list[str]:
                 )
             else:
                 os.chmod(folder.handle, stat.S_IMODE(found.st_mode) | stat.S_ISGID)
+        if number is not None and mode & stat.S_IWGRP:
+            with about(folder.path):
+                acl.share(folder.handle, os.geteuid())
         return said
 
 

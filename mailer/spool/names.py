@@ -29,7 +29,10 @@ _FOLDER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _CLAIMED = re.compile(rf"([{_DIGITS}]{{26}})(?:-(done|rejected)([1-9][0-9]{{0,5}}))?\.(_|{_FOLDER})\.(.+)", re.DOTALL)
 _STEM = re.compile(r"(.+?)((?:\.[^.]{1,16})?(?:\.gz)?)", re.DOTALL | re.IGNORECASE)
 _TAIL = re.compile(r"(?:\.[A-Za-z0-9_+-]{1,16}){0,3}\Z")
-_GROWING = (".part", ".tmp", ".filepart", ".crdownload")
+# What copies are called until they are whole (browsers, WinSCP, rclone, Syncthing on Windows); the rest begins with a dot.
+_GROWING = (".part", ".tmp", ".filepart", ".crdownload", ".partial", ".opdownload", ".download")
+# What Windows lays into each folder that somebody looks at.
+_OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})
 _INTO: dict[str | None, Into] = {None: "", "done": "done", "rejected": "rejected"}
 _ROOM = len("-rejected999999")
 
@@ -116,7 +119,8 @@ def is_unfinished(name: str) -> bool:
     >>> [is_unfinished(name) for name in (".x.csv.Ab12", "x.csv.part", "~$x.xlsx", ".~lock.x.csv#", "x.csv")]
     [True, True, True, True, False]
     """
-    return name.startswith((".", "~$")) or name.lower().endswith(_GROWING)
+    lower = name.lower()
+    return name.startswith((".", "~$")) or lower.endswith(_GROWING) or lower in _OF_WINDOWS
 
 
 def safe(name: str) -> str:

@@ -25,16 +25,24 @@ def unprivileged() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(NOBODY)
-    os.seteuid(NOBODY)
+    with acting(NOBODY, NOBODY):
+        yield
+
+
+@contextmanager
+def acting(user: int, group: int, *groups: int) -> Iterator[None]:
+    """As another account of this machine, with its groups and the strictest umask; for root only."""
+    before, umask = os.getgroups(), os.umask(0o077)
+    os.setgroups(groups)
+    os.setegid(group)
+    os.seteuid(user)
     try:
         yield
     finally:
         os.seteuid(0)
         os.setegid(0)
-        os.setgroups(groups)
+        os.setgroups(before)
+        os.umask(umask)
 
 
 def drop(root: Path, name: str, content: bytes = b"name\n", folder: str = "", age: float = 60) -> Path:

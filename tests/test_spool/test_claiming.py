@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import doctest
 import os
+import time
 
 import pytest
 
 from mailer.errors import CannotWrite, UnreadableFile
 from mailer.spool import Settings, Spool, Waiting, names
+from tests.installed import LONG_AGO
 from tests.test_spool.ground import BESIDE, NOW, claim, drop, tree, unprivileged
 
 
@@ -16,11 +18,30 @@ def test_the_examples_in_the_docstrings_hold():
     assert doctest.testmod(names).failed == 0
 
 
+UNFINISHED = [
+    ".x.csv.Ab12cd",  # rsync
+    ".goutputstream-Ab12cd",  # GNOME's files, over SFTP
+    ".syncthing.x.csv.tmp",
+    "~syncthing~x.csv.tmp",
+    ".smbdelete0001",
+    "._x.csv",  # macOS, over Samba
+    ".~lock.x.csv#",  # LibreOffice
+    "~$x.xlsx",  # Excel
+    "x.csv.filepart",  # WinSCP
+    "x.csv.part",
+    "x.csv.partial",
+    "x.csv.crdownload",
+    "x.TMP",
+    "Thumbs.db",
+    "desktop.ini",
+]
+
+
 def test_files_are_seen_oldest_first_one_level_deep_and_unfinished_ones_are_not(spool, root):
     drop(root, "b.csv", age=20)
     drop(root, "a.csv", age=20)
     drop(root, "old.csv", folder="kazakhstan", age=90)
-    for name in (".x.csv.Ab12cd", "x.csv.part", "x.TMP", "~$x.xlsx", ".~lock.x.csv#", "x.csv.filepart"):
+    for name in UNFINISHED:
         drop(root, name)
     drop(root, "x.csv", folder=".hidden")
     seen = spool.look(NOW)
@@ -33,26 +54,57 @@ def test_a_spool_that_was_never_prepared_is_empty(root):
     assert (spool.look(NOW), spool.odd(), spool.claimed()) == ([], [], [])
 
 
-def seen(age: float, at: float, size: int = 5, inode: int = 7) -> Waiting:
-    return Waiting("", "list.csv", size, int((NOW - age) * 1e9), inode, at)
+def seen(age: float, at: float, size: int = 5, inode: int = 7, touched: float | None = None) -> Waiting:
+    mtime, ctime = (int((NOW - since) * 1e9) for since in (age, age if touched is None else touched))
+    return Waiting("", "list.csv", size, mtime, ctime, inode, at)
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "ready"),
+    ("first", "now", "ready"),
     [
         (None, seen(11, NOW), True),
         (None, seen(9, NOW), False),
-        (seen(9, NOW - 1), seen(9, NOW), True),
-        (seen(9, NOW - 0.5), seen(9, NOW), False),
-        (seen(9, NOW - 1, size=4), seen(9, NOW), False),
-        (seen(9, NOW - 1, inode=8), seen(9, NOW), False),
-        (seen(9.5, NOW - 1), seen(9, NOW), False),
+        (None, seen(1e9, NOW, touched=9), False),
+        (None, seen(1e9, NOW, touched=11), True),
+        (seen(9, NOW - 10), seen(9, NOW), True),
+        (seen(9, NOW - 9.5), seen(9, NOW), False),
+        (seen(9, NOW - 10, size=4), seen(9, NOW), False),
+        (seen(9, NOW - 10, inode=8), seen(9, NOW), False),
+        (seen(9.5, NOW - 10), seen(9, NOW), False),
+        (seen(1e9, NOW - 10, touched=9.5), seen(1e9, NOW, touched=9), False),
         (None, seen(-3600, NOW), False),
-        (seen(-3600, NOW - 1), seen(-3600, NOW), True),
+        (seen(-3600, NOW - 10), seen(-3600, NOW), True),
     ],
 )
-def test_a_file_is_ready_when_it_is_old_or_equal_at_two_looks_a_second_apart(before, now, ready):
-    assert Spool.is_ready(before, now, NOW) is ready
+def test_a_file_is_ready_when_nothing_about_it_has_changed_for_ten_seconds(root, first, now, ready):
+    assert Spool(Settings(root)).is_ready(first, now) is ready
+
+
+def test_where_whole_files_are_renamed_in_none_waits(root):
+    assert Spool(Settings(root, whole_after=0)).is_ready(None, seen(-3600, NOW))
+
+
+def test_a_slow_copy_that_keeps_the_old_date_waits_until_it_is_whole(root):
+    """As robocopy does over Samba, which sets 1980 first, and `rsync --inplace` that goes on with a part of yesterday."""
+    spool, now = Spool(Settings(root)), time.time()
+    spool.prepare()
+    path, first = root / "incoming/list.csv", None
+    for part in (b"name,email\n", b"Jane Doe,jane@exam", b"ple.org\n"):
+        with path.open("r+b" if path.exists() else "xb") as copy:  # in place, at its full size from the beginning
+            copy.truncate(64)
+            copy.seek(len(path.read_bytes().rstrip(b"\0")))
+            before = os.fstat(copy.fileno()).st_ctime_ns
+            copy.write(part)
+            copy.flush()
+            while os.fstat(copy.fileno()).st_ctime_ns == before:  # the disk's clock ticks some hundred times a second
+                os.utime(path, (LONG_AGO, LONG_AGO))
+        os.utime(path, (LONG_AGO, LONG_AGO))
+        (waiting,) = spool.look(now)
+        assert not spool.is_ready(first, waiting), part
+        first, now = waiting, now + 5  # it stalls for less than it would take to be believed
+    (whole,) = spool.look(time.time() + 11)
+    assert whole.mtime_ns == LONG_AGO * 10**9
+    assert spool.is_ready(first, whole)
 
 
 HOSTILE = ["list\n\x1b[2J.csv", "..", "a..csv", "-rf.csv", "\udcff\udcfe.csv", "‮txt.csv", "n" * 251 + ".csv", "я" * 127 + "x"]

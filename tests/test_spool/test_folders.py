@@ -8,17 +8,20 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from mailer import log
+from mailer import health, log
 from mailer.app import spool_of
-from mailer.errors import CannotWrite
+from mailer.errors import CannotWrite, UnreadableFile
 from mailer.intake import Intake
-from mailer.spool import Settings, Spool
+from mailer.spool import Settings, Spool, acl
 from tests.offices import at_work, instance
-from tests.test_spool.ground import BESIDE, claim, drop, mode, needs_root, tree, unprivileged
+from tests.test_spool.ground import BESIDE, NOBODY, acting, claim, drop, mode, needs_root, tree, unprivileged
+
+ORGANISER = 12345
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -80,6 +83,96 @@ def test_a_group_that_is_unknown_or_not_ours_to_give_is_said_and_stops_nothing(g
     assert len(said) == 3 and all("must be in «daemon»" in sentence for sentence in said)
 
 
+@needs_root
+@pytest.mark.parametrize("folder", ["", "kazakhstan", "of.their.own"])
+def test_what_an_organiser_drops_with_the_strictest_umask_is_mailers_to_take(ground, folder):
+    """Nobody is mailer here; the organiser is another account, which shares with it only a group."""
+    root, group = ground / "queue", grp.getgrnam("daemon")
+    file, done = root / "incoming" / folder / "list.csv", root / "done" / folder / "list.csv"
+    spool = Spool(Settings(root, group.gr_name))
+    with acting(NOBODY, group.gr_gid):
+        assert spool.prepare(["kazakhstan"]) == []
+    with acting(ORGANISER, ORGANISER, group.gr_gid):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("name\n")
+    assert (file.stat().st_uid, file.stat().st_gid, mode(file) & 0o007) == (ORGANISER, group.gr_gid, 0)
+    with acting(NOBODY, group.gr_gid):
+        odd, waiting = spool.odd(), spool.look(1e10)
+        if "." in folder:  # no campaign's name: it is set aside whole, with what lies in it
+            assert spool.set_aside(odd[0], odd[0].reason) == root / "rejected" / folder
+            return
+        claimed = spool.claim(waiting[0], 1e10)
+        assert claimed
+        with claimed.open() as stream:
+            assert stream.read() == b"name\n"
+    with acting(ORGANISER, ORGANISER, group.gr_gid):
+        for forbidden in (claimed.path.read_bytes, claimed.path.unlink, (root / "claimed").iterdir().__next__):
+            with pytest.raises(PermissionError):
+                forbidden()
+    with acting(NOBODY, group.gr_gid):
+        spool.finish(claimed, BESIDE)
+    with acting(ORGANISER + 1, ORGANISER, group.gr_gid):
+        assert [path.read_bytes() != b"" for path in done.parent.iterdir() if path.is_file()] == [True] * 3
+        with pytest.raises(PermissionError):
+            done.unlink()
+    with acting(ORGANISER + 1, ORGANISER), pytest.raises(PermissionError):
+        done.read_bytes()
+
+
+@needs_root
+def test_a_file_that_was_closed_on_purpose_is_set_aside_told_and_holds_up_no_other(ground):
+    root, group = ground / "queue", grp.getgrnam("daemon")
+    spool = Spool(Settings(root, group.gr_name))
+    with acting(NOBODY, group.gr_gid):
+        spool.prepare()
+    with acting(ORGANISER, ORGANISER, group.gr_gid):
+        for name in ("a.csv", "b.csv"):
+            (root / "incoming" / name).write_text("name\n")
+        (root / "incoming/a.csv").chmod(0o600)
+    with acting(NOBODY, group.gr_gid):
+        closed, other = (spool.claim(waiting, 1e10) for waiting in spool.look(1e10))
+        assert closed and other
+        with pytest.raises(UnreadableFile, match="let its group read it"):
+            closed.open()
+        before = time.time() - 1
+        assert spool.set_aside(closed, "it may not be read") == root / "rejected/a.csv"
+        with other.open() as stream:
+            assert stream.read() == b"name\n"
+        assert (spool.closed(before), spool.closed(before + 3600)) == (1, 0)
+    with acting(ORGANISER + 1, ORGANISER, group.gr_gid):
+        assert "was set aside: it may not be read" in (root / "rejected/a.csv.reason.txt").read_text()
+
+
+@needs_root
+async def test_health_tells_of_files_that_mailer_may_not_read(ground):
+    async def told() -> list[str]:
+        spool = spool_of(scene.office.configuration)
+        found = await health.ailments(scene.ledger, "relay", scene.time.clock, spool, lambda: True)
+        return [sentence for sentence in found if "may not read" in sentence]
+
+    async with at_work(instance(ground)) as scene:
+        await scene.take_in()
+        scene.time.now = time.time()
+        closed = ground / "var/queue/rejected/closed.csv"
+        closed.touch(mode=0o600)
+        for folder in (closed.parent.parent, *closed.parent.parent.iterdir()):
+            folder.chmod(0o755)
+        assert await told() == []
+        with acting(NOBODY, NOBODY):
+            (sentence,) = await told()
+        assert sentence.startswith("1 file set aside in the last day") and "closed.csv" not in sentence
+
+
+@needs_root
+def test_an_acl_that_the_administrator_gave_is_left_alone(spool, root):
+    group = grp.getgrgid(os.getegid()).gr_name
+    mine = acl.shared_with(NOBODY)
+    os.setxattr(root / "incoming", "system.posix_acl_default", mine)
+    assert Spool(Settings(root, group)).prepare(["kazakhstan"]) == []
+    assert os.getxattr(root / "incoming", "system.posix_acl_default") == mine
+    assert mode(root / "incoming/kazakhstan") == 0o2770
+
+
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("incoming")], ids=["file", "link"])
 def test_what_stands_in_a_folders_place_is_named_and_left(spool, root, make):
     (root / "done").rmdir()
@@ -97,9 +190,10 @@ def test_a_folder_that_may_not_be_made_is_named_with_the_reason(ground):
 
 MOUNTED = """
 import sys
+import time
 from pathlib import Path
-from mailer.errors import CannotWrite
-from mailer.spool import Settings, Spool
+from mailer.errors import CannotWrite, UnreadableFile
+from mailer.spool import Settings, Spool, acl
 root = Path(sys.argv[1])
 spool = Spool(Settings(root))
 try:
@@ -191,3 +285,24 @@ async def test_a_pass_keeps_the_folders(tmp_path, caplog):
         await intake.take_ready()
         assert [record.getMessage() for record in caplog.records if "made again" in record.getMessage()]
         assert (tmp_path / "var/queue/incoming").is_dir()
+
+
+async def test_a_file_that_the_disks_clock_calls_new_for_ever_is_taken_once_ten_looks_a_second_apart_found_it_the_same(
+    tmp_path,
+):
+    """The scene's clock stands in 2011, the disk's does not."""
+    async with at_work(instance(tmp_path)) as scene:
+        spool = Spool(Settings(tmp_path / "var/queue"))
+        spool.prepare()
+        intake = Intake(spool, scene.ledger, scene.office.desks, scene.time.clock, log.Watch())
+        path = tmp_path / "var/queue/incoming/list.csv"
+        path.write_text("name,email,country\n")
+        results = []
+        for second in range(15):
+            if second == 3:
+                with path.open("a") as copy:
+                    copy.write("Jane Doe,jane@example.org,IE\n")
+            results.append(len(await intake.take_ready()))
+            scene.time.now += 1
+        assert results.index(1) == 13 and sum(results) == 1  # first seen as it is at the fourth look, ten seconds before
+        assert not intake.is_waiting

@@ -73,7 +73,7 @@ class Ground:
     def point_at(self, port: int, connections: int = 1, tls: str = "none") -> None:
         """From now on letters go to another server of this machine; `tls` with what belongs to it."""
         relay = f"mode: smtp, host: 127.0.0.1, port: {port}, connections: {connections}, tls: {tls}"
-        self.made.write("config/mailer.yaml", f"relay: {{{relay}}}\nretry: {RETRY}\nrun_for: 1\n")
+        self.made.write("config/mailer.yaml", f"relay: {{{relay}}}\nretry: {RETRY}\nrun_for: 1\nwhole_after: 0\n")
 
     def judge(self, far: FarSide, said: Sequence[str] = (), *, is_quiet: bool = True, cut_dots: int = 0) -> Judged:
         return judge(self.loaded, self.intent, far, said=said, is_quiet=is_quiet, cut_dots=cut_dots)

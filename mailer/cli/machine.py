@@ -1,0 +1,76 @@
+"""init --system: what is missing on this machine is told, and done once somebody has said yes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from mailer import system
+from mailer.cli.ground import counted, hint, say
+from mailer.errors import UsageProblem
+
+_FOR_ALL = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install"
+
+
+def install(root: Path, group: str, *, yes: bool) -> None:
+    """
+    Make the instance of a machine, or of another root; told first, and asked where a person sits there.
+
+    Raises:
+        UsageProblem: somebody else must give this command, or nobody was there to say yes.
+        CannotWrite: a step failed; the same command goes on from there.
+    """
+    is_machine = root.resolve() == Path("/")
+    if is_machine and os.geteuid() != 0:
+        raise UsageProblem("an account, /etc/mailer and /var/lib/mailer are root's to make; type: sudo mailer init --system")
+    place = system.Place(Path("/"), group, _command()) if is_machine else system.Place(root, group)
+    steps, left = system.missing(place)
+    for sentence in left:
+        hint(f"note: {sentence}")
+    if not steps:
+        say("Everything is in place; nothing was changed.")
+    else:
+        say(f"To do{'' if is_machine else f' below {root}'}:")
+        for step in steps:
+            say(f"  - {step.said}")
+        if not yes:
+            _ask()
+        system.do(steps)
+        say(f"Done: {counted(len(steps), 'step')}.")
+    _what_next(place)
+
+
+def _command() -> str:
+    """The command as units start it; the service's account must be able to."""
+    found = shutil.which(sys.argv[0]) or sys.argv[0]
+    path = Path(os.path.abspath(found))
+    for part in {path, *path.parents, path.resolve(), *path.resolve().parents}:
+        if part.exists() and not part.stat().st_mode & 0o001:
+            said = f"{path}: only some accounts may go through {part}, so the service could not start it"
+            raise UsageProblem(f"{said}; install it for the whole machine: {_FOR_ALL} FILE.whl")
+    return str(path)
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise UsageProblem("nothing was changed: nobody is here to say yes; a script says --yes")
+    if not click.confirm("Go on?", err=True):
+        raise click.Abort
+
+
+def _what_next(place: system.Place) -> None:
+    if not place.is_machine:
+        hint(f"Whoever starts from {place.root} finds it in /etc/mailer and /var/lib/mailer.")
+        return
+    hint("Next: write your campaign into /etc/mailer (mailer.yaml, campaigns/, templates/), then")
+    hint(f"    runuser -u {system.USER} -- mailer check")
+    if place.group:
+        hint(f"Who drops files and reads results:    usermod --append --groups {place.group} NAME")
+    if place.has_systemd:
+        hint("Start it, now and with the machine:    systemctl daemon-reload && systemctl enable --now mailer.service")
+    else:
+        hint("cron starts it every five minutes: /etc/cron.d/mailer")
