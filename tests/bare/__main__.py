@@ -3,6 +3,8 @@ Install mailer on a bare Debian by the documents' own lines, and let an organise
 
     make bare        (root; debootstrap, a network; a few minutes, most of them Debian's)
 
+Behind that the units are stopped, frozen and killed in the middle of letters (`units`).
+
 Read out of docs/operating.md: whatever stands there is typed here, so that it cannot lie.
 """
 
@@ -17,6 +19,7 @@ import time
 from pathlib import Path
 
 from tests.bare.root import REPOSITORY, Root, bare, wheelhouse
+from tests.bare.units import operate
 
 DOCUMENT = REPOSITORY / "docs/operating.md"
 VAR = "/var/lib/mailer"
@@ -152,6 +155,7 @@ def main() -> None:
             organise(root)
             ways(root)
             again(root)
+            operate(root, folder / "units", see)
     print("All of it is as the documents say.")
 
 
