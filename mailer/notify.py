@@ -26,7 +26,7 @@ from mailer.log import counted
 # minutes each, two waits at the dot and one for the ledger behind it. Each wait has its own end, so this one is for bugs.
 LONGEST_WAIT = 7200.0
 _UNWATCHED = 60.0  # seconds between two looks where no watchdog asks for more
-_PATIENCE = 1.0  # seconds for which a manager that is slow to read holds us up
+_PATIENCE = 1.0  # seconds for which a manager that is slow to read holds us up, where it must not miss it
 
 
 class Manager:
@@ -56,20 +56,20 @@ class Manager:
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._tell(f"STATUS={text}")
+        self._tell(f"STATUS={text}", patience=0)
 
     def alive(self) -> None:
         """The work comes on."""
-        self._tell("WATCHDOG=1")
+        self._tell("WATCHDOG=1", patience=0)  # where it would wait in line, others do already
 
-    def _tell(self, state: str) -> None:
+    def _tell(self, state: str, patience: float = _PATIENCE) -> None:
         if not self._address:
             return
         import socket
 
         # Whatever is wrong with the socket is for its other end to find out: by our silence, at the latest.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-            notify.settimeout(_PATIENCE)
+            notify.settimeout(patience)
             notify.sendto(state.encode(), self._address)
 
 
