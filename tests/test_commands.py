@@ -602,6 +602,9 @@ def test_a_file_that_is_still_being_copied_keeps_no_pass_longer_than_run_for(tmp
     file = place.drop()
     assert place.mailer("run").code == 0
     assert file.exists() and place.letters("queued") == 0
+    place.write("config/mailer.yaml", "run_for: 1\nwhole_after: 0\n")
+    assert place.mailer("run").code == 0
+    assert not file.exists() and place.letters("accepted") == 1
 
 
 def test_ctrl_c_ends_a_pass_cleanly_while_it_waits_for_the_pace(tmp_path, relay):

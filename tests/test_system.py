@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from mailer import config, system
-from mailer.cli.machine import install
+from mailer.cli.machine import install, startable
 from mailer.errors import UsageProblem
 from mailer.instance import FOLDERS
 from tests.installed import Said, mailer
@@ -152,6 +153,24 @@ def test_nothing_is_changed_where_nobody_is_there_to_say_yes(root):
 def test_only_root_makes_it_for_the_machine_and_nothing_is_asked_before_that():
     with unprivileged(), pytest.raises(UsageProblem, match="type: sudo mailer init --system"):
         install(Path("/"), "organisers", yes=True)
+
+
+def test_a_command_that_only_some_accounts_can_start_is_no_units_command():
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are for one user only
+        os.chmod(name, 0o755)
+        real, called = Path(name, "home/venv/mailer"), Path(name, "bin/mailer")
+        for path in (real, called):
+            path.parent.mkdir(parents=True)
+        real.touch(mode=0o755)
+        called.symlink_to(real)
+        assert startable(str(called)) == str(called)
+        for closed in (real, real.parents[1], called.parent):
+            closed.chmod(0o700)
+            with pytest.raises(
+                UsageProblem, match=r"only some accounts may go through .*PIPX_BIN_DIR=/usr/local/bin pipx install"
+            ):
+                startable(str(called))
+            closed.chmod(0o755)
 
 
 @pytest.mark.parametrize("words", [["--root", "x"], ["--group", "x"], ["--system", "DIR"], ["--system", "--bundled"]])

@@ -27,7 +27,7 @@ def install(root: Path, group: str, *, yes: bool) -> None:
     is_machine = root.resolve() == Path("/")
     if is_machine and os.geteuid() != 0:
         raise UsageProblem("an account, /etc/mailer and /var/lib/mailer are root's to make; type: sudo mailer init --system")
-    place = system.Place(Path("/"), group, _command()) if is_machine else system.Place(root, group)
+    place = system.Place(Path("/"), group, startable(sys.argv[0])) if is_machine else system.Place(root, group)
     steps, left = system.missing(place)
     for sentence in left:
         hint(f"note: {sentence}")
@@ -44,10 +44,14 @@ def install(root: Path, group: str, *, yes: bool) -> None:
     _what_next(place)
 
 
-def _command() -> str:
-    """The command as units start it; the service's account must be able to."""
-    found = shutil.which(sys.argv[0]) or sys.argv[0]
-    path = Path(os.path.abspath(found))
+def startable(called: str) -> str:
+    """
+    The command that was called so, as units start it.
+
+    Raises:
+        UsageProblem: the service's account could not start it.
+    """
+    path = Path(os.path.abspath(shutil.which(called) or called))
     for part in {path, *path.parents, path.resolve(), *path.resolve().parents}:
         if part.exists() and not part.stat().st_mode & 0o001:
             said = f"{path}: only some accounts may go through {part}, so the service could not start it"

@@ -5,7 +5,7 @@ Who may read and move what organisers drop, whatever their umask: a default ACL 
 
 Where a folder has a default ACL the system asks no umask (mkdir(2)): a file from a session with umask 077 is still ours to
 read, and we may take files out of a folder that somebody made in there. What a program closes on purpose (a mode of 0600 that
-it asks for, as `scp -p` does of a closed file) stays closed: `Claimed.open` says so.
+it asks for, as OpenSSH's sftp does for a file that is closed at home) stays closed: `Claimed.open` says so.
 
 An ACL that the administrator gave is left alone, and a file system that knows none is no problem: then modes decide.
 """

@@ -101,6 +101,33 @@ def organise(root: Root) -> None:
     see("nothing in there is root's", found.strip() == "")
 
 
+def ways(root: Root) -> None:
+    """The programs by which files come, with the strictest umask on both sides and a date of long ago."""
+    print("Ways in which a file comes, with a umask of 077:")
+    root.type("apt-get install --no-install-recommends -y openssh-client openssh-sftp-server rsync >/dev/null")
+    inbox, queue = f"{VAR}/queue/incoming", f"{VAR}/queue"
+    sftp = 'sftp -q -b - -D "/usr/lib/openssh/sftp-server -u 0077"'
+    put, rename = f'echo "put -p x.csv {inbox}/w.csv.filepart"', f'echo "rename {inbox}/w.csv.filepart {inbox}/winscp.csv"'
+    comes = {
+        "sftp": f'echo "put x.csv {inbox}/sftp.csv" | {sftp}',
+        "winscp": f"({put}; {rename}) | {sftp}",
+        "rsync": f"rsync --times x.csv {inbox}/rsync.csv",
+        "rsync-inplace": f"rsync --times --inplace x.csv {inbox}/rsync-inplace.csv",
+        "cp": f"cp x.csv {inbox}/cp.csv",
+    }
+    at_home = f'umask 077; cd; printf "{SIGNATURES}" > x.csv; touch -d 2011-09-20 x.csv'
+    for line in comes.values():
+        root.as_account("jane", f"{at_home}; chmod 644 x.csv; {line}")
+    root.as_account("jane", f'{at_home}; chmod 600 x.csv; echo "put x.csv {inbox}/closed.csv" | {sftp}')
+    root.type(f'until [ -z "$(find {inbox} -type f)" ] && [ -z "$(ls {queue}/claimed)" ]; do sleep 0.2; done')
+    for name in comes:
+        see(f"{name}: taken in", root.as_account("jane", f"cat {queue}/done/{name}.csv", must=False).code == 0)
+    told = root.as_account("jane", f"cat {queue}/rejected/closed.csv.reason.txt", must=False).out
+    see("sftp of a file that is closed at home: set aside, with the reason", "mailer may not read it" in told)
+    health = root.as_account("mailer", "mailer health", must=False)
+    see("health tells of it", health.code == 1 and "1 file set aside in the last day" in health.out)
+
+
 def again(root: Root) -> None:
     """Given again, the command finds what is missing, and leaves what somebody has changed."""
     print("mailer init --system, given again:")
@@ -126,6 +153,7 @@ def main() -> None:
             install(root)
             exposure(root)
             organise(root)
+            ways(root)
             again(root)
             operate(root, folder / "units", see)
     print("All of it is as the documents say.")
