@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.bare.root import Root
 from tests.servers.rules import Hang, Rule
@@ -198,11 +199,15 @@ def passes(service: Service) -> None:
     service.type("systemctl stop mailer-run.timer")
 
 
-def operate(root: Root, folder: Path, see: Callable[[str, bool], None]) -> None:
+def operate(root: Root, see: Callable[[str, bool], None]) -> None:
     """All of it; then the far side's books beside the ledger's."""
     print("The units, under systemd:")
     script = [Rule("dot", Hang(), nth=HANGING)]
-    with SpawnedServer(folder / "far-side", script, options=["--user", "u:s3cret"]) as server:
+    options = ["--user", "u:s3cret"]
+    with (
+        TemporaryDirectory(prefix="mailer-far-side-") as folder,
+        SpawnedServer(Path(folder), script, options=options) as server,
+    ):
         service = Service(root, server, see)
         service.set_up()
         long_running(service, server)
