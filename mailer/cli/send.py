@@ -219,12 +219,14 @@ def _has_confirmed(campaign: Campaign) -> bool:
 
 def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     """The last words of a pass: what came in, what went out, what to do next."""
+    from mailer import accounts
+
     for file in summary.files:
         count, name = file.count, printable(file.name)
         if file.reason:
             tell(f"{name}: set aside whole: {file.reason}")
         else:
-            tell(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+            tell(f"{name}: {accounts.shown(count)}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}

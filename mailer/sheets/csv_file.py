@@ -48,7 +48,7 @@ def read(stream: BinaryIO, known: Callable[[str], bool]) -> Sheet:
     keys = _headings(header, known)
     _, records = _open(stream, encoding, delimiter)
     rows = (row for record in records if (row := _row(keys, *record)))
-    return Sheet(tuple(filter(None, keys)), rows, encoding, "csv")
+    return Sheet(tuple(filter(None, keys)), rows, encoding, "csv", delimiter=delimiter)
 
 
 def _delimiter(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> str:

@@ -47,6 +47,7 @@ class Sheet:
     rows: Iterator[Row]
     encoding: str
     form: str
+    delimiter: str = ""  # of a CSV
 
 
 def row(line: int, pairs: Iterable[tuple[str, str | None]], problem: str | None = None) -> Row | None:
