@@ -94,11 +94,14 @@ def test_every_command_that_a_document_names_is_one(line: str):
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documents")
     assert mailer(folder, "demo").code == 0
+    (folder / "demo" / "who.csv").write_text(f"email\n{WHO}\n", encoding="utf-8")
     return folder / "demo"
 
 
 # What the words that stand for something stand for here.
+WHO = "nobody@example.org"
 MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
+MEANT |= {"EMAIL": WHO, "-": WHO, "FILE": "who.csv"}
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] != "work"])
