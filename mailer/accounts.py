@@ -10,21 +10,24 @@ given beside the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mailer import campaign as campaigns
-from mailer import signature
+from mailer import plain, signature
 from mailer.campaign import Campaign, Channel, Reason
 from mailer.delivery import RESTORED, State
 from mailer.desk import Desk
 from mailer.ledger import Count, Entry, Left, NewLetter, Taken
 from mailer.log import counted
 from mailer.reading import Reading, Understood
-from mailer.sheets.written import RowsBeside
+from mailer.sheets.written import Form, RowsBeside
 from mailer.signature import Signature
 
+# The languages in which a comma stands within numbers, so that their Excel puts a semicolon between cells (CLDR).
+_SEMICOLONS = re.compile("be|bg|cs|da|de|el|es|et|fi|fr|hr|hu|it|kk|ky|lt|lv|nb|nl|pl|pt|ro|ru|sk|sl|sr|sv|tg|tr|uk|uz")
 _LEFT_OUT = {
     "withdrawn": "this person has withdrawn: nothing is sent",
     "erased": "this person was erased: nothing is sent, take the row out of your list",
@@ -48,16 +51,16 @@ class Accounts:
         self._is_old = is_old
         self._desk = desk
         self._name = name
-        self._rejected = RowsBeside(scratch, opened.sheet.header)
-        self._known = RowsBeside(scratch, opened.sheet.header)
+        form = _form(opened)
+        self._rejected = RowsBeside(scratch, opened.sheet.header, form)
+        self._known = RowsBeside(scratch, opened.sheet.header, form)
+        self._language = opened.campaign.default_language
         self.count = Count()
 
     def good(self, read: Understood) -> Good | None:
-        """A row as a signature with its letters; None where somebody withdraws by it, or it was written down as rejected."""
-        if read.withdraws is not None:
-            return None
+        """A row as a signature with its letters; None where it was written down as rejected."""
         if read.signed is None:
-            self._rejected.add(read.row.line, read.reason, read.row.cells)
+            self._rejected.add(read.row.line, plain.told(read.reason, self._language), read.row.cells)
             self.count = replace(self.count, read=self.count.read + 1, refused=self.count.refused + 1)
             return None
         seal, campaign = self._desk.seal, self._desk.campaign
@@ -92,13 +95,13 @@ class Accounts:
             self.count = _more(self.count, "left_out")
             # Of who was erased no copy more is made.
             cells = {} if taken.left == "erased" else one.read.row.cells
-            self._known.add(one.read.row.line, _LEFT_OUT[taken.left], cells)
+            self._known.add(one.read.row.line, plain.told(_LEFT_OUT[taken.left], self._language), cells)
         if taken.sealed is None:
             return
         before, _ = signature.unpack(self._desk.seal.open(taken.sealed))
         if before.name.casefold() != one.signed.name.casefold():
             reason = f"this address has signed before, as «{before.name}»; nothing is sent a second time"
-            self._known.add(one.read.row.line, reason, one.read.row.cells)
+            self._known.add(one.read.row.line, plain.told(reason, self._language), one.read.row.cells)
 
     def persons(self, read: Understood) -> list[bytes]:
         """Who withdraws by a row, as the ledger knows them; nobody by one that is none of this."""
@@ -108,7 +111,7 @@ class Accounts:
         """Count a row by which somebody withdraws; where a letter of theirs is out, or may be, the organiser is shown it."""
         self.count = _more(self.count, "read", "known", "withdrawn")
         if told := out(left):
-            self._known.add(read.row.line, f"withdrawn; {told}", read.row.cells)
+            self._known.add(read.row.line, plain.told(f"withdrawn; {told}", self._language), read.row.cells)
 
     def beside(self) -> dict[str, Iterator[bytes]]:
         """The files to lay beside it in `done/`, by the ending of their names."""
@@ -147,6 +150,32 @@ def out(left: Left) -> str:
         (State.DONE, "{} done by hand before"),
     ]
     return ", ".join(text.format(counted(left.letters[state], "letter")) for state, text in told if left.letters[state])
+
+
+def _form(opened: Reading) -> Form:
+    """
+    How rows of a file go back to its organiser: parted as the file was; those of one that is no CSV as an Excel in the
+    campaign's language does it.
+    """
+    language = opened.campaign.default_language
+    delimiter = opened.sheet.delimiter or (";" if _SEMICOLONS.fullmatch(language) else ",")
+    line, reason, other = (plain.told(word, language) for word in Form().headings)
+    return Form(delimiter, (line, reason, other))
+
+
+def shown(count: Count) -> str:
+    """
+    The accounts of a file in one line: what its rows came to, and beside them, in brackets, what of these there is more to say.
+
+    >>> shown(Count(read=9, taken=5, known=3, refused=1, held=2, unconfirmed=1, left_out=1))
+    '9 rows, 5 taken (2 held, 1 of them not confirmed), 3 known (1 left out), 1 rejected'
+    """
+    waits = f"{count.held} held" + (f", {count.unconfirmed} of them not confirmed" if count.unconfirmed else "")
+    known = {"confirmed": count.confirmed, "withdrawn": count.withdrawn, "left out": count.left_out}
+    of_known = ", ".join(f"{number} {what}" for what, number in known.items() if number)
+    taken = f"{count.taken} taken" + (f" ({waits})" if count.held else "")
+    known_again = f"{count.known} known" + (f" ({of_known})" if of_known else "")
+    return f"{counted(count.read, 'row')}, {taken}, {known_again}, {count.refused} rejected"
 
 
 def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewLetter]:

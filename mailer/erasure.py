@@ -198,10 +198,11 @@ async def _sweep(ground: Ground, who: Address, now: float, swept: Swept) -> list
     needle = Needle(who)
     letters = ground.ledger.letters_of(_everywhere(ground, who))
     waits = ["a letter of this person is being sent just now"] if any(state == "sending" for _, state in letters) else []
-    if ground.spool.claimed():
-        waits.append("a file is being taken in just now")
+    # In the order in which a file moves on: whatever a worker does meanwhile, none is behind us before it was looked for.
     if waiting := await asyncio.to_thread(_waiting, ground, needle, now):
         waits.append(f"{counted(waiting, 'file')} in incoming/ may hold this person: taken in without them, then removed")
+    if ground.spool.claimed():
+        waits.append("a file is being taken in just now")
     swept.files += await asyncio.to_thread(_remove_files, ground.queue, needle)
     ids = frozenset(id.encode() for id, _ in letters)
     for folder in ground.letters:

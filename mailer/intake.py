@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import groupby, islice
 from typing import BinaryIO
 
 from mailer import log, reading
@@ -170,12 +170,14 @@ class Intake:
         while rows := list(islice(read, CHUNK)):
             if self._is_stopping:
                 raise _Stopped
-            good = [one for row in rows if (one := accounts.good(row))]
-            if entries := [one.entry for one in good]:
-                taken = await self._ledger.take_in(file, campaign.id, domain, entries, self._clock.seconds)
-                for one, result in zip(good, taken, strict=True):
-                    accounts.account(one, result)
-            await self._withdraw(campaign.id, [row for row in rows if row.withdraws], accounts)
+            for withdraws, these in groupby(rows, lambda row: row.withdraws is not None):  # in the file's order
+                if withdraws:
+                    await self._withdraw(campaign.id, list(these), accounts)
+                elif good := [one for row in these if (one := accounts.good(row))]:
+                    entries = [one.entry for one in good]
+                    taken = await self._ledger.take_in(file, campaign.id, domain, entries, self._clock.seconds)
+                    for one, result in zip(good, taken, strict=True):
+                        accounts.account(one, result)
             self._watch.rows(len(rows))
             await asyncio.sleep(0)  # rows that are all rejected ask the ledger nothing, and a signal has to be heard
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from mailer import signature
 from mailer.delivery import State
 from mailer.errors import KeyProblem
-from mailer.ledger import Attempt, Ledger, Record, Selection
+from mailer.ledger import Attempt, FileRecord, Ledger, Record, Selection
 from mailer.pace import Breaker
 from mailer.seal import Seal
 
@@ -57,11 +57,43 @@ def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: 
             "done": sum(file.state == "done" for file in files),
             "rejected": sum(file.state == "rejected" for file in files),
             "waiting": waiting_files,
+            "each": [account(file) for file in files],
         },
         "in_doubt": sum(count for (_, _, state), count in tally.items() if state == State.IN_DOUBT),
         "next_attempt_at": moment(ledger.next_attempt_at()),
         "relay": dict(relay),
     }
+
+
+def account(file: FileRecord) -> dict[str, object]:
+    """What became of the rows of one file; it is called by its number, as `--file` takes it."""
+    count = file.count
+    return {
+        "file": file.id,
+        "campaign": file.campaign,
+        "state": file.state,
+        "rows": count.read,
+        "taken": count.taken,
+        "known": count.known,
+        "rejected": count.refused,
+        "held": count.held,
+        "unconfirmed": count.unconfirmed,
+        "confirmed": count.confirmed,
+        "withdrawn": count.withdrawn,
+        "left_out": count.left_out,
+        "reason": file.reason,
+    }
+
+
+def name_of(ledger: Ledger, file: FileRecord, seals: Mapping[str, Seal]) -> str:
+    """The name of a file, where somebody of it is on record and the key is at hand; else empty."""
+    found = ledger.name_of(file.id) if file.count.taken else None
+    if found is None or (opened := seals.get(found[0])) is None:
+        return ""
+    try:
+        return signature.unpack(opened.open(found[1]))[1]
+    except KeyProblem:
+        return ""
 
 
 def relay_state(breaker: Breaker, now: float) -> str:

@@ -100,11 +100,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert mailer(folder, "demo").code == 0
     assert mailer(folder / "demo", "backup", "kept").code == 0
     next((folder / "demo/kept").iterdir()).rename(folder / "demo/BACKUP")
+    (folder / "demo" / "who.csv").write_text(f"email\n{WHO}\n", encoding="utf-8")
     return folder / "demo"
 
 
 # What the words that stand for something stand for here.
+WHO = "nobody@example.org"
 MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
+MEANT |= {"EMAIL": WHO, "-": WHO, "FILE": "who.csv"}
 
 
 # `work` never ends, and what is made for a whole machine is typed on one of its own: `make bare`.

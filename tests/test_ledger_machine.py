@@ -2,9 +2,9 @@
 Any life that letters can have, and what holds at every moment of it.
 
 Hypothesis takes letters in, claims, marks, settles, lets go, holds, releases, expires, orders, pauses and crashes; people
-confirm, withdraw and are erased; in any order, by two programs that have the ledger open, one after the other and both at
-once, and with attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would
-know: which attempt is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
+confirm, withdraw and are erased; in any order, by two programs that have the ledger open, one after the other and both at once,
+and with attempts that another worker has long taken over. Beside the ledger it keeps what a witness of the wire would know:
+which attempt is in whose hand, and for which letter a dot may have left without an answer. Then, whatever was done:
 
 - no letter leaves the table of moves, and none moves twice in one step, but those that end as somebody has them or may;
 - at most one attempt of a letter is open, and only its holder marks or settles it, once;
@@ -380,10 +380,11 @@ class Lives(RuleBasedStateMachine):
         assert taken.is_confirmed != bool(taken.left) and bool(taken.left) == (person in self.left)
         self.unconfirmed.discard(person)
 
-    @rule(back=st.integers(0, 6), is_erased=st.booleans())
-    def leave(self, back: int, is_erased: bool) -> None:
-        """Somebody who has signed, or a stranger."""
-        person = max(1, 2 + len(self.began) - back)
+    @rule(whom=st.sampled_from(["in hand", "in hand", "signed", "stranger"]), back=st.integers(1, 5), is_erased=st.booleans())
+    def leave(self, whom: str, back: int, is_erased: bool) -> None:
+        """Somebody whose letter is being sent, who has signed, or a stranger, who may come to sign."""
+        of = list(self.in_hand) if whom == "in hand" and self.in_hand else list(self.person)
+        person = 1 + len(self.began) if whom == "stranger" else self.person[of[-1 - back % len(of)]]
         who, before = entry(person).person, states(self.ledger)
         if is_erased:
             (left,) = self.do(self.ledger.erase([(CAMPAIGN, who)], (CAMPAIGN, b"sealed"), self.now))

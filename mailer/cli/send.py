@@ -253,6 +253,8 @@ def _has_confirmed(campaign: Campaign) -> bool:
 
 def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     """The last words of a pass: what came in, what went out, what to do next."""
+    from mailer import accounts
+
     for file in summary.files:
         count, name, reason = file.count, printable(file.name), file.reason
         if is_journal(sys.stdout):  # it is read by others, and kept: no name of a file, and none of its words
@@ -260,8 +262,7 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         if reason:
             tell(f"{name}: set aside whole: {reason}")
         else:
-            rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
-            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else ""))
+            tell(f"{name}: {accounts.shown(count)}" + (f" (file {file.held}, held)" if file.held else ""))
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}

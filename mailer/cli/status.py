@@ -12,6 +12,8 @@ from mailer.campaign import Reason
 from mailer.cli.ground import again, configuration, counted, hint, json_line, say, table, told_pause
 from mailer.config import Configuration
 from mailer.delivery import State
+from mailer.ledger import Count
+from mailer.spool.names import printable
 
 # What ends a reason for which a rule holds letters; the command, if there is one, stands beside it.
 _ENDS = {
@@ -22,6 +24,9 @@ _ENDS = {
     Reason.UNCONFIRMED: "nobody has confirmed these signatures: drop a file in which their confirmed_at is filled in",
     Reason.CLOSED: "these targets are closed in the campaign's configuration",
 }
+
+_NEWEST = 8  # files that are shown one by one
+_ACCOUNTS = ("read", "taken", "known", "refused", "held", "unconfirmed", "confirmed", "withdrawn", "left_out")
 
 
 # The ages up to which `--waiting` counts, in seconds.
@@ -41,7 +46,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
         waits = asyncio.run(_waits(loaded))
         json_line({"waiting": waits}) if as_json else _say_what_waits(loaded, waits)
         return
-    told, reasons, stops = asyncio.run(_status(loaded))
+    told, reasons, stops, files_shown = asyncio.run(_status(loaded))
     if as_json:
         json_line(told)
         return
@@ -49,6 +54,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
     for id, campaign in campaigns.items():
         _say_campaign(id, campaign)
     files, relay = told["files"], told["relay"]
+    _say_files(files_shown, len(files["each"]))
     say(f"Files: {files['done']} done, {files['rejected']} set aside, {files['waiting']} waiting.")
     say(f"Relay: {relay['mode']}, {relay['state']}.")
     if told["next_attempt_at"] and relay["state"] != "down":
@@ -59,7 +65,8 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
         hint(sentence)
 
 
-async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[object]], list[str]]:
+async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[object]], list[str], list[tuple[str, Count]]]:
+    """What is told, why letters are not accepted, what stops them, and the newest files with their accounts."""
     from mailer import report
     from mailer.app import CLOCK, opened, spool_of
 
@@ -82,7 +89,22 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
             next_try = f"; it is tried again at {report.moment(breaker.not_before)}" if relay["state"] == "down" else ""
             stops.append(f"The relay has failed {counted(breaker.failures, 'time')} ({breaker.why}){next_try}")
             stops.append(f"To ask it: {again(loaded, 'check --relay')}")
-        return told, reasons, stops
+        seals = {id: desk.seal for id, desk in office.desks.items()}
+        newest = [file for file in ledger.files() if file.state == "done"][-_NEWEST:]
+        shown = [(report.name_of(ledger, file, seals) or f"file {file.id}", file.count) for file in newest]
+        return told, reasons, stops, shown
+
+
+def _say_files(files: list[tuple[str, Count]], of: int) -> None:
+    """The newest files, and what became of the rows of each."""
+    if not files:
+        return
+    heads = ["file", "rows", "taken", "known", "rejected", "held", "not confirmed", "confirmed", "withdrawn", "left out"]
+    rows = [[printable(name), *(getattr(count, column) for column in _ACCOUNTS)] for name, count in files]
+    empty = [at for at in range(5, len(heads)) if not any(row[at] for row in rows)]
+    kept = [at for at in range(len(heads)) if at not in empty]
+    title = "Rows of each file:" if len(files) == of else f"Rows of each of the newest {len(files)} files:"
+    table(title, [heads[at] for at in kept], [[row[at] for at in kept] for row in rows], right=frozenset(range(1, 10)))
 
 
 def _say_campaign(id: str, campaign: Mapping[str, Any]) -> None:

@@ -57,6 +57,11 @@ _UNLISTED = """
 SELECT id FROM signature s WHERE state <> 'active'
     AND NOT EXISTS (SELECT 1 FROM withdrawal w WHERE w.campaign = s.campaign AND w.person = s.person) LIMIT 20
 """
+# The tables refuse such sums; what has written past them is told.
+_SUMS = """
+SELECT id FROM file WHERE state = 'done' AND (read <> taken + known + refused OR held > taken OR unconfirmed > held
+    OR confirmed + withdrawn + left_out > known) LIMIT 20
+"""
 _UNBACKED = """
 SELECT l.id FROM letter l WHERE l.state = 'accepted' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.letter = l.id
     AND a.marked_at IS NOT NULL AND a.verdict IN ('accepted', 'in_doubt', 'deferred')) LIMIT 20
@@ -139,6 +144,11 @@ class ReadingPart:
         )
         return {(campaign, how): count for campaign, how, count in self._query(sql)}
 
+    def name_of(self, file: int) -> tuple[str, bytes] | None:
+        """What opens the name of a file, (campaign, sealed); None where nobody of it is on record."""
+        sql = "SELECT campaign, sealed FROM signature WHERE file = ? AND sealed IS NOT NULL ORDER BY id DESC LIMIT 1"
+        return next(((campaign, sealed) for campaign, sealed in self._query(sql, (file,))), None)
+
     def erasures(self) -> Sequence[Erasure]:
         """The erasures that are not finished, oldest first."""
         return [Erasure(*row) for row in self._query("SELECT id, campaign, sealed FROM erasure ORDER BY id")]
@@ -213,6 +223,8 @@ class ReadingPart:
             yield f"signature {signature} has no letter"
         for file, taken, there in self._query(_UNCOUNTED):
             yield f"file {file}: {taken} signatures were taken in, {there} are there"
+        for (file,) in self._query(_SUMS):
+            yield f"file {file}: its rows do not sum up to what was taken, known and rejected"
         for letter, how in self._query(_UNFENCED):
             yield f"letter {letter} waits, though its signatory is {how}"
         for (signature,) in self._query(_UNLISTED):

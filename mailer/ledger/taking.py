@@ -25,8 +25,8 @@ WHERE id = :file AND state = 'reading' RETURNING readings
 """
 _NEW_SIGNATURE = """
 INSERT INTO signature
-    (campaign, person, country, file, line, reading, taken_at, sealed, confirmed_at, confirmed_by, unconfirmed)
-    SELECT :campaign, :person, :country, :file, :line, :reading, :now, :sealed, :confirmed_at, :confirmed_by, :unconfirmed
+    (campaign, person, country, file, line, reading, taken_at, sealed, confirmed_at, unconfirmed)
+    SELECT :campaign, :person, :country, :file, :line, :reading, :now, :sealed, :confirmed_at, :unconfirmed
     WHERE NOT EXISTS (SELECT 1 FROM withdrawal WHERE campaign = :campaign AND person = :person)
     ON CONFLICT (campaign, person) DO NOTHING RETURNING id
 """
@@ -38,7 +38,7 @@ _LEFT_OUT = "SELECT iif(erased, 'erased', 'withdrawn') FROM withdrawal WHERE cam
 _BROUGHT_AGAIN = "UPDATE signature SET reading = ? WHERE id = ?"
 _RENEW = """
 UPDATE signature SET line = :line, country = :country, sealed = :sealed, confirmed_at = coalesce(confirmed_at, :confirmed_at),
-    confirmed_by = coalesce(confirmed_by, :confirmed_by), unconfirmed = iif(confirmed_at IS NULL, :unconfirmed, 0)
+    unconfirmed = iif(confirmed_at IS NULL, :unconfirmed, 0)
     WHERE id = :id AND state = 'active' AND NOT EXISTS (SELECT 1 FROM letter WHERE signature = signature.id AND attempt > 0)
     RETURNING unconfirmed
 """
@@ -163,7 +163,6 @@ def _values(place: tuple[int, int], campaign: str, entry: Entry, now: int) -> di
         "now": now,
         "sealed": entry.sealed,
         "confirmed_at": now if entry.is_confirmed else None,
-        "confirmed_by": file if entry.is_confirmed else None,
         "unconfirmed": entry.is_unconfirmed,
     }
 

@@ -60,7 +60,7 @@ def read(stream: BinaryIO, known: Callable[[str], bool], weigh: Weigh, named: st
     keys = headings(header, known)
     _, records = _open(stream, encoding, delimiter)
     rows = (made for line, cells, problem in records if (made := row(keys, line, cells, problem, _ADVICE)))
-    return Sheet(tuple(filter(None, keys)), rows, encoding, "csv")
+    return Sheet(tuple(filter(None, keys)), rows, encoding, "csv", delimiter=delimiter)
 
 
 def _refuse_foreign(stream: BinaryIO) -> None:

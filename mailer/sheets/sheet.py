@@ -49,6 +49,7 @@ class Sheet:
     encoding: str
     form: str
     part: str = ""
+    delimiter: str = ""  # of a CSV
 
 
 def row(line: int, pairs: Iterable[tuple[str, str | None]], problem: str | None = None) -> Row | None:

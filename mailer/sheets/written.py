@@ -1,8 +1,10 @@
 """
 Rows written back for the organiser: why each was not taken, in a CSV that opens rightly in Excel.
 
-The file keeps the original columns and puts the line and the reason before them. Cells that a spreadsheet would run as a
-formula are defused. Rows are spooled to a file in the folder that is given, so that a million of them cost no memory.
+The file keeps the original columns and puts the line and the reason before them, parted by what the file itself is parted by:
+Excel reads a CSV by the separator of the machine that it runs on, and most files were written by such an Excel. Cells that
+a spreadsheet would run as a formula are defused. Rows are spooled to a file in the folder that is given, so that a million
+of them cost no memory.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -28,11 +31,20 @@ def defused(text: str) -> str:
     return "'" + text if text.startswith(_FORMULA) else text
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How rows are written back: the delimiter, and the headings of line, reason and what stands in no column."""
+
+    delimiter: str = ","
+    headings: tuple[str, str, str] = ("line", "reason", "other")
+
+
 class RowsBeside:
     """The rows of one kind (rejected, known) of one file. Nothing is written while there is none."""
 
-    def __init__(self, folder: Path, columns: Sequence[str] | None) -> None:
+    def __init__(self, folder: Path, columns: Sequence[str] | None, form: Form) -> None:
         self._folder = folder
+        self._form = form
         self._columns = list(columns) if columns is not None else None
         self._file: Any = None
         self._writer: Any = None
@@ -68,5 +80,6 @@ class RowsBeside:
         raw = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  it lives as long as the rows; `close` ends it
         # The byte order mark tells Excel that this is UTF-8.
         self._file = TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\r\n")
-        self._writer.writerow([defused(heading) for heading in ["line", "reason", *self._columns, "other"]])
+        self._writer = csv.writer(self._file, delimiter=self._form.delimiter, lineterminator="\r\n")
+        line, reason, other = self._form.headings
+        self._writer.writerow([defused(heading) for heading in [line, reason, *self._columns, other]])

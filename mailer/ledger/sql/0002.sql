@@ -8,7 +8,7 @@ ALTER TABLE campaign ADD COLUMN confirmation INTEGER NOT NULL DEFAULT 0 CHECK (c
 
 -- Only what is active and not unconfirmed is ever sent for.
 ALTER TABLE signature ADD COLUMN confirmed_at INTEGER;      -- when it came to be known here
-ALTER TABLE signature ADD COLUMN confirmed_by INTEGER;      -- the file that said so: read again, it says so again
+ALTER TABLE signature ADD COLUMN confirmed_by INTEGER;      -- the later row's file: read again, it is counted again
 ALTER TABLE signature ADD COLUMN unconfirmed INTEGER NOT NULL DEFAULT 0
     CHECK (unconfirmed IN (0, 1) AND (unconfirmed = 0 OR confirmed_at IS NULL));
 CREATE INDEX signature_silent ON signature (state, campaign, unconfirmed) WHERE state <> 'active' OR unconfirmed = 1;
