@@ -155,7 +155,7 @@ def main() -> None:
             organise(root)
             ways(root)
             again(root)
-            operate(root, folder / "units", see)
+            operate(root, see)
     print("All of it is as the documents say.")
 
 
