@@ -226,7 +226,9 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         if file.reason:
             tell(f"{name}: set aside whole: {file.reason}")
         else:
-            tell(f"{name}: {accounts.shown(count)}")
+            tell(f"{name}: {counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected")
+            if parts := accounts.parts(count):
+                tell(f"  {parts}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
