@@ -163,19 +163,22 @@ def _form(opened: Reading) -> Form:
     return Form(delimiter, (line, reason, other))
 
 
-def shown(count: Count) -> str:
+def parts(count: Count) -> str:
     """
-    The accounts of a file in one line: what its rows came to, and beside them, in brackets, what of these there is more to say.
+    What there is more to say of the rows of a file: of those taken, and of those known; empty where there is nothing.
 
-    >>> shown(Count(read=9, taken=5, known=3, refused=1, held=2, unconfirmed=1, left_out=1))
-    '9 rows, 5 taken (2 held, 1 of them not confirmed), 3 known (1 left out), 1 rejected'
+    >>> parts(Count(read=9, taken=5, known=3, refused=1, held=2, unconfirmed=1, left_out=1))
+    'of those taken 2 held (1 not confirmed); of those known 1 left out'
     """
-    waits = f"{count.held} held" + (f", {count.unconfirmed} of them not confirmed" if count.unconfirmed else "")
+    told = []
+    if count.held:
+        told.append(
+            f"of those taken {count.held} held" + (f" ({count.unconfirmed} not confirmed)" if count.unconfirmed else "")
+        )
     known = {"confirmed": count.confirmed, "withdrawn": count.withdrawn, "left out": count.left_out}
-    of_known = ", ".join(f"{number} {what}" for what, number in known.items() if number)
-    taken = f"{count.taken} taken" + (f" ({waits})" if count.held else "")
-    known_again = f"{count.known} known" + (f" ({of_known})" if of_known else "")
-    return f"{counted(count.read, 'row')}, {taken}, {known_again}, {count.refused} rejected"
+    if text := ", ".join(f"{number} {what}" for what, number in known.items() if number):
+        told.append(f"of those known {text}")
+    return "; ".join(told)
 
 
 def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewLetter]:

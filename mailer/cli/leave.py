@@ -34,10 +34,10 @@ _HISTORY = "The address is in your shell's history now; the next time: {} -, the
 @click.pass_context
 def withdraw(context: click.Context, who: str, campaign: str) -> None:
     """
-    Stop what was not sent of people who withdraw, and keep them out.
+    Stop what was not sent of people who withdraw.
 
-    EMAIL, or addresses on stdin (-), one a line; or a FILE with a column for the address. What was sent already is told. A
-    file of that kind may also be dropped into incoming/: as NAME.withdrawn.csv.
+    They are kept out from then on, and what was sent already is told. EMAIL, or addresses on stdin (-), one a line; or a FILE
+    with a column for the address. Such a file may also be dropped into incoming/: as NAME.withdrawn.csv.
     """
     loaded = configuration(context)
     if not campaign and len(loaded.campaigns) > 1:

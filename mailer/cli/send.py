@@ -262,7 +262,10 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         if reason:
             tell(f"{name}: set aside whole: {reason}")
         else:
-            tell(f"{name}: {accounts.shown(count)}" + (f" (file {file.held}, held)" if file.held else ""))
+            rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
+            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else ""))
+            if parts := accounts.parts(count):
+                tell(f"  {parts}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
         words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}

@@ -54,7 +54,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
     for id, campaign in campaigns.items():
         _say_campaign(id, campaign)
     files, relay = told["files"], told["relay"]
-    _say_files(files_shown, len(files["each"]))
+    _say_files(files_shown, len(told["rows_by_file"]))
     say(f"Files: {files['done']} done, {files['rejected']} set aside, {files['waiting']} waiting.")
     say(f"Relay: {relay['mode']}, {relay['state']}.")
     if told["next_attempt_at"] and relay["state"] != "down":
