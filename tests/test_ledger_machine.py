@@ -358,7 +358,8 @@ class Lives(RuleBasedStateMachine):
         was_in_doubt = self.stood[letter] == State.IN_DOUBT
         wait = 100 * DAY if is_early else 0
         refused = self.do(self.ledger.resolve(letter, accepted=accepted, why="why", now=self.now, not_before=wait))
-        assert bool(refused) == (is_early or not was_in_doubt)
+        has_left = not accepted and self.person[letter] in self.left
+        assert bool(refused) == (is_early or not was_in_doubt or has_left)
         if not refused:
             self.unanswered.discard(letter)
             (self.resent.discard if accepted else self.resent.add)(letter)
@@ -380,10 +381,10 @@ class Lives(RuleBasedStateMachine):
         assert taken.is_confirmed != bool(taken.left) and bool(taken.left) == (person in self.left)
         self.unconfirmed.discard(person)
 
-    @rule(whom=st.sampled_from(["in hand", "in hand", "signed", "stranger"]), back=st.integers(1, 5), is_erased=st.booleans())
+    @rule(whom=st.sampled_from(["marked", "in hand", "signed", "stranger"]), back=st.integers(1, 5), is_erased=st.booleans())
     def leave(self, whom: str, back: int, is_erased: bool) -> None:
         """Somebody whose letter is being sent, who has signed, or a stranger, who may come to sign."""
-        of = list(self.in_hand) if whom == "in hand" and self.in_hand else list(self.person)
+        of = {"marked": list(self.marked), "in hand": list(self.in_hand)}.get(whom, []) or list(self.person)
         person = 1 + len(self.began) if whom == "stranger" else self.person[of[-1 - back % len(of)]]
         who, before = entry(person).person, states(self.ledger)
         if is_erased:
@@ -426,7 +427,9 @@ class Lives(RuleBasedStateMachine):
         stands = states(self.ledger)
         assert set(stands) == set(self.began)
         moved = {letter: (self.stood[letter], state) for letter, state in stands.items() if state != self.stood[letter]}
-        left = [move for move in moved.values() if not may_move(State(move[0]), State(move[1]))]
+        on_its_way = {letter for letter in self.gone_at if moved.get(letter) == (State.SENDING, State.CANCELLED)}
+        others = [move for letter, move in moved.items() if letter not in on_its_way]  # those were deferred for a moment
+        left = [move for move in others if not may_move(State(move[0]), State(move[1]))]
         assert set(left) <= {(State(old), State(new)) for old in ENDED_IN for new in (State.ACCEPTED, State.IN_DOUBT)}
         ended = {move for letter, move in moved.items() if letter in self.resent and move[1] in HIDING}
         assert ended <= {("in_doubt", "cancelled")}

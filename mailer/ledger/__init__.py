@@ -19,31 +19,12 @@ from typing import Protocol
 
 from mailer.chain import Link
 from mailer.delivery import Due, Fixed, Next, Order, State, Who
-from mailer.ledger.records import Attempt, Count, FileRecord, Record
+from mailer.ledger.records import Attempt as Attempt
+from mailer.ledger.records import Count as Count
+from mailer.ledger.records import FileRecord as FileRecord
+from mailer.ledger.records import Record as Record
 from mailer.outcome import Outcome, Recipient, Sign
 from mailer.pace import Breaker, Streak
-
-__all__ = [
-    "Approval",
-    "Attempt",
-    "Count",
-    "Entry",
-    "Erasure",
-    "FileRecord",
-    "Held",
-    "Lane",
-    "Ledger",
-    "Left",
-    "Mark",
-    "NewLetter",
-    "Obeyed",
-    "Pause",
-    "Record",
-    "Recovered",
-    "Selection",
-    "Taken",
-    "Waiting",
-]
 
 
 @dataclass(frozen=True, slots=True)
