@@ -204,6 +204,15 @@ def test_too_many_keys_or_characters_are_that_rows_problem(name):
     assert [row.line for row in rows(content, name)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl", "x.yaml", "x.csv"])
+def test_of_a_row_that_is_too_wide_no_more_is_kept_than_may_be_read(name):
+    wide = json.dumps({f"k{n}": "x" for n in range(COLUMNS * 5)})
+    content = f"Name,Email\n{',' * COLUMNS * 5}x\n" if name == "x.csv" else wide
+    (row,) = rows(content, name)
+    assert "columns; at most 200" in (row.problem or "")
+    assert len(row.cells) <= COLUMNS
+
+
 def test_a_csv_row_without_end_names_the_line_where_it_starts():
     for endless in ('"Jane\n' + "x,y\n" * (RECORD // 4), "Jane," + "x" * RECORD, '"' + "x" * RECORD + '"'):
         with pytest.raises(UnreadableFile, match="starts in line 3 does not end"):
