@@ -55,8 +55,7 @@ def run_measured(place: Place) -> tuple[int, int]:
         [sys.executable, "-c", LAUNCHER, COMMAND, "run", "--intake-only"],
         cwd=place.root,
         env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=True,
     )
