@@ -182,7 +182,7 @@ def _parse(text: str) -> Address:
     # The library strips nothing and allows none of what is refused above; `test_environment` lets the reserved
     # names (`.test`, `.example` stays refused as a bare name) through, so that samples and tests have addresses.
     try:
-        found = validate_email(text, check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        found = validate_email(text, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=True)
     except EmailNotValidError as problem:
         raise ValueError(str(problem)) from None
     address = Address(found.local_part, found.ascii_domain.lower())

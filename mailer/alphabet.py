@@ -36,6 +36,7 @@ _LETTERS = {
 
 _SAID = frozenset("’‘“”„‚«»‹›–—…")  # typographic signs, in their right places
 _WORD = re.compile(r"[^\s!-&(-@\[-`{-~]+")  # ASCII signs end a word, all but the apostrophe
+_LONGEST = 60  # characters of a word
 _CONTRACTED = re.compile(r"[a-z]+’(?:s|t|re|ve|ll|d|m)|(?:[OoDdLlJjCcNnMmSsTt]|[Qq]u)’[^\W\d_]+", re.IGNORECASE)
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 
@@ -63,7 +64,7 @@ def weigh(text: str, languages: Collection[str]) -> Weight:
     letters = _letters_of(frozenset(languages))
     for word in _WORD.findall(unicodedata.normalize("NFC", text)):
         if not word.isascii():
-            total += _weight(word, letters)
+            total += _weight(word, letters) if len(word) <= _LONGEST else Weight(1, strange=1)
     return total
 
 

@@ -226,7 +226,7 @@ def test_what_only_has_the_name_of_a_csv_is_called_by_its_own(campaign, begin):
 
 
 def test_the_bounds_are_what_the_documents_say():
-    assert (packed.MOST >> 20, encodings.ROWS) == (256, 1000)
+    assert (packed.MOST >> 20, encodings.ROWS) == (128, 1000)
 
 
 def test_an_unclear_file_tells_its_readings_to_the_organiser_and_to_no_log(tmp_path: Path):

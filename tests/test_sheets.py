@@ -6,6 +6,7 @@ words of the reason why it cannot be read. A problem is expected by a part of it
 """
 
 import csv
+import gzip
 import io
 import json
 import tracemalloc
@@ -13,13 +14,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailer import columns, sheets
 from mailer.errors import UnreadableFile
 from mailer.sheets import json_file, yaml_file
 from mailer.sheets.sheet import CELL, COLUMNS, RECORD
+from tests.workbooks import workbook
 
 FILES = sorted((Path(__file__).parent / "data" / "sheets").iterdir())
 CASES = [path for path in FILES if path.suffix != ".expected" and path.name != ".gitattributes"]
@@ -72,6 +74,27 @@ def test_a_sheet_says_its_form_and_its_encoding():
 @given(content=st.binary(max_size=300), name=st.sampled_from(NAMES))
 def test_any_bytes_are_rows_or_one_reason_before_the_first_row(content, name):
     assert_readable_or_refused(content, name)
+
+
+@given(content=st.binary(max_size=300), name=st.sampled_from([*NAMES, "x.windows-1251.csv", "x.koi8-r.jsonl", "x.utf-16.yaml"]))
+def test_any_bytes_packed_or_under_a_named_encoding_are_rows_or_one_reason(content, name):
+    for packed, called in ((content, name), (gzip.compress(content), f"{name}.gz"), (content, f"{name}.gz")):
+        try:
+            assert all(row.problem or row.cells for row in read(packed, called).rows)
+        except UnreadableFile as refused:
+            assert refused.reason
+
+
+@settings(max_examples=20, deadline=None)
+@given(flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 7)), max_size=8), cut=st.integers(0, 10_000))
+def test_any_bytes_in_a_workbook_are_rows_or_one_reason(flips, cut):
+    content = bytearray(workbook({"S": [["Name", "Email"], ["Jane Doe", "jane@example.org"]]}))
+    for at, bit in flips:
+        content[at % len(content)] ^= 1 << bit
+    try:
+        assert all(row.problem or row.cells for row in read(bytes(content[: len(content) - cut % 400]), "x.xlsx").rows)
+    except UnreadableFile as refused:
+        assert refused.reason
 
 
 @given(content=st.text(alphabet='ab,;\t|"\n\r =@.sepSEP\0\ufeff', max_size=80))
@@ -202,6 +225,15 @@ def test_too_many_keys_or_characters_are_that_rows_problem(name):
         ""
     ]
     assert [row.line for row in rows(content, name)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl", "x.yaml", "x.csv"])
+def test_of_a_row_that_is_too_wide_no_more_is_kept_than_may_be_read(name):
+    wide = json.dumps({f"k{n}": "x" for n in range(COLUMNS * 5)})
+    content = f"Name,Email\n{',' * COLUMNS * 5}x\n" if name == "x.csv" else wide
+    (row,) = rows(content, name)
+    assert "columns; at most 200" in (row.problem or "")
+    assert len(row.cells) <= COLUMNS
 
 
 def test_a_csv_row_without_end_names_the_line_where_it_starts():

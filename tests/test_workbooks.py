@@ -2,6 +2,7 @@
 Excel workbooks: what their cells come to, which sheet is taken, and that the process that reads them can harm nobody.
 """
 
+import contextlib
 import fcntl
 import io
 import os
@@ -182,12 +183,14 @@ def test_a_child_that_is_killed_in_the_middle_is_no_end_of_the_file():
 
 
 PARENT = """
-import io, os, sys
+import os, signal, sys
 from mailer import sheets
 sheet = sheets.read(open(sys.argv[1], "rb"), "x.xlsx")
 next(sheet.rows)
-print(open(f"/proc/self/task/{os.getpid()}/children").read(), flush=True)
-os.kill(os.getpid(), 9)
+child = int(open(f"/proc/self/task/{os.getpid()}/children").read())
+print(child, flush=True)
+os.kill(child, signal.SIGSTOP)  # as if it were long at work: it will not see that nobody reads what it writes
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -198,8 +201,12 @@ def test_the_child_dies_with_a_worker_that_is_killed(tmp_path):
     )
     child = int(done.stdout)
     deadline = time.monotonic() + TIMEOUT
-    while _is_alive(child):
-        assert time.monotonic() < deadline
+    try:
+        while _is_alive(child):
+            assert time.monotonic() < deadline
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _is_alive(pid: int) -> bool:

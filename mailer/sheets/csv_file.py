@@ -31,6 +31,7 @@ csv.field_size_limit(max(csv.field_size_limit(), RECORD))
 
 _DELIMITERS = ",;\t|"
 _SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_BLANK = 1000  # lines in front of the headings
 _ADVICE = "is a quotation mark missing?"
 _FOREIGN = {
     b"PK\x03\x04": "an Excel workbook (or another archive): give it the ending .xlsx, or open it and save it as CSV",
@@ -111,6 +112,8 @@ def _open(stream: BinaryIO, encoding: str, delimiter: str) -> tuple[list[str], I
     else:
         records = _records(chain([first], physical), delimiter, 1)
     for line, cells, problem in records:
+        if line > _BLANK:
+            raise UnreadableFile(f"the first {_BLANK} lines are blank: the first row has to hold the headings of the columns")
         if problem or "\0" in "".join(cells):
             raise UnreadableFile(f"the header row (line {line}) is damaged: {problem or 'it holds NUL characters'}")
         if "".join(cells).strip(_DELIMITERS + " "):

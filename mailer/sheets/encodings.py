@@ -24,7 +24,9 @@ from mailer.errors import UnreadableFile
 from mailer.sheets import text
 from mailer.sheets.form import IN_USE, spelt
 
-ROWS = 1000  # rows with such letters by which a file is judged
+ROWS = 1000  # rows with such letters by which a file is judged,
+_LOOKED = 100_000  # among so many of its rows,
+_TEXT = 200_000  # and characters of them
 _SAMPLE = 1 << 14  # bytes for charset-normalizer
 _CHUNK = 1 << 18
 _LOOSE = 0.4  # how much of a mess charset-normalizer may find; twice its own limit, as short names look messy
@@ -117,7 +119,11 @@ def _different(used: bytes, encodings: list[str]) -> list[str]:
 def _read(encoding: str, reader: Reader, weigh: Weigh) -> _Reading:
     rows = reader(encoding)
     header = next(rows, [])
-    table = [header, *islice((row for row in rows if not "".join(row).isascii()), ROWS)]
+    table, size = [header], 0
+    for row in islice((row for row in islice(rows, _LOOKED) if not "".join(row).isascii()), ROWS):
+        if (size := size + sum(map(len, row))) > _TEXT:
+            break
+        table.append(row)
     return _Reading(encoding, table, weigh(table))
 
 

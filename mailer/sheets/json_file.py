@@ -21,7 +21,8 @@ from mailer.errors import UnreadableFile
 from mailer.sheets.sheet import DEPTH, RECORD, Row, Sheet, row, said
 from mailer.sheets.text import count_breaks, encoding_of, lines, whole
 
-_MOST = 64 << 20  # bytes
+_MOST = 16 << 20  # bytes
+_VALUES = 400_000  # commas and brackets: what is checked whole is held in memory, a few bytes of text at fifty times their size
 _ADVICE = "write it as JSON Lines (.jsonl, one object on each line), which may have any size"
 _LISTS = ("signatures", "data", "rows")
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -67,6 +68,8 @@ def read(stream: BinaryIO, named: str = "") -> Sheet:
         UnreadableFile: wrong encoding, not JSON, too large, too deep, or without one list of objects.
     """
     text, encoding = whole(stream, _MOST, _ADVICE, named)
+    if sum(map(text.count, ",[{")) > _VALUES:
+        raise UnreadableFile(f"the file holds more than {_VALUES} values: {_ADVICE}")
     try:
         depth = _depth(_depths.decode(text))
     except RecursionError:
@@ -77,7 +80,10 @@ def read(stream: BinaryIO, named: str = "") -> Sheet:
         raise UnreadableFile(f"the file is not JSON: {error}") from None
     if depth > DEPTH:
         raise UnreadableFile(f"the file's lists and objects are nested more than {DEPTH} deep")
-    return Sheet(None, _rows(text, _start(text)), encoding, "json")
+    start = _start(text)
+    if text[start] == "[" and text[_skip(text, start + 1)] not in "{]n":  # null is a blank row
+        raise UnreadableFile('the list of signatures holds no objects: {"name": …, "email": …} is needed for each')
+    return Sheet(None, _rows(text, start), encoding, "json")
 
 
 def read_lines(stream: BinaryIO, named: str = "") -> Sheet:

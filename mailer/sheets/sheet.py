@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 COLUMNS = 200
 CELL = 100_000  # characters
@@ -76,6 +77,8 @@ def row(line: int, pairs: Iterable[tuple[str, str | None]], problem: str | None 
 def fit(cells: dict[str, str], problem: str | None) -> tuple[dict[str, str], str | None]:
     """Hold a record to the bounds: its cells, writable again, and its problem if it has one."""
     problem = problem or _excess(cells)
+    if len(cells) > COLUMNS:
+        cells = dict(islice(cells.items(), COLUMNS))  # what is written back of it is bounded too
     text = "".join((*cells, *cells.values()))
     if unfit := _UNFIT.search(text):
         kind = "a NUL character" if unfit.group() == "\0" else "half a character (a lone surrogate)"

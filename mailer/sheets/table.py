@@ -38,6 +38,8 @@ def row(keys: list[str], line: int, cells: list[str], problem: str | None, advic
     """Make a row of a record's cells; None for a blank one. `advice` is what to look for where a cell has no heading."""
     if not "".join(cells).strip():
         return None
+    if len(cells) > COLUMNS * 2:  # that many empty cells behind are a spreadsheet's habit
+        problem, cells = f"the row has {len(cells)} columns; at most {COLUMNS} are read", cells[:COLUMNS]
     named = {key: cell for key, cell in zip_longest(keys, cells[: len(keys)], fillvalue="") if key}
     stray = [cell for key, cell in zip_longest(keys, cells, fillvalue="") if not key and cell.strip()]
     if stray:

@@ -22,6 +22,7 @@ from typing import BinaryIO
 from mailer.errors import UnreadableFile
 
 _CHUNK = 1 << 18  # bytes
+LINE = 16 << 20  # characters: no row is as long, and a file with such a line is no table at all
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16
@@ -48,7 +49,8 @@ def encoding_of(stream: BinaryIO, named: str = "") -> str:
     Name the encoding of a file, after reading all of it once. `named` is what its name says.
 
     Raises:
-        UnreadableFile: it is not UTF-8, or not what its mark or its name says; tells from which line on.
+        UnreadableFile: it is not UTF-8, or not what its mark or its name says; tells from which line on. Or it holds a line
+            without end.
     """
     encoding = named or shown_by_bytes(stream) or "utf-8"
     if found := fault(stream, encoding):
@@ -82,10 +84,15 @@ def shown_by_bytes(stream: BinaryIO) -> str:
 
 
 def fault(stream: BinaryIO, encoding: str) -> Fault | None:
-    """Where a file stops being text in an encoding; None where it never does."""
+    """
+    Where a file stops being text in an encoding; None where it never does.
+
+    Raises:
+        UnreadableFile: a line is longer than `LINE`: a hostile file is not read to its end.
+    """
     stream.seek(0)
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
-    line, size, has_begun = 1, 0, False
+    line, size, has_begun, length = 1, 0, False, 0
     while True:
         chunk = stream.read(_CHUNK)
         size += len(chunk)
@@ -100,6 +107,9 @@ def fault(stream: BinaryIO, encoding: str) -> Fault | None:
         if not chunk:
             return None
         line += text.count("\n")
+        length = len(text) - 1 - last if (last := text.rfind("\n")) >= 0 else length + len(text)
+        if length > LINE:
+            raise UnreadableFile(f"line {line} is longer than {LINE} characters: a file with such a line is no table")
         has_begun = has_begun or not text.isascii()
 
 

@@ -47,11 +47,17 @@ def limit(size: int, parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     seconds = SECONDS + _SECONDS_A_MEGABYTE * (size >> 20)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    _bound(resource.RLIMIT_CPU, seconds, seconds + 2)
+    _bound(resource.RLIMIT_AS, MEMORY, MEMORY)
+    for what in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC):
+        _bound(what, 0, 0)
+
+
+def _bound(what: int, soft: int, hard: int) -> None:
+    """Set a limit; one that is lower already (a service's own) stays."""
+    _, before = resource.getrlimit(what)
+    most = hard if before == resource.RLIM_INFINITY else min(hard, before)
+    resource.setrlimit(what, (min(soft, most), most))
 
 
 def main() -> None:

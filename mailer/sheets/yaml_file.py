@@ -23,7 +23,8 @@ from mailer.errors import UnreadableFile
 from mailer.sheets.sheet import DEPTH, Row, Sheet, row
 from mailer.sheets.text import whole
 
-_MOST = 16 << 20  # bytes
+_MOST = 4 << 20  # bytes
+_NODES = 200_000
 _ADVICE = "write it as JSON Lines (.jsonl) or CSV, which may have any size"
 _NULL = {"", "~", "null", "Null", "NULL"}
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -54,8 +55,10 @@ def read(stream: BinaryIO, named: str = "") -> Sheet:
 def _events(text: str) -> Iterator[Any]:
     """Hand on the parser's events of nodes, as long as they are harmless."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for number, event in enumerate(yaml.parse(text, Loader=_LOADER)):
         depth += _opens(event)
+        if number > _NODES:
+            raise UnreadableFile(f"the file holds more than {_NODES} values: {_ADVICE}")
         if depth > DEPTH:
             raise UnreadableFile(f"line {_line(event)} is nested more than {DEPTH} lists and mappings deep")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
