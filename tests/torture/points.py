@@ -25,19 +25,18 @@ BEGINS, DONE = "begins", "is done"
 # Functions by where they stand. Each is two points: it begins, it is done.
 FUNCTIONS = """
 cli.send.perform  instance.Lock.acquire  app.worker_of  seal.load  seal._make  spool.Spool.prepare  journal.Journal.open
-ledger.engine.connect  ledger.schema.settle  ledger.sqlite.SqliteLedger.close  recovery.recover
-worker.Worker._once  worker.Worker._send  worker.Worker._wait  cli.send._blocked  cli.send.told
-continuity.see  blotter.Blotter.wipe  blotter.Blotter._note  consequences.Consequences.follow
-intake.Intake.finish_claimed  intake.Intake.take_ready  intake.Intake._take  intake.Intake._take_rows
-spool.Spool.claim  spool.Spool.changed  spool.Spool.finish  spool.files.reserved  spool.folders.rename_new
-spool.folders.Folder.move  spool.folders.Folder.write  spool.folders.Folder.fit  spool.folders.Folder.sync
-spool.files.Claimed.open  ledger.taking.TakingPart.begin_file  ledger.taking.TakingPart.begin_reading  ledger.taking.TakingPart.take_in
-ledger.taking.TakingPart.end_file  rules.redecide
+ledger.engine.connect  ledger.schema.settle  ledger.sqlite.SqliteLedger.close  recovery.recover  worker.Worker._once
+worker.Worker._send  worker.Worker._wait  cli.send._blocked  cli.send.told  continuity.see  blotter.Blotter.wipe
+blotter.Blotter._note  consequences.Consequences.follow  intake.Intake.finish_claimed  intake.Intake.take_ready
+intake.Intake._take  intake.Intake._take_rows  spool.Spool.claim  spool.Spool.changed  spool.Spool.finish
+spool.files.reserved  spool.folders.rename_new  spool.folders.Folder.move  spool.folders.Folder.write
+spool.folders.Folder.fit  spool.folders.Folder.sync  spool.files.Claimed.open  ledger.taking.TakingPart.begin_file
+ledger.taking.TakingPart.begin_reading  ledger.taking.TakingPart.take_in  ledger.taking.TakingPart.end_file  rules.redecide
 dispatch.Dispatch.next_at  dispatch.Dispatch.send  dispatch.Dispatch._claim_round  ledger.sending.SendingPart.claim
 courier.Courier.carry  courier.Courier._write  relay.Relay.connect  relay.handshake.connect
 relay.wire.SmtpConnection.envelope  relay.wire.SmtpConnection.body  courier.Courier._mark_and_dot
-ledger.sending.SendingPart.mark  relay.wire.SmtpConnection.dot  relay.reader.ReplyReader.write
-relay.reader.ReplyReader.reply  relay.reader.ReplyReader.data_received  outcome.decide  delivery.after  courier.Courier._settle
+ledger.sending.SendingPart.mark  relay.wire.SmtpConnection.dot  relay.reader.ReplyReader.write  relay.reader.ReplyReader.reply
+relay.reader.ReplyReader.data_received  outcome.decide  delivery.after  courier.Courier._settle
 ledger.sending.SendingPart.settle  dispatch.Dispatch._account  courier.Courier.close  relay.wire.SmtpConnection.close
 ledger.moves.move  chain.link  ledger.engine.Engine._begin  ledger.engine.Engine._transact  journal.Journal.catch_up
 """
