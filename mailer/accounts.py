@@ -54,6 +54,7 @@ class Accounts:
         form = _form(opened)
         self._rejected = RowsBeside(scratch, opened.sheet.header, form)
         self._known = RowsBeside(scratch, opened.sheet.header, form)
+        self._doubtful = RowsBeside(scratch, opened.sheet.header, form)
         self._language = opened.campaign.default_language
         self.count = Count()
 
@@ -84,6 +85,8 @@ class Accounts:
         Count a row as taken or known; a known one of somebody who has left, or with another name, is shown to the organiser.
         """
         if taken.is_new:
+            if one.read.warning:
+                self._doubtful.add(one.read.row.line, plain.told(one.read.warning, self._language), one.read.row.cells)
             is_held = any(letter.state is State.HELD for letter in one.entry.letters)
             self.count = _more(self.count, "read", "taken")
             self.count = _more(self.count, "held") if is_held else self.count
@@ -113,15 +116,21 @@ class Accounts:
         if told := out(left):
             self._known.add(read.row.line, plain.told(f"withdrawn; {told}", self._language), read.row.cells)
 
+    @property
+    def doubtful(self) -> int:
+        """How many rows were taken that somebody should look at."""
+        return self._doubtful.count
+
     def beside(self) -> dict[str, Iterator[bytes]]:
         """The files to lay beside it in `done/`, by the ending of their names."""
-        found = {".rejected.csv": self._rejected, ".known.csv": self._known}
+        found = {".rejected.csv": self._rejected, ".known.csv": self._known, ".doubtful.csv": self._doubtful}
         return {ending: rows.chunks() for ending, rows in found.items() if rows.count}
 
     def close(self) -> None:
         """Forget the rows."""
         self._rejected.close()
         self._known.close()
+        self._doubtful.close()
 
 
 def _held(letter: NewLetter, why: str) -> NewLetter:

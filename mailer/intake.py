@@ -40,13 +40,17 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held."""
+    """
+    What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held; how many rows
+    somebody should look at.
+    """
 
     name: str
     campaign: str
     count: Count = field(default_factory=Count)
     reason: str = ""
     held: int = 0
+    doubtful: int = 0
 
 
 class _Stopped(Exception): ...  # the way out of the middle of a file
@@ -152,7 +156,7 @@ class Intake:
                 is_old = before.st_mtime < self._restored_at + 1
                 with closing(Accounts(desk, claimed.name, self._spool.scratch, opened, is_old=is_old)) as accounts:
                     await self._take_rows(opened, accounts, file)
-                    count = accounts.count
+                    count, doubtful = accounts.count, accounts.doubtful
                     if self._spool.changed(claimed, before):
                         continue
                     await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
@@ -161,7 +165,7 @@ class Intake:
             log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
             if held := file if is_old and count.taken else 0:
                 log.file_held(file)
-            return Result(claimed.name, desk.campaign.id, count, held=held)
+            return Result(claimed.name, desk.campaign.id, count, held=held, doubtful=doubtful)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: Accounts, file: int) -> None:

@@ -149,3 +149,5 @@ a mapping is needed here: {0}
 	здесь нужен словарь: {0}
 a list or a mapping stands where a heading is needed
 	на месте заголовка стоит список или словарь
+the e-mail address «{0}» looks mistyped, for «{1}»; its letters go out all the same
+	в адресе «{0}», похоже, опечатка (вместо «{1}»); письма всё равно отправляются

@@ -84,3 +84,18 @@ def test_sums_that_were_written_past_the_tables_checks_are_told(place):
 def test_the_journal_tells_the_accounts_of_a_file(place):
     line = next(line for line in (place.root / "var/journal.jsonl").read_text("utf-8").splitlines() if '"event":"file"' in line)
     assert '"rows":6,"taken":3,"known":1,"refused":2,"held":2,"unconfirmed":2' in line
+
+
+def test_rows_with_an_address_that_looks_mistyped_go_out_and_are_shown_once(tmp_path):
+    place = Place(tmp_path, "pace: none\n")
+    place.put("slips.csv", "name,email\nAnn,ann@gmial.com\nBob,bob@example.org\n")
+    said = place.mailer("run")
+    assert "2 taken" in said.out and "done/*.doubtful.csv" in said.err
+    assert place.letters("accepted") == 2
+    (beside,) = (place.root / "var/queue/done").glob("*.doubtful.csv")
+    rows = beside.read_text("utf-8-sig").splitlines()
+    assert rows[1].startswith('2,"the e-mail address «ann@gmial.com» looks mistyped, for «ann@gmail.com»') and len(rows) == 2
+    place.put("again.csv", "name,email\nAnn,ann@gmial.com\n")
+    assert "doubtful" not in place.mailer("run").err
+    assert place.mailer("erase", "ann@gmial.com").code == 0
+    assert not beside.exists()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mailer.spool.names import REPORTS
 from tests import attacks
 from tests.attacks import MEMORY
 from tests.installed import COMMAND, Place, environment
@@ -79,7 +80,7 @@ def test_all_of_them_at_once_leave_the_good_files_taken_in_and_nothing_behind(pl
     done, rejected = (
         sorted(path.name for path in (place.root / "var/queue" / name).iterdir()) for name in ("done", "rejected")
     )
-    files = [name for name in done if not name.endswith((".rejected.csv", ".known.csv"))]
+    files = [name for name in done if not name.endswith(REPORTS)]
     aside = [name for name in rejected if not name.endswith(".reason.txt")]
     assert len(files) + len(aside) == dropped + 2
     assert {f"{name}.reason.txt" for name in aside} == {name for name in rejected if name.endswith(".reason.txt")}

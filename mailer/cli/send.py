@@ -282,6 +282,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         hint(f"The relay cannot be used just now: {summary.relay_failed}. Ask it: {again(loaded, 'check --relay')}")
     if any(file.count.refused for file in summary.files):
         hint(f"Rejected rows, each with its reason: {near(loaded.spool)}/done/*.rejected.csv; correct them, drop them again")
+    if any(file.doubtful for file in summary.files):
+        hint(f"Addresses that look mistyped: {near(loaded.spool)}/done/*.doubtful.csv; their letters go out all the same")
     if any(file.reason for file in summary.files):
         hint(f"Files set aside, each with its reason: {near(loaded.spool)}/rejected/")
     hint(f"Where everything stands: {again(loaded, 'status')}")

@@ -42,7 +42,6 @@ WHOLE_AFTER = 10.0  # seconds for which a whole file has stood still: a copy ove
 _CORRECTED = 0.1  # seconds by which a clock may be corrected between two looks
 
 _REASON = ".reason.txt"
-_BESIDE = (".rejected.csv", ".known.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class Spool:
     def done(self) -> list[Done]:
         """The files in `done/` and in the folders there, without what was laid beside them."""
         root, found = self._settings.root / "done", self._settled("done")
-        return [Done(folder, name, root / folder / name) for folder, name, _ in found if not name.endswith(_BESIDE)]
+        return [Done(folder, name, root / folder / name) for folder, name, _ in found if not name.endswith(names.REPORTS)]
 
     def closed(self, since: float) -> int:
         """How many files were set aside since a time that mailer may not read."""

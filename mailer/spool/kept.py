@@ -18,8 +18,6 @@ from typing import BinaryIO
 from mailer.spool import names
 from mailer.spool.folders import READ, Folder, about, explained
 
-REPORTS = (".rejected.csv", ".known.csv")
-
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -33,12 +31,12 @@ class Kept:
     @property
     def is_report(self) -> bool:
         """Whether it may be a report beside another file; by its name alone an organiser's own may be called so too."""
-        return self.into == "done" and self.name.endswith(REPORTS)
+        return self.into == "done" and self.name.endswith(names.REPORTS)
 
     @property
     def stem(self) -> str:
         """Its name without what differs between a file and its reports."""
-        for ending in REPORTS:
+        for ending in names.REPORTS:
             if self.name.endswith(ending):
                 return self.name.removesuffix(ending)
         return names.stem(self.name)

@@ -22,6 +22,7 @@ from typing import Literal
 Into = Literal["", "done", "rejected"]
 
 LONGEST = 255  # bytes of a file's name (NAME_MAX)
+REPORTS = (".rejected.csv", ".known.csv", ".doubtful.csv")  # what is laid beside a file in `done/`
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}

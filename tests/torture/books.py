@@ -15,6 +15,7 @@ from mailer.highwater import HighWater
 from mailer.instance import file_of
 from mailer.journal import Journal
 from mailer.ledger.sqlite import SqliteLedger
+from mailer.spool.names import REPORTS
 from tests.ledgers import assert_sound, links, told
 from tests.torture.judged import BOOKS, Intent, Violation
 from tests.torture.letters import Letter, restored_at
@@ -52,7 +53,7 @@ def books(
             BOOKS, f"{len(files)} of {intent.files} files, rows (read, taken, known, refused) {count}, not {wanted}"
         )
     left = [path.name for name in ("incoming", "claimed") for path in (loaded.spool / name).rglob("*") if path.is_file()]
-    done = [path for path in (loaded.spool / "done").rglob("*") if not path.name.endswith((".rejected.csv", ".known.csv"))]
+    done = [path for path in (loaded.spool / "done").rglob("*") if not path.name.endswith(REPORTS)]
     if left or len(done) != intent.files:
         yield Violation(BOOKS, f"{len(left)} files are left in the queue, {len(done)} are done")
 
