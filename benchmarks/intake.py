@@ -23,7 +23,6 @@ MAILER = Path(sys.executable).with_name("mailer")
 SIZES = (10_000, 100_000, 1_000_000)
 HEADER = ["Timestamp", "Full name", "Email address", "Country", "City", "Your message (optional)", "Consent"]
 COUNTRIES = ("Ireland", "Germany", "Россия", "FR", "Kazakhstan")
-LONG_AGO = 1_316_000_000  # a file that was last changed then is whole
 ALONE = "import csv, sys\nfor row in csv.reader(open(sys.argv[1], encoding='utf-8', newline='')): pass\n"
 
 
@@ -37,10 +36,11 @@ def main(sizes: list[int]) -> None:
 
 def _measured(folder: Path, rows: int) -> str:
     subprocess.run([MAILER, "init", folder], check=True, capture_output=True)
+    with (folder / "config/mailer.yaml").open("a", encoding="utf-8") as main_file:
+        main_file.write("whole_after: 0\n")  # nobody is writing the file: waiting would count as work
     file = folder / "var/queue/incoming/signatures.csv"
     _write(file, rows)
     alone, _ = _timed([sys.executable, "-c", ALONE, str(file)], folder)
-    os.utime(file, (LONG_AGO, LONG_AGO))
     seconds, peak = _timed([str(MAILER), "run", "--intake-only"], folder)
     taken = subprocess.run([MAILER, "status", "--json"], cwd=folder, check=True, capture_output=True, text=True).stdout
     if f'"signatures": {rows}' not in taken:

@@ -16,7 +16,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -131,9 +131,12 @@ def identity(campaign: str, signature: Signature, policy: Policy = address.PLAIN
     return f"{campaign}\n{signature.kind}\n{address.known_by(signature.email, policy)}"
 
 
+_PACKED = tuple(field.name for field in fields(Signature) if field.name != "email")
+
+
 def pack(signature: Signature, file: str) -> bytes:
     """Everything personal of one signature in one text, to be sealed: its fields and the name of its file."""
-    fields = {name: value for name, value in asdict(signature).items() if value and name != "email"}
+    fields = {name: value for name in _PACKED if (value := getattr(signature, name))}
     return json.dumps(fields | {"email": str(signature.email), "file": file}, ensure_ascii=False).encode()
 
 
@@ -146,19 +149,27 @@ def unpack(packed: bytes) -> tuple[Signature, str]:
 
 
 def _clean(field: str, text: str) -> str:
+    text = text.strip()
+    if text.isascii() and text.isprintable():  # most are, and need no look at each character
+        return _bounded(field, text)
     text = unicodedata.normalize("NFC", text.replace("\ufeff", "")).strip()
     if field in _MANY_LINES:
         text = re.sub(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]", "\n", text).replace("\t", " ")
     for character in text:
         if _is_refused(character) and not (character == "\n" and field in _MANY_LINES):
             raise BadRow(f"the {_said(field)} holds a character that does not belong in it (U+{ord(character):04X})")
-    if len(text) > LIMITS[field]:
-        raise BadRow(f"the {_said(field)} is longer than {LIMITS[field]} characters")
+    _bounded(field, text)
     if not text.isascii() and _is_garbled(text):
         raise BadRow(
             f"the {_said(field)} «{text[:60]}» was read in the wrong encoding before it came here: export the list anew, "
             "as UTF-8"
         )
+    return text
+
+
+def _bounded(field: str, text: str) -> str:
+    if len(text) > LIMITS[field]:
+        raise BadRow(f"the {_said(field)} is longer than {LIMITS[field]} characters")
     return text
 
 
@@ -183,8 +194,9 @@ def _is_garbled(text: str) -> bool:
 
 def _evidence(text: str) -> str:
     """A text as it is kept: bounded, and without what could steer a terminal that shows it."""
-    shown = "".join(" " if _is_refused(character) else character for character in unicodedata.normalize("NFC", text))
-    return " ".join(shown.split())[:_EVIDENCE]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(" " if _is_refused(character) else character for character in unicodedata.normalize("NFC", text))
+    return " ".join(text.split())[:_EVIDENCE]
 
 
 def _is_refused(character: str) -> bool:
