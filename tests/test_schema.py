@@ -126,6 +126,8 @@ journal: var/j.jsonl
 retry: {first: 1, max: 2, give_up_after: 3, jitter: .5}
 group: root
 run_for: 5
+whole_after: 0
+keep_files_days: 3
 replies:
 - {stage: [rcpt, mail], code: 550, enhanced: 5.7.1, pattern: x, class: deferred, scope: relay, reason: 2011}
 """
@@ -145,6 +147,7 @@ deadline:
 pace: {per_minute: none, per_hour: 5}
 window: {days: [mon], from: 9:00, to: "24:00"}
 columns: {name: Your name}
+addresses: {role: refuse, disposable: refuse, plus_tag: same, gmail_dots: same}
 in_doubt: {resend_after: 24}
 targets:
   a: {kind: office, name: {en: A}, form_of_address: Dear, to: [a@a.example], cc: b@a.example, phone: 7172747570,
