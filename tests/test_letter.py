@@ -51,6 +51,11 @@ def meant(said: Letter) -> str:
     return "\n".join(line.rstrip() for line in said.text.strip("\n").split("\n"))
 
 
+def meant_in_html(said: Letter) -> str:
+    lines = (line.rstrip() for line in said.html.strip("\n").split("\n"))
+    return "\n".join(" " + line if line.startswith("From ") else line for line in lines)
+
+
 def assert_read_back_as_meant(said: Letter) -> bytes:
     wire = compose(said)
     for parsed, shown in ((by_old_rules(wire), str), (by_new_rules(wire), without_space)):
@@ -60,6 +65,7 @@ def assert_read_back_as_meant(said: Letter) -> bytes:
         assert parsed.addresses == [str(m.address) for mailboxes in lists for m in mailboxes]
         assert (parsed.subject, parsed.text) == (said.subject, meant(said))
         assert (parsed.date, parsed.message_id, parsed.language) == (said.date, said.message_id, said.language)
+        assert parsed.html == (f"{meant_in_html(said)}\n" if said.html else "")
         assert_one_of_each(parsed, said)
     assert_within_the_limits(wire)
     return wire
@@ -224,22 +230,57 @@ def test_the_same_letter_is_the_same_bytes():
     assert fingerprint(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+# The same in HTML beside the text
+
+HTML = "<!doctype html>\n<p>Dear Madam Chair,</p>\n<p>please drop the charges.</p>\n"
+BOUNDED = compose(letter(html=HTML))
+(BOUNDARY,) = re.findall(rb'boundary="([^"]+)"', BOUNDED)
+
+
+@pytest.mark.parametrize("text", [text for text, _ in TEXTS.values()], ids=TEXTS)
+def test_html_and_text_are_both_read_back_whatever_they_hold(text):
+    assert_read_back_as_meant(letter(text=text, html=HTML))
+    assert_read_back_as_meant(letter(html=text))
+
+
+def test_with_html_the_text_stands_first_for_who_reads_no_html():
+    assert BOUNDED.index(b"text/plain") < BOUNDED.index(b"text/html")
+
+
+def test_every_attempt_chooses_the_same_boundary_and_another_letter_another_one():
+    assert compose(letter(html=HTML)) == BOUNDED
+    assert BOUNDARY not in compose(letter(html=HTML, message_id="<2.abc@campaign.example>"))
+
+
+@pytest.mark.parametrize("where", ["text", "html"])
+def test_a_boundary_never_stands_in_what_it_bounds(where):
+    """Who knows how it is derived cannot end a part: then the letter has another one."""
+    hostile = f"--{BOUNDARY.decode()}\nContent-Type: text/html\n\n<script>\n--{BOUNDARY.decode()}--"
+    said = letter(**{"html": HTML, where: hostile})
+    wire = assert_read_back_as_meant(said)
+    (chosen,) = re.findall(rb'boundary="([^"]+)"', wire)
+    assert chosen != BOUNDARY
+    assert wire.count(chosen) == 4
+    assert wire == compose(said)
+
+
 # Anything at all
 
 ANY = st.text(st.characters())  # surrogates too
 HOSTILE = st.text(st.sampled_from(" \t\r\n\0\",;:<>()[]@.\\=?-'_éЖ\u2028\u202ea"), max_size=90) | ANY
 
 
-@given(name=HOSTILE, subject=HOSTILE, text=HOSTILE)
-@example(name="=?utf-8?q?=0D=0A?=", subject="=?", text="-- " + "x" * 80)
-@example(name="\ud800", subject="a", text="a")
-@example(name="a", subject="\udfff", text="a")
-@example(name="a", subject="a", text="\ud83d")
-def test_whatever_is_written_is_read_back_or_never_leaves(name, subject, text):
+@given(name=HOSTILE, subject=HOSTILE, text=HOSTILE, html=HOSTILE)
+@example(name="=?utf-8?q?=0D=0A?=", subject="=?", text="-- " + "x" * 80, html="")
+@example(name="\ud800", subject="a", text="a", html="")
+@example(name="a", subject="\udfff", text="a", html="")
+@example(name="a", subject="a", text="\ud83d", html="")
+@example(name="a", subject="a", text="a", html="\ud83d")
+def test_whatever_is_written_is_read_back_or_never_leaves(name, subject, text, html):
     try:
-        assert_read_back_as_meant(replace(signed(name), subject=subject, text=text))
+        assert_read_back_as_meant(replace(signed(name), subject=subject, text=text, html=html))
     except WireProblem:
-        assert re.search("[\r\n\0\ud800-\udfff]", name + subject + text)
+        assert re.search("[\r\n\0\ud800-\udfff]", name + subject + text + html)
 
 
 SIGNABLE = st.characters(exclude_categories=["Cc", "Cs", "Co", "Zl", "Zp"])
@@ -292,6 +333,44 @@ BROKEN = {
         if name != b"Cc"
     },
 }
+
+
+IN_PARTS = {
+    "no end of the last part": (BOUNDED.replace(BOUNDARY + b"--", b""), "not bounded"),
+    "a third part": (BOUNDED.replace(b"<p>", b"\r\n--" + BOUNDARY + b"\r\n<p>", 1), "not bounded"),
+    "a boundary within a line": (BOUNDED.replace(b"<p>", b"<p>" + BOUNDARY, 1), "not bounded"),
+    "something before the first part": (BOUNDED.replace(b"\r\n\r\n", b"\r\n\r\nHello\r\n", 1), "not bounded"),
+    "something behind the last part": (BOUNDED + b"Hello\r\n", "not bounded"),
+    "one part": (re.sub(rb"(?s)(--=_\w+\r\n)Content-Type: text/html.*?\r\n(--=_)", rb"\2", BOUNDED), "not bounded"),
+    "another boundary": (BOUNDED.replace(b'boundary="=_', b'boundary="=-'), "type that mailer does not write"),
+    "a boundary without quotes": (BOUNDED.replace(b'"', b""), "type that mailer does not write"),
+    "another kind of parts": (BOUNDED.replace(b"/alternative", b"/mixed"), "type that mailer does not write"),
+    "HTML alone": (FINE.replace(b"text/plain", b"text/html"), "type that mailer does not write"),
+    "another character set": (FINE.replace(b"utf-8; format", b"utf-7; format"), "type that mailer does not write"),
+    "a part with another header": (BOUNDED.replace(b"\r\n\r\n<!", b"\r\nX: y\r\n\r\n<!"), "not exactly its two headers"),
+    "a part with a header less": (
+        BOUNDED.replace(b"Content-Type: text/html; charset=utf-8\r\n", b""),
+        "exactly its two headers",
+    ),
+    "a part without a body": (re.sub(rb"(?s)<!doctype.*?\r\n--", b"--", BOUNDED), "no body"),
+}
+SIGNED = b"DKIM-Signature: v=1; a=rsa-sha256;\r\n b=AAAA\r\n"
+OF_SIGNATURES = {
+    "three signatures": (SIGNED * 3 + FINE, "exactly one of each"),
+    "a signature among the headers": (FINE.replace(b"Subject:", SIGNED + b"Subject:"), "exactly one of each"),
+}
+
+
+@pytest.mark.parametrize(("wire", "why"), (IN_PARTS | OF_SIGNATURES).values(), ids=IN_PARTS | OF_SIGNATURES)
+def test_parts_and_signatures_that_break_a_rule_never_leave(wire, why):
+    with pytest.raises(WireProblem, match=why):
+        prove(wire)
+
+
+def test_a_letter_may_have_no_signature_or_one_for_each_kind_of_key():
+    for wire in (FINE, BOUNDED):
+        for signatures in range(3):
+            prove(SIGNED * signatures + wire)
 
 
 @pytest.mark.parametrize(("wire", "why"), BROKEN.values(), ids=BROKEN)
