@@ -9,6 +9,7 @@ nothing is remembered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +22,9 @@ from mailer.campaign import Campaign, Route, Target, worded
 from mailer.delivery import Fixed
 from mailer.letter import Letter, Mailbox
 from mailer.outcome import Private, Recipient, Role
-from mailer.render import Renderer, written_date
+from mailer.render import CHOICE, Renderer, written_date
 from mailer.seal import Seal
-from mailer.signature import Kind, Signature
+from mailer.signature import Kind, Signature, identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,12 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
     Raises:
         RenderProblem, WireProblem: this letter cannot be written.
     """
-    campaign = desk.campaign
+    campaign, asked = desk.campaign, target
     target = route.via or target
     language = stamp.language or campaigns.language(campaign, target, signed.language)
     date = datetime.fromtimestamp(stamp.date, UTC)
-    subject, text = desk.renderer.render(language, values(campaign, target, signed, language, date))
+    seen = values(campaign, target, signed, language, date) | {CHOICE: f"{identity(campaign.id, signed)}\n{asked.id}"}
+    rendered = desk.renderer.render(language, seen)
     voice = signed.organisation if signed.kind is Kind.ORGANISATION else signed.name
     name = worded(target.name, language)
     wire = letter.compose(
@@ -67,8 +69,9 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
             reply_to=Mailbox(voice, signed.email),
             to=tuple(Mailbox(name, address) for address in route.to),
             cc=tuple(Mailbox("", address) for address in route.cc),
-            subject=subject,
-            text=text,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
             language=language,
             date=date,
             message_id=stamp.message_id,
@@ -90,7 +93,7 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
             "organisation": signed.organisation,
             "role": signed.role,
             "postal_address": signed.postal_address,
-            "message": signed.message,
+            "message": own_words(signed.message),
             "voice": str(signed.kind),
         },
         "target": {
@@ -100,6 +103,17 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
         "campaign": {"title": campaign.title},
         "today": written_date(local.date(), language),
     }
+
+
+def own_words(message: str) -> str:
+    r"""
+    What a signatory added, as paragraphs with one empty line between them: without stray spaces, gaps and soft hyphens.
+
+    >>> own_words("  Please act. \n\n\n\nSoon, I\u00ad beg.\n")
+    'Please act.\n\nSoon, I beg.'
+    """
+    lines = "\n".join(line.rstrip() for line in message.replace("\u00ad", "").split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 
 def recipients(campaign: Campaign, route: Route) -> tuple[Recipient, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -105,16 +105,16 @@ def _encoded(content_type: str, text: str) -> Body:
     lines = text.split("\n")
     if text.isascii() and not any(len(line) > 998 for line in lines) and all(c.isprintable() or c == "\n" for c in text):
         return Body(content_type, "7bit", "\r\n".join([*lines, ""]).encode("ascii"))
-    return Body(content_type, "quoted-printable", b"".join(_quoted_printable(line) + b"\r\n" for line in lines))
+    return Body(content_type, "quoted-printable", _quoted_printable(lines))
 
 
-def _quoted_printable(line: str) -> bytes:
+def _quoted_printable(lines: Sequence[str]) -> bytes:
     r"""
-    One line by RFC 2045 6.7, soft-broken at 76 columns; a trailing space is written as it must be, as =20.
+    Lines by RFC 2045 6.7, soft-broken at 76 columns; a trailing space is written as it must be, as =20.
 
-    >>> _quoted_printable("naïve ")
-    b'na=C3=AFve=20'
+    >>> _quoted_printable(["naïve ", "=" * 26])
+    b'na=C3=AFve=20\r\n=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=3D=\r\n=3D\r\n'
     """
-    # b2a_qp writes its soft breaks with the line end it finds, LF where there is none.
-    encoded = binascii.b2a_qp(line.encode("utf-8"), quotetabs=False, istext=False, header=False)
-    return encoded.replace(b"=\n", b"=\r\n")
+    # One line at a time: to b2a_qp a line end is one of its own. Its soft breaks end in LF where a line holds none.
+    encoded = [binascii.b2a_qp(line.encode("utf-8"), quotetabs=False, istext=False, header=False) for line in lines]
+    return b"\r\n".join([*encoded, b""]).replace(b"=\n", b"=\r\n")

@@ -53,7 +53,7 @@ def prove(wire: bytes) -> None:
         raise WireProblem("the letter has a bare CR or LF")
     if b"\0" in bare or not bare.isascii():
         raise WireProblem("the letter has a byte that is not 7-bit text")
-    if any(len(line) > 998 for line in wire.split(b"\r\n")):
+    if max(map(len, wire.split(b"\r\n"))) > 998:
         raise WireProblem("the letter has a line longer than 998 bytes")
     names = _unsigned(_names(head))
     if sorted(names) != sorted(name for name in HEADERS if name in names or name not in _OPTIONAL):
