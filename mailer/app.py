@@ -27,6 +27,7 @@ from mailer.continuity import Install
 from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
+from mailer.dkim import Signer
 from mailer.errors import CannotWrite, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
 from mailer.instance import file_of, place_of
@@ -125,7 +126,9 @@ async def _desks(
         if id not in fingerprints:
             await ledger.remember_campaign(id, opened.fingerprint)
         edition, _ = edition_of(configuration, id, renderer)
-        desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live, blotter)
+        campaign = configuration.campaigns[id]
+        signers = tuple(Signer(each) for each in campaign.dkim)
+        desks[id] = Desk(campaign, renderer, opened, edition, configuration.live, blotter, signers)
     return desks
 
 

@@ -114,6 +114,15 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """A key that signs the campaign's letters (DKIM): for which domain, under which name in DNS, and the file that holds it."""
+
+    domain: str
+    selector: str
+    key_file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """At most so many letters to one target address; None = no limit."""
 
@@ -149,6 +158,7 @@ class Campaign:
     pace: Pace = field(default_factory=Pace)
     window: Window | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    dkim: tuple[Signing, ...] = ()
     resend_doubts_after: float | None = None  # seconds; None: only evidence or a person ends a doubt
 
 

@@ -21,6 +21,7 @@ from mailer import reading
 from mailer.address import Address
 from mailer.campaign import Campaign, Channel, Reason, Route, Target
 from mailer.desk import Desk, Stamp, write
+from mailer.dkim import Signer
 from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Handover, Rule, judge
 from mailer.relay import Mode, Settings, reachable
@@ -94,12 +95,21 @@ def _any_route(campaign: Campaign, target: Target, country: str) -> Route:
 
 def campaign(desk: Desk) -> Findings:
     """Check one campaign: every letter that it can write, every address that it would write to."""
-    problems: list[str] = []
+    problems = [f"{desk.campaign.id}: dkim: {problem}" for problem in _unusable(desk.signers)]
+    desk = replace(desk, signers=()) if problems else desk  # so that all else is checked too
     for signed in (_FULL, _BARE):
         for one in specimens(desk, signed):
             if one.problem:
                 problems.append(f"{desk.campaign.id}: {one.target}, {one.language}, {one.voice}: {one.problem}")
     return Findings(tuple(dict.fromkeys(problems)), tuple(_notes(desk)))
+
+
+def _unusable(signers: Sequence[Signer]) -> Iterator[str]:
+    for signer in signers:
+        try:
+            _ = signer.record
+        except ConfigurationError as problem:
+            yield str(problem)
 
 
 def _notes(desk: Desk) -> Iterator[str]:

@@ -20,6 +20,7 @@ from mailer.address import Address
 from mailer.blotter import Blotter
 from mailer.campaign import Campaign, Route, Target, worded
 from mailer.delivery import Fixed
+from mailer.dkim import Signer
 from mailer.letter import Letter, Mailbox
 from mailer.outcome import Private, Recipient, Role
 from mailer.render import CHOICE, Renderer, written_date
@@ -37,6 +38,7 @@ class Desk:
     edition: str
     is_live: bool
     blotter: Blotter
+    signers: tuple[Signer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,11 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
     """
     The bytes of one letter and what they fix. The same facts always give the same bytes.
 
+    What is fixed is the letter itself; its signatures stand above it, and are the same as long as the keys are.
+
     Raises:
         RenderProblem, WireProblem: this letter cannot be written.
+        ConfigurationError: no letter can be signed.
     """
     campaign, asked = desk.campaign, target
     target = route.via or target
@@ -78,7 +83,15 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
             evidence=desk.seal.evidence(stamp.message_id),
         )
     )
-    return Fixed(stamp.date, desk.edition, language, letter.fingerprint(wire)), wire
+    return Fixed(stamp.date, desk.edition, language, letter.fingerprint(wire)), _signed(desk, wire, stamp.date)
+
+
+def _signed(desk: Desk, wire: bytes, at: int) -> bytes:
+    if not desk.signers:
+        return wire
+    signed = b"".join(signer.signature(wire, at) for signer in desk.signers) + wire
+    letter.prove(signed)
+    return signed
 
 
 def values(campaign: Campaign, target: Target, signed: Signature, language: str, date: datetime) -> dict[str, object]:

@@ -22,7 +22,7 @@ BREAKS = {
     "Only mailer.relay speaks SMTP": ("worker.py", "import aiosmtplib"),
     "Only mailer.ledger knows SQLite": ("report.py", "import apsw"),
     "Only mailer.render knows Jinja2": ("checks.py", "import jinja2"),
-    "Only mailer.seal knows cryptography": ("intake.py", "import cryptography"),
+    "Only mailer.seal and mailer.dkim know cryptography": ("intake.py", "import cryptography"),
 }
 
 

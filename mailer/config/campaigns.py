@@ -15,20 +15,17 @@ from datetime import date
 from pathlib import Path
 
 from mailer.address import Address
-from mailer.campaign import Campaign, Pace, Sender, Window
+from mailer.campaign import Campaign, Pace, Window
 from mailer.columns import FIELDS
-from mailer.config import targets
+from mailer.config import senders, signing, targets
 from mailer.config.directories import Directories
 from mailer.config.section import Section, check_once, nearest
 from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, shown, text
 
 TEMPLATES = ("subject.txt.j2", "letter.txt.j2")
-TOKEN = "{token}"  # noqa: S105 - a place in an address, no secret
 
-_LONGEST_TOKEN = "x" * 32  # as `seal.token` makes it, with room
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LIVE_PACE = Pace(per_minute=20, per_hour=500)
-_NOBODY = Address("", "")
 _TAKEN = frozenset({"relay", "ledger", "clock", "all"})  # what else stands still, and goes on, by a name
 
 
@@ -37,6 +34,7 @@ class Surroundings:
     """What a campaign file is read against. `live`: letters go to a real relay."""
 
     live: bool
+    root: Path
     templates: Path
     directories: Directories
 
@@ -54,7 +52,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
     section.one("id", _named_as(id), "")
     languages = _languages(section.section("languages"))
     _check_templates(section, id, languages.available, around.templates)
-    sender = _sender(section.section("sender"))
+    sender = senders.read(section.section("sender"))
     reached = targets.read(section.section("targets"), languages.available, around.directories)
     opens, deadline = _period(section)
     campaign = Campaign(
@@ -73,6 +71,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         pace=_pace(section, _LIVE_PACE if around.live else Pace()),
         window=_window(section.section("window")) if section.has("window") else None,
         columns=_columns(section.section("columns")),
+        dkim=signing.read(section, sender.address, around.root),
         resend_doubts_after=_resend_after(section.section("in_doubt")),
     )
     _refuse_what_comes_later(section)
@@ -113,28 +112,6 @@ def _check_templates(section: Section, id: str, languages: Sequence[str], templa
             if not os.path.isfile(templates / id / code / name):
                 said = f"there is no templates/{id}/{code}/{name}; write it, or take {shown(code)} out of the languages"
                 section.note("languages", said)
-
-
-def _sender(section: Section) -> Sender:
-    section.need("name", "address")
-    sender = Sender(
-        name=section.one("name", text, ""),
-        address=section.one("address", email, _NOBODY),
-        bounce_address=section.one("bounce_address", _bounce_address, ""),
-    )
-    section.close()
-    return sender
-
-
-def _bounce_address(written: str) -> str:
-    local, _, domain = written.rpartition("@")
-    if local.count(TOKEN) != 1 or TOKEN in domain:
-        raise ValueError(f"must hold {TOKEN} once, before the @, like bounces+{TOKEN}@campaign.example")
-    try:
-        email(written.replace(TOKEN, _LONGEST_TOKEN))
-    except ValueError:
-        raise ValueError(f"{shown(written)} is no e-mail address, whatever stands for {TOKEN}") from None
-    return written
 
 
 def _copies(section: Section, sender: Address, reached: Collection[targets.Read]) -> tuple[Address, ...]:

@@ -97,6 +97,13 @@ class Section:
         node = self._known(key)
         return listed(node, self.at(key), self.problems) if node else []
 
+    def sections_or_one(self, key: str) -> list[Section]:
+        """The mapping under a key, or those of a list there."""
+        node = self._known(key)
+        if node and isinstance(node.value, dict):
+            return [Section(node, self.at(key), self.problems)]
+        return listed(node, self.at(key), self.problems) if node else []
+
     def need(self, *keys: str) -> None:
         """Note those of the keys that have no value; nothing is missing in what is no mapping at all."""
         for key in keys:
