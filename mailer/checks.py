@@ -1,5 +1,5 @@
 """
-Is everything in order before letters leave: every letter that a campaign can write, its addresses, the relay.
+Is everything in order before letters leave: every letter that a campaign can write, its addresses, the relay, DNS.
 
     configuration  >  CHECKS  >  cli (check, preview, approve)
 
@@ -11,20 +11,22 @@ only greeted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from mailer import alignment, reading
 from mailer import campaign as campaigns
-from mailer import reading
 from mailer.address import Address
+from mailer.alignment import Said, Weight
 from mailer.campaign import Campaign, Channel, Reason, Route, Target
 from mailer.desk import Desk, Stamp, write
 from mailer.dkim import Signer
 from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Handover, Rule, judge
 from mailer.relay import Mode, Settings, reachable
+from mailer.resolver import Resolver
 from mailer.signature import Kind, Signature
 
 SPECIMEN_DATE = 1_316_505_600  # 2011-09-20, so that specimens do not change from day to day
@@ -131,6 +133,23 @@ def _notes(desk: Desk) -> Iterator[str]:
         yield f"{campaign.id}: bounce_address is in another domain than the sender: SPF will not align with From"
     if desk.is_live and re.search(r"(^|\.)example(\.(org|com|net))?$", campaign.sender.address.domain):
         yield f"{campaign.id}: the sender's address {campaign.sender.address} is an example; nobody can answer it"
+
+
+async def dns(desks: Iterable[Desk], resolver: Resolver, host: str) -> Findings:
+    """Ask DNS about every campaign's sender and targets; `host` is the relay that sends, empty where none is set up."""
+    said: list[tuple[str, Said]] = []
+    for desk in desks:
+        keys = [signer.record for signer in desk.signers] if not list(_unusable(desk.signers)) else []
+        found = [
+            *await alignment.of_sender(resolver, desk.campaign, keys, host),
+            *await alignment.of_targets(resolver, desk.campaign),
+        ]
+        said += [(f"{desk.campaign.id}: {one.sentence}", one) for one in found]
+    problems = [sentence for sentence, one in said if one.weight is Weight.PROBLEM]
+    unknown = [sentence for sentence, one in said if one.weight is Weight.UNKNOWN]
+    notes = tuple(sentence for sentence, one in said if one.weight is Weight.NOTE)
+    code = ConfigurationError.exit_code if problems else RelayProblem.exit_code
+    return Findings((*problems, *unknown), notes, code)
 
 
 async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:

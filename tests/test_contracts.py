@@ -23,6 +23,7 @@ BREAKS = {
     "Only mailer.ledger knows SQLite": ("report.py", "import apsw"),
     "Only mailer.render knows Jinja2": ("checks.py", "import jinja2"),
     "Only mailer.seal and mailer.dkim know cryptography": ("intake.py", "import cryptography"),
+    "Only mailer.resolver knows dnspython": ("alignment.py", "import dns.resolver"),
 }
 
 

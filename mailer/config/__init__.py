@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailer.campaign import Campaign
@@ -30,6 +30,7 @@ from mailer.delivery import Retry
 from mailer.errors import ConfigurationError
 from mailer.outcome import TABLE, Rule
 from mailer.relay.settings import Mode, Settings
+from mailer.resolver import Settings as Dns
 
 __all__ = ["FILE", "SYSTEM", "VARIABLE", "Configuration", "find", "fingerprint", "load"]
 
@@ -61,6 +62,7 @@ class Configuration:
     campaigns: Mapping[str, Campaign]
     warnings: tuple[str, ...] = ()
     replies: tuple[Rule, ...] = TABLE
+    dns: Dns = field(default_factory=Dns)
 
     @property
     def live(self) -> bool:
@@ -123,6 +125,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         campaigns=found,
         warnings=problems.warnings,
         replies=(*main.replies, *TABLE),
+        dns=main.dns,
     )
 
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailer import resolver
 from mailer.config import password, replies
 from mailer.config.section import Section
-from mailer.config.values import choice, host, is_loopback, number, text, whole
+from mailer.config.values import choice, host, ip, is_loopback, number, text, whole
 from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
 from mailer.outcome import Rule
@@ -41,6 +42,7 @@ class MainFile:
     group: str
     run_for: float
     replies: tuple[Rule, ...]
+    dns: resolver.Settings
 
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
@@ -60,11 +62,21 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         group=section.one("group", _group, ""),
         run_for=section.one("run_for", number(1), 240.0),
         replies=replies.read(section.sections("replies")),
+        dns=_dns(section.section("dns")),
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")
     section.close()
     return main
+
+
+def _dns(section: Section) -> resolver.Settings:
+    """Whom `check --dns` asks; without it whom this machine asks."""
+    settings = resolver.Settings(section.one("nameserver", ip, ""), section.one("port", whole(1, 65535), 53))
+    if section.has("port") and not section.has("nameserver"):
+        section.note("port", "does nothing without a `nameserver`")
+    section.close()
+    return settings
 
 
 def _beside(relay: Section, root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:

@@ -201,6 +201,13 @@ def host(written: str) -> str:
     raise ValueError(f"must be the name of a server, like smtp.example.org, not {shown(written)} (the port has its own key)")
 
 
+def ip(written: str) -> str:
+    """The IP address of a server."""
+    if _is_ip(written):
+        return written
+    raise ValueError(f"must be an IP address, like 192.0.2.53, not {shown(written)}")
+
+
 def is_loopback(name: str) -> bool:
     """
     Whether a host is this machine itself, whatever the network's name servers say.
