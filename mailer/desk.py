@@ -60,12 +60,11 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
         RenderProblem, WireProblem: this letter cannot be written.
         ConfigurationError: no letter can be signed.
     """
-    campaign, asked = desk.campaign, target
+    campaign = desk.campaign
     target = route.via or target
     language = stamp.language or campaigns.language(campaign, target, signed.language)
     date = datetime.fromtimestamp(stamp.date, UTC)
-    seen = values(campaign, target, signed, language, date) | {CHOICE: f"{identity(campaign.id, signed)}\n{asked.id}"}
-    rendered = desk.renderer.render(language, seen)
+    rendered = desk.renderer.render(language, values(campaign, target, signed, language, date))
     voice = signed.organisation if signed.kind is Kind.ORGANISATION else signed.name
     name = worded(target.name, language)
     wire = letter.compose(
@@ -115,6 +114,7 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
         },
         "campaign": {"title": campaign.title},
         "today": written_date(local.date(), language),
+        CHOICE: f"{identity(campaign.id, signed)}\n{target.id}",
     }
 
 

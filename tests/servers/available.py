@@ -15,6 +15,7 @@ import pytest
 
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])  # Debian keeps Postfix out of users' PATH
 PAUSE_SECONDS = 0.02
+_PACKAGES = {"strace": "strace", "spamassassin": "spamassassin"}  # what is not in Debian's postfix
 _LISTENS = "0A"  # /proc/net/tcp's word for LISTEN
 
 
@@ -24,9 +25,9 @@ def program(name: str) -> str | None:
 
 
 def missing(what: str) -> str | None:
-    """Why tests that need `what` (smtp-sink, smtp-source, postfix, strace) cannot run here; None when they can."""
+    """Why tests that need `what` (smtp-sink, postfix, strace, spamassassin …) cannot run here; None when they can."""
     if program(what) is None:
-        return f"{what} is not installed (Debian: apt-get install {'strace' if what == 'strace' else 'postfix'})"
+        return f"{what} is not installed (Debian: apt-get install {_PACKAGES.get(what, 'postfix')})"
     if what == "postfix" and os.geteuid() != 0:
         return "Postfix starts only as root"
     return None
