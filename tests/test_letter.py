@@ -5,7 +5,6 @@ Each one is read back with the standard library's email package (see `parsed`) a
 """
 
 import re
-from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -17,7 +16,8 @@ from mailer import signature
 from mailer.address import Address, parse
 from mailer.errors import BadRow, WireProblem
 from mailer.letter import HEADERS, Letter, Mailbox, compose, fingerprint, flowed, prove
-from tests.parsed import Parsed, by_new_rules, by_old_rules, unflowed, without_space
+from tests.meant import assert_read_back_as_meant, meant
+from tests.parsed import unflowed
 
 JANE, COURT, PRESS = parse("jane@example.org"), parse("head@court.example"), parse("press@court.example")
 LETTERS = parse("letters@campaign.example")
@@ -44,48 +44,6 @@ def signed(name: str) -> Letter:
     """A letter in whose every name a supporter's name stands, beside a plain one."""
     court = (Mailbox(name, COURT), Mailbox("Press, Office", PRESS))
     return letter(sender=Mailbox(f"{name} via Solidarity", LETTERS), reply_to=Mailbox(name, JANE), to=court, cc=court[:1])
-
-
-def meant(said: Letter) -> str:
-    """The text that a reader should get: without white space at the ends of lines, and no empty lines around it."""
-    return "\n".join(line.rstrip() for line in said.text.strip("\n").split("\n"))
-
-
-def meant_in_html(said: Letter) -> str:
-    lines = (line.rstrip() for line in said.html.strip("\n").split("\n"))
-    return "\n".join(" " + line if line.startswith("From ") else line for line in lines)
-
-
-def assert_read_back_as_meant(said: Letter) -> bytes:
-    wire = compose(said)
-    for parsed, shown in ((by_old_rules(wire), str), (by_new_rules(wire), without_space)):
-        lists = [(said.sender,), (said.reply_to,), said.to, said.cc]
-        expected = [[(shown(m.name), str(m.address)) for m in mailboxes] for mailboxes in lists]
-        assert [parsed.sender, parsed.reply_to, parsed.to, parsed.cc] == expected
-        assert parsed.addresses == [str(m.address) for mailboxes in lists for m in mailboxes]
-        assert (parsed.subject, parsed.text) == (said.subject, meant(said))
-        assert (parsed.date, parsed.message_id, parsed.language) == (said.date, said.message_id, said.language)
-        assert parsed.html == (f"{meant_in_html(said)}\n" if said.html else "")
-        assert_one_of_each(parsed, said)
-    assert_within_the_limits(wire)
-    return wire
-
-
-def assert_one_of_each(parsed: Parsed, said: Letter) -> None:
-    assert parsed.headers == [name.decode() for name in HEADERS if name != b"Cc" or said.cc]
-
-
-def assert_within_the_limits(wire: bytes) -> None:
-    head, _, body = wire.partition(b"\r\n\r\n")
-    for line in head.split(b"\r\n"):
-        assert len(line) <= 78 or b" " not in line.partition(b": ")[2].strip(), "a header line is folded where a space allows"
-        assert line.strip(), "a line of white space ends the headers for some readers"
-    for word in re.findall(rb"=\?[^ ]*\?=", head):
-        assert len(word) <= 75
-        b64decode(word[10:-2], validate=True).decode("utf-8")  # each word holds whole characters
-    is_encoded = b"quoted-printable" in head
-    assert all(len(line) <= (76 if is_encoded else 998) for line in body.split(b"\r\n"))
-    assert re.fullmatch(rb"(?:[^\r\n\0\x80-\xff]*\r\n)+", wire)
 
 
 # Names, subjects and texts as people, and others, write them
