@@ -18,6 +18,7 @@ from mailer.delivery import MOVES, State
 from mailer.errors import MailerError
 from mailer.outcome import TABLE
 from tests.installed import REPOSITORY, mailer
+from tests.keys import pem
 from tests.test_config.instance import Instance
 
 DOCUMENTS = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -66,18 +67,21 @@ def test_the_configuration_of_the_readme_loads(tmp_path: Path):
     main, campaign = blocks("yaml")
     for path, text in {
         "config/mailer.yaml": main.replace("/etc/mailer/relay.password", str(tmp_path / "password")),
-        "config/campaigns/kazakhstan.yaml": campaign,
+        "config/campaigns/kazakhstan.yaml": campaign.replace("/etc/mailer/letters2011.pem", str(tmp_path / "key.pem")),
         "config/embassies.yaml": (REPOSITORY / "config/embassies.yaml").read_text(encoding="utf-8"),
         "password": "secret\n",
+        "key.pem": pem("ed25519").decode("ascii"),
         **{f"templates/kazakhstan/{lang}/{name}.txt.j2": "x\n" for lang in ("en", "ru") for name in ("subject", "letter")},
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
-    (tmp_path / "password").chmod(0o600)
+    for secret in ("password", "key.pem"):
+        (tmp_path / secret).chmod(0o600)
     loaded = load(tmp_path / "config/mailer.yaml", {})
     assert loaded.live
     assert loaded.relay.host == "smtp.example.org"
     assert list(loaded.campaigns["kazakhstan"].targets) == ["supreme-court", "administration", "embassy"]
+    assert [each.domain for each in loaded.campaigns["kazakhstan"].dkim] == ["campaign.example"]
     assert not loaded.warnings
 
 
@@ -101,7 +105,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] != "work"])
+# `work` does not end, and `--dns` asks the world (test_alignment runs it against a nameserver of its own).
+@pytest.mark.parametrize("line", [line for line in commands() if line.split()[1] != "work" and "--dns" not in line])
 def test_every_command_that_a_document_names_runs(line: str, demo: Path, tmp_path: Path):
     command, words = parsed(line)
     words = [MEANT.get(word, word) for word in words]
