@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,7 +192,9 @@ async def test_each_domain_is_asked_once_and_a_directorys_too():
 
 
 async def test_what_dns_did_not_say_is_no_good_news(key):
-    for trouble in ({"failing": {DOMAIN}}, {"silent": {f"_dmarc.{DOMAIN}"}}, {"failing": {key[0]}}):
+    troubles: list[dict[str, set[Any]]] = [{"failing": {(DOMAIN, kind)}} for kind in ("MX", "TXT")]
+    troubles += [{"failing": {DOMAIN}}, {"silent": {f"_dmarc.{DOMAIN}"}}, {"failing": {key[0]}}]
+    for trouble in troubles:
         found = await of_sender(WELL | {(key[0], "TXT"): [txt(key[1])]}, [key], **trouble)
         assert found and {one.weight for one in found} == {Weight.UNKNOWN}
         assert all("DNS does not say" in one.sentence for one in found)

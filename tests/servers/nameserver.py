@@ -4,7 +4,7 @@ A nameserver on 127.0.0.1, by UDP and TCP, that says what a test has told it and
     with Nameserver({("campaign.example", "MX"): ["10 mail.campaign.example."]}) as server:
         ...                                  # 127.0.0.1, server.port
 
-A name in `failing` is answered with SERVFAIL, one in `silent` not at all. It keeps what it was asked.
+A name in `failing`, or a name and a kind, is answered with SERVFAIL; one in `silent` not at all. It keeps what it was asked.
 """
 
 import socketserver
@@ -32,7 +32,7 @@ def txt(text: str) -> str:
 class Nameserver:
     """Runs in two threads until it is left."""
 
-    def __init__(self, records: Records, failing: Collection[str] = (), silent: Collection[str] = ()) -> None:
+    def __init__(self, records: Records, failing: Collection[str | tuple[str, str]] = (), silent: Collection[str] = ()) -> None:
         self.records = dict(records)
         self.failing, self.silent = failing, silent
         self.asked: list[tuple[str, str]] = []
@@ -80,7 +80,7 @@ class Nameserver:
             return None
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
-        if name in self.failing:
+        if name in self.failing or (name, kind) in self.failing:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif found := self.records.get((name, kind)):
             answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, found))
