@@ -167,7 +167,7 @@ async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
 
 
 def readable(wire: bytes) -> str:
-    """A letter as a mail program shows it: the headers that people read, and the text."""
+    """A letter as a mail program shows it: the headers that people read, the text, and the HTML where there is some."""
     from email import message_from_bytes
     from email.header import decode_header, make_header
 
@@ -175,8 +175,10 @@ def readable(wire: bytes) -> str:
     parsed = message_from_bytes(wire)
     names = ("From", "Reply-To", "To", "Cc", "Date", "Subject")
     heads = [f"{name}: {make_header(decode_header(_unfolded(parsed[name])))}" for name in names if parsed[name]]
-    text = parsed.get_payload(decode=True)
-    return "\n".join([*heads, "", unflowed(text.decode("utf-8") if isinstance(text, bytes) else ""), ""])
+    bodies = [part.get_payload(decode=True) for part in parsed.walk() if not part.is_multipart()]
+    text, *html = [body.decode("utf-8") if isinstance(body, bytes) else "" for body in bodies]
+    beside = ["The same in HTML:\n", html[0].replace("\r\n", "\n")] if html else []
+    return "\n".join([*heads, "", unflowed(text), "", *beside])
 
 
 def _unfolded(value: str) -> str:

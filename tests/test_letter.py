@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mailer import signature
 from mailer.address import Address, parse
+from mailer.checks import readable
 from mailer.errors import BadRow, WireProblem
 from mailer.letter import HEADERS, Letter, Mailbox, compose, fingerprint, flowed, prove
 from tests.meant import assert_read_back_as_meant, meant
@@ -199,6 +200,13 @@ BOUNDED = compose(letter(html=HTML))
 def test_html_and_text_are_both_read_back_whatever_they_hold(text):
     assert_read_back_as_meant(letter(text=text, html=HTML))
     assert_read_back_as_meant(letter(html=text))
+
+
+def test_a_preview_shows_the_text_and_the_html():
+    shown = readable(BOUNDED)
+    assert "Subject: Drop the charges\n\nDear Madam Chair,\n\nplease drop the charges.\n" in shown
+    assert shown.endswith(f"\nThe same in HTML:\n\n{HTML}")
+    assert readable(compose(letter())).endswith("please drop the charges.\n")
 
 
 def test_with_html_the_text_stands_first_for_who_reads_no_html():
