@@ -28,6 +28,7 @@ from mailer.continuity import Install
 from mailer.desk import Desk, Recogniser
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
+from mailer.dkim import Signer
 from mailer.erasure import Ground, Keeper
 from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
@@ -129,7 +130,9 @@ async def _desks(
         if id not in fingerprints:
             await ledger.remember_campaign(id, opened.fingerprint)
         edition, _ = edition_of(configuration, id, renderer)
-        desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live, blotter)
+        campaign = configuration.campaigns[id]
+        signers = tuple(Signer(each) for each in campaign.dkim)
+        desks[id] = Desk(campaign, renderer, opened, edition, configuration.live, blotter, signers)
     return desks
 
 

@@ -27,7 +27,7 @@ from mailer.outcome import Reply as Answer
 from mailer.pace import Breaker, Clock
 from mailer.relay import Connection, Mode, Relay, Settings
 from mailer.relay.files import FileConnection
-from mailer.render import Renderer
+from mailer.render import Rendered, Renderer
 from tests.offices import (
     COURT,
     NOON,
@@ -415,7 +415,7 @@ async def test_a_pause_beside_a_running_worker_stops_it_within_what_it_has_in_ha
 class Odd(Renderer):
     """A renderer with a bug in it: what it raises for one signatory nobody has thought of."""
 
-    def render(self, language: str, values: Mapping[str, object]) -> tuple[str, str]:
+    def render(self, language: str, values: Mapping[str, object]) -> Rendered:
         signed: Any = values["signature"]
         if signed["name"] == "Signer 2":
             raise LookupError(signed["email"])

@@ -154,7 +154,7 @@ def _told(declared: Declared) -> str:
         default = schema.default_of(declared)
         said += [f"Default: {default}."] if default is not None and not declared.required else []
     if isinstance(declared, Rows):
-        said.append("A list; of each row:")
+        said.append("One, or a list; of each:" if declared.or_one else "A list; of each row:")
     return " ".join([*said, *(["Required."] if declared.required else [])])
 
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailer import resolver
 from mailer.config import password, replies
 from mailer.config.keys import Key, Part
 from mailer.config.section import Section
-from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, is_loopback, number, text, whole
+from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, ip, is_loopback, number, text, whole
 from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
 from mailer.outcome import Rule
@@ -29,6 +30,7 @@ _KEEP_FILES_DAYS = 30
 # RFC 8314 3.3: TLS from the first byte has a port of its own.
 _PORTS = {Tls.IMPLICIT: 465}
 _PORT = 587
+_DNS = resolver.Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class MainFile:
     whole_after: float
     keep_files_days: int
     replies: tuple[Rule, ...]
+    dns: resolver.Settings
 
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
@@ -68,11 +71,21 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         whole_after=section.one(WHOLE_AFTER),
         keep_files_days=section.one(KEEP_FILES_DAYS),
         replies=replies.read(section.sections(replies.REPLIES)),
+        dns=_dns(section.section(DNS)),
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")
     section.close()
     return main
+
+
+def _dns(section: Section) -> resolver.Settings:
+    """Whom `check --dns` asks; without it whom this machine asks."""
+    settings = resolver.Settings(section.one(NAMESERVER), section.one(NAMESERVER_PORT))
+    if section.has("port") and not section.has("nameserver"):
+        section.note("port", "does nothing without a `nameserver`")
+    section.close()
+    return settings
 
 
 def _beside(relay: Section, root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -214,8 +227,19 @@ KEEP_FILES_DAYS = Key(
     "For how many days a file that was taken in is kept in done/, with what lies beside it.",
 )
 RUN_FOR = Key("run_for", number(1), 240.0, "The longest that one `mailer run` stays, in seconds.")
+NAMESERVER = Key("nameserver", ip, _DNS.nameserver, "Its IP address; unless told, those that this machine asks.")
+NAMESERVER_PORT = Key("port", whole(1, 65535), _DNS.port, "Its port.")
+DNS = Part(
+    "dns",
+    "The nameserver that mailer check --dns asks.",
+    (NAMESERVER, NAMESERVER_PORT),
+    also={
+        "if": {"properties": {NAMESERVER_PORT.name: {"not": {"enum": [None, ""]}}}, "required": [NAMESERVER_PORT.name]},
+        "then": {"properties": {NAMESERVER.name: {"not": {"enum": [None, ""]}}}, "required": [NAMESERVER.name]},
+    },
+)
 FILE = Part(
     "mailer.yaml",
     "The main file: where letters are handed over, where everything is kept. Paths count from the folder that holds config/.",
-    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, KEEP_FILES_DAYS, replies.REPLIES),
+    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, KEEP_FILES_DAYS, replies.REPLIES, DNS),
 )
