@@ -1,5 +1,6 @@
 """
-What a spam filter makes of the bundled letters: Debian's SpamAssassin with its own rules, no network and nothing learnt.
+What a spam filter makes of the bundled letters, and of those that `mailer init` begins with: Debian's SpamAssassin with its own
+rules, no network and nothing learnt.
 
 Every letter that the campaign can write is weighed as it leaves: each target, language and voice, with every field and with
 none, and each of the texts that people wrote for one place.
@@ -16,10 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from mailer import checks
+from mailer import checks, config, starting
 from mailer.address import parse
+from mailer.cli import questions
 from mailer.desk import Desk
+from mailer.render import Renderer
 from mailer.signature import Signature
+from mailer.starting import Office, Plan, Words
 from tests.servers.available import program, require
 from tests.test_desk import DESK, MAILED, SIGNATURES
 
@@ -58,6 +62,29 @@ def letters(desk: Desk) -> dict[str, bytes]:
     }
 
 
+def started(folder: Path) -> Desk:
+    """The campaign that `mailer init` makes of few answers, taking what it proposes."""
+    words = {
+        "en": Words(
+            "Free the strikers", "In December 2011 police shot at striking oil workers.", "free all who were arrested."
+        ),
+        "ru": Words(
+            "Освободите бастующих", "В декабре 2011 года полиция стреляла в бастующих.", "освободить всех задержанных."
+        ),
+    }
+    names = {"en": "Ministry of Justice", "ru": "Министерство юстиции"}
+    offices = [
+        Office("greeted", names, questions._FORMS, "minister@justice.example", "ru"),
+        Office("not-greeted", names, {"en": "", "ru": ""}, "deputy@justice.example", "en"),
+    ]
+    plan = Plan("strikers", "Free the strikers", words, "Solidarity", "letters@campaign.example", offices=tuple(offices))
+    for name, content in starting.files(plan).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    campaign = config.load(folder / "config/mailer.yaml", {}).campaigns["strikers"]
+    return replace(DESK, campaign=campaign, renderer=Renderer(folder / "templates/strikers"))
+
+
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory) -> dict[str, tuple[float, str]]:
     require("spamassassin")
@@ -68,6 +95,13 @@ def test_no_bundled_letter_looks_like_spam(scores):
     assert len(scores) == len(MAILED) * 2 * 2 * 9
     heavy = {name: told for name, told in scores.items() if told[0] >= MOST}
     assert heavy == {}
+
+
+def test_no_letter_that_init_begins_with_looks_like_spam(tmp_path):
+    require("spamassassin")
+    found = weighed(letters(started(tmp_path)), tmp_path)
+    assert len(found) == 2 * 2 * 2 * 9
+    assert {name: told for name, told in found.items() if told[0] >= MOST} == {}
 
 
 def test_what_is_spam_is_weighed_as_such(tmp_path):
