@@ -16,6 +16,7 @@ from mailer import backup
 from mailer.backup import Sources
 from tests.backup_at_work import NEW, rehearse
 from tests.installed import Place, Said, mailer, on_a_terminal, that_has_sent
+from tests.keys import key_file
 from tests.offices import NOON
 from tests.releases import STATES, lying
 from tests.restored import ELSEWHERE, OVER, message_ids, typed
@@ -65,6 +66,24 @@ def test_it_holds_what_it_says_and_nothing_else_for_its_owner_alone(place):
     assert (without / "journal.jsonl").read_bytes() == (place.root / "var/journal.jsonl").read_bytes()
     for line in subprocess.run(["grep", "-rl", "Person", without], capture_output=True, text=True, check=False).stdout.split():
         raise AssertionError(f"{line} names somebody")
+
+
+def test_keys_that_sign_letters_are_kept_as_the_other_keys_are(tmp_path):
+    secret = key_file(tmp_path, "ed25519")
+    sender = "sender: {name: S, address: s@campaign.example}\n"
+    place = that_has_sent(1, tmp_path / "here", f"pace: none\n{sender}dkim: {{selector: A.2011, key_file: {secret}}}\n")
+    without, with_keys = made(place), made(place, "--keys")
+    assert names(without) == WITHOUT_KEYS
+    assert names(with_keys) == WITHOUT_KEYS | {"keys/c.key", "signing/c/a.2011.pem"}
+    assert (with_keys / "signing/c/a.2011.pem").read_bytes() == secret.read_bytes()
+    assert stat.S_IMODE((with_keys / "signing/c/a.2011.pem").stat().st_mode) == 0o600
+    assert (
+        f"signing/        c/a.2011.pem: a key that signs letters (DKIM), from {secret}\n"
+        in (with_keys / "README.txt").read_text()
+    )
+    assert f"signing/        not in it: a key that signs letters (DKIM), from {secret};" in (without / "README.txt").read_text()
+    assert f"Nor is the key that signs letters, {secret}" in place.mailer("backup", "../kept").err
+    assert mailer(tmp_path, "verify", with_keys).code == 0
 
 
 def test_it_says_what_to_do_next_and_names_nobody(place):

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from mailer.ledger import schema
 
 
-def readme(moment: datetime, *, main: Path, ledger: Path, journal: Path, templates: Path, keys: Path, with_keys: bool) -> str:
+def readme(
+    moment: datetime,
+    *,
+    main: Path,
+    ledger: Path,
+    journal: Path,
+    templates: Path,
+    keys: Path,
+    signing: Mapping[str, Path],
+    with_keys: bool,
+) -> str:
     """The text, of a backup of these files; `main` is the configuration's own."""
     before = ledger.parent.with_name(f"{ledger.parent.name}.before")
     return _README.format(
         moment=f"{moment:%Y-%m-%d %H:%M:%S}",
         release=schema.release() or "(not installed)",
         keys=f"the keys, from {keys}" if with_keys else _NO_KEYS.format(keys=keys),
+        signing="".join(_signing(signing, with_keys)),
         configuration=main.parent,
         templates=templates,
         ledger=shlex.quote(str(ledger)),
@@ -25,6 +37,16 @@ def readme(moment: datetime, *, main: Path, ledger: Path, journal: Path, templat
     )
 
 
+def _signing(keys: Mapping[str, Path], with_keys: bool) -> Iterator[str]:
+    """A line for each key that signs, and nothing where none does."""
+    for name, key in sorted(keys.items()):
+        yield (_SIGNING if with_keys else _NO_SIGNING).format(name=name, key=key)
+
+
+_SIGNING = "signing/        {name}: a key that signs letters (DKIM), from {key}\n"
+_NO_SIGNING = (
+    "signing/        not in it: a key that signs letters (DKIM), from {key}; a new one, under a new selector, will do\n"
+)
 _NO_KEYS = "not in it: without them nobody can read or send from it. They were in {keys}"
 _README = """\
 A backup of mailer, made on {moment} UTC by mailer {release}.
@@ -34,7 +56,7 @@ journal.jsonl   its journal, to the ledger's last line
 configuration/  from {configuration}
 templates/      from {templates}
 keys/           {keys}
-
+{signing}
 Is it whole?  mailer verify FOLDER    or, here and without mailer:    sha256sum --check --quiet SHA256SUMS
 
 To put it back where it came from: stop mailer, then, as mailer's user and in this folder,
