@@ -129,7 +129,7 @@ retry: {first: 1, max: 2, give_up_after: 3, jitter: .5}
 group: root
 run_for: 5
 whole_after: 0
-keep_files_days: 7
+keep_files_days: 3
 replies:
 - {stage: [rcpt, mail], code: 550, enhanced: 5.7.1, pattern: x, class: deferred, scope: relay, reason: 2011}
 dns: {nameserver: 192.0.2.53, port: 5353}
