@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -51,6 +51,9 @@ class Weight:
 
     def __add__(self, other: Weight) -> Weight:
         return Weight(self.words + other.words, self.strange + other.strange, self.points + other.points)
+
+
+Weigh = Callable[[list[list[str]]], Weight]  # the header and some rows of a table, as one encoding reads them
 
 
 def weigh(text: str, languages: Collection[str]) -> Weight:
@@ -145,3 +148,8 @@ def _scripts(characters: Iterable[str]) -> set[str]:
 def _script(character: str) -> str:
     name = unicodedata.name(character, "")
     return next((script for script in _SCRIPTS if name.startswith(script)), "")
+
+
+def by_words(table: list[list[str]]) -> Weight:
+    """Weigh a table by its words alone, where nobody knows who speaks what."""
+    return sum((weigh(cell, ()) for row in table for cell in row), Weight())

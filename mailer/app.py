@@ -18,6 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mailer import approval, continuity, log, seal
@@ -29,7 +30,6 @@ from mailer.desk import Desk, Recogniser
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
 from mailer.dkim import Signer
-from mailer.erasure import Ground, Keeper
 from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
 from mailer.instance import file_of, place_of
@@ -38,6 +38,7 @@ from mailer.journal import Journal
 from mailer.ledger import Ledger
 from mailer.pace import Clock
 from mailer.render import Renderer
+from mailer.retention import Keeper
 from mailer.rules import Ruling
 from mailer.spool import Settings as SpoolSettings
 from mailer.spool import Spool
@@ -167,10 +168,10 @@ def spool_of(configuration: Configuration) -> Spool:
     return Spool(SpoolSettings(configuration.spool, configuration.group, var, configuration.whole_after))
 
 
-async def ground_of(office: Office) -> Ground:
+async def recognisers(office: Office) -> dict[str, Recogniser]:
     """
-    Where a person may stand: the ledger, the queue, the sandbox and the outbox. Campaigns that are not configured any more
-    count, as long as their keys are there: without its key nothing of a campaign can be read.
+    By what each campaign knows people. Campaigns that are not configured any more count, as long as their keys are there:
+    without its key nothing of a campaign can be read.
     """
     loaded, campaigns = office.configuration, {id: desk.recogniser for id, desk in office.desks.items()}
     facts = await office.ledger.installed()
@@ -179,8 +180,17 @@ async def ground_of(office: Office) -> Ground:
             with suppress(KeyProblem):
                 policy = same_by(facts.get(f"same {id}", ""))
                 campaigns[id] = Recogniser(id, seal.load(loaded.keys, id, known), policy)
-    folders = [loaded.spool.parent / name for name in ("sandbox", "outbox")]
-    return Ground(office.ledger, campaigns, spool_of(loaded), loaded.spool, folders)
+    return campaigns
+
+
+async def _finish_erasures(office: Office, now: float) -> bool:
+    """Go on with what erasures have begun; whether all are finished."""
+    from mailer import erasure
+
+    ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
+    swept = await erasure.finish(ground, now)
+    log.erased(swept.files, swept.letters, swept.waits)
+    return not swept.waits
 
 
 def install_of(office: Office) -> Install:
@@ -219,7 +229,9 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
             journal=install.journal,
             high_water=office.high_water,
             blotter=office.blotter,
-            keeper=Keeper(await ground_of(office), configuration.keep_files_days, CLOCK),
+            keeper=Keeper(
+                office.ledger, partial(_finish_erasures, office), configuration.spool, configuration.keep_files_days, CLOCK
+            ),
             relay=configuration.relay,
             retry=configuration.retry,
             clock=CLOCK,

@@ -1,7 +1,7 @@
 """
-Who leaves: people withdraw or are erased; and how long the organisers' files are kept.
+Who leaves: people withdraw, or are erased.
 
-    cli (withdraw, erase)  >  ERASURE  >  ledger, spool, sandbox    worker  >  ERASURE (what is unfinished, what is too old)
+    cli (withdraw, erase)  >  ERASURE  >  ledger, spool, sandbox    retention  >  ERASURE (what is unfinished)
 
 Withdrawing cancels what was not sent, and keeps the person out from then on. Erasing does so in every campaign, and leaves no
 trace of the person in a file: what is sealed is emptied; files in `done/` that hold them go whole, with what lies beside them;
@@ -23,20 +23,17 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from mailer import address, log
+from mailer import address
 from mailer.address import Address
 from mailer.desk import Recogniser
 from mailer.durable import sync_folder
-from mailer.errors import CannotWrite, KeyProblem, LedgerProblem
+from mailer.errors import CannotWrite, KeyProblem
 from mailer.ledger import Erasure, Ledger, Left
 from mailer.log import counted
-from mailer.pace import HOUR, Clock
 from mailer.spool import Spool, kept
 from mailer.traces import Needle, in_bytes, is_there
 
-DAY = 24 * HOUR
 _AT_ONCE = 500  # people a transaction
-_AGAIN = 60  # seconds until an erasure that could not be finished is tried again
 _MESSAGE_ID = re.compile(rb"(?mi)^Message-ID:\s*(<[^>\r\n]+>)")
 _HEAD = 65_536  # bytes of a letter in which its headers stand
 
@@ -48,8 +45,16 @@ class Ground:
     ledger: Ledger
     campaigns: Mapping[str, Recogniser]
     spool: Spool
-    queue: Path
-    letters: Sequence[Path]
+
+    @property
+    def queue(self) -> Path:
+        """The queue's folder."""
+        return self.spool.root
+
+    @property
+    def letters(self) -> list[Path]:
+        """The folders that letters are filed in, beside the queue."""
+        return [self.queue.parent / name for name in ("sandbox", "outbox")]
 
 
 @dataclass(slots=True)
@@ -146,41 +151,6 @@ def _of_line(ledger: Ledger, line: str) -> tuple[str, str, bytes] | None:
     except (ValueError, KeyError, TypeError):  # a cut line, or a stranger's
         return None
     return who if who[0] in {"withdrawn", "erased"} and (link is None or link.line != line) else None
-
-
-class Keeper:
-    """Beside a worker's passes: finishes erasures, and removes what was kept for long enough."""
-
-    def __init__(self, ground: Ground, keep_days: int, clock: Clock) -> None:
-        self._ground = ground
-        self._keep_days = keep_days
-        self._clock = clock
-        self._finish_at = self._remove_at = 0.0
-
-    async def keep(self) -> None:
-        """Do what there is to do; what cannot be done just now is told, and tried again in a minute."""
-        now = self._clock.now()
-        try:
-            if now >= self._finish_at and self._ground.ledger.erasures():
-                self._finish_at = now + _AGAIN
-                swept = await finish(self._ground, now)
-                log.erased(swept.files, swept.letters, swept.waits)
-                self._finish_at = now + _AGAIN if swept.waits else 0.0
-            if now >= self._remove_at:
-                self._remove_at = now + HOUR
-                log.files_removed(await asyncio.to_thread(remove_old, self._ground.queue, self._keep_days, now))
-        except (LedgerProblem, CannotWrite, KeyProblem) as problem:
-            log.not_erased(str(problem))
-
-
-def remove_old(queue: Path, days: int, now: float) -> int:
-    """
-    Remove from `done/` what was put there so many days ago, with its reports; gives how many files.
-
-    Their accounts are closed, for a file comes into `done/` only then.
-    """
-    among = kept.look(queue, "done")
-    return kept.remove(queue, [one for one in among if one.since < now - days * DAY], among)
 
 
 def _everywhere(ground: Ground, who: Address) -> list[tuple[str, bytes]]:

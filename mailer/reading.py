@@ -130,7 +130,7 @@ def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:
     """Weigh a table's words against the languages of each row: those of its country, and the one that it names."""
     header, *rows = table
     places = {field: header.index(column) for field, column in columns.loosely(header, overrides).items()}
-    total = sheets.by_words([header])
+    total = alphabet.by_words([header])
     for row in rows:
         said = {field: row[place] for field, place in places.items() if place < len(row)}
         spoken = country.languages(country.code(said.get("country", "")) or "") | {answers.language(said.get("language", ""))}

@@ -19,7 +19,6 @@ from mailer import continuity, log, recovery, rules
 from mailer.blotter import Blotter
 from mailer.delivery import Retry
 from mailer.dispatch import Dispatch
-from mailer.erasure import Keeper
 from mailer.errors import LedgerProblem, MailerError
 from mailer.highwater import HighWater
 from mailer.intake import Intake, Result
@@ -28,6 +27,7 @@ from mailer.ledger import Ledger, Recovered
 from mailer.pace import Clock
 from mailer.relay import Settings as RelaySettings
 from mailer.relay import reachable
+from mailer.retention import Keeper
 from mailer.rules import Ruled, Ruling
 
 SOON = 60  # seconds; a pass stays for what is due within them

@@ -17,12 +17,13 @@ import os
 import random
 import resource
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import IO
 
 from mailer.campaign import Campaign
 from tests.workbooks import column, parts, sheet_xml, workbook, zipped
@@ -400,31 +401,30 @@ KINDS: dict[str, Callable[[], Made]] = {
 
 def read_all(folder: Path) -> Iterator[tuple[Attack, Come, float, int]]:
     """Read each in a process of its own: what it came to, seconds of processor time, bytes of memory (its child's, if more)."""
-    asked, told = _reader(folder)  # before anything is made: what we hold would count as theirs
-    with asked, told:
+    with _reader(folder) as reader:
+        assert reader.stdin is not None and reader.stdout is not None
         for attack in attacks():
             path = folder / attack.name
             attack.write(path)
-            print(path, file=asked, flush=True)
-            come, seconds, memory = json.loads(told.readline())
+            print(path, file=reader.stdin, flush=True)
+            come, seconds, memory = json.loads(reader.stdout.readline())
             yield attack, said_of(come), seconds, memory
             path.unlink()
 
 
-def _reader(folder: Path) -> tuple[IO[str], IO[str]]:
-    """A process that reads each path that it is told in a process of its own, and ends when it is told no more."""
-    (hears, asks), (hears_back, tells) = os.pipe(), os.pipe()
-    if not os.fork():
-        os.close(asks)
-        os.close(hears_back)
-        campaign = _campaign(folder)
-        with os.fdopen(hears) as paths, os.fdopen(tells, "w") as out:
-            for line in paths:
-                print(json.dumps(_in_a_process(Path(line.rstrip("\n")), campaign)), file=out, flush=True)
-        os._exit(0)
-    os.close(hears)
-    os.close(tells)
-    return os.fdopen(asks, "w"), os.fdopen(hears_back)
+def _reader(folder: Path) -> subprocess.Popen[str]:
+    """
+    A process that reads each path that it is told in a process of its own, and ends when it is told no more. A fresh one: a
+    fork would hold what the tests before have grown, and leave nothing of the limit to the file.
+    """
+    started = [sys.executable, "-m", "tests.attacks", str(folder)]
+    return subprocess.Popen(started, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+
+
+def _read_what_is_told(folder: Path) -> None:
+    campaign = _campaign(folder)
+    for line in sys.stdin:
+        print(json.dumps(_in_a_process(Path(line.rstrip("\n")), campaign)), flush=True)
 
 
 def _campaign(folder: Path) -> Campaign:
@@ -501,4 +501,4 @@ def is_right(attack: Attack, come: Come) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    _read_what_is_told(Path(sys.argv[1])) if sys.argv[1:] else main()

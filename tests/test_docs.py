@@ -19,7 +19,7 @@ from mailer.config import load
 from mailer.delivery import MOVES, State
 from mailer.errors import MailerError
 from mailer.outcome import TABLE
-from tests.installed import LONG_AGO, REPOSITORY, mailer
+from tests.installed import LONG_AGO, REPOSITORY, Place, mailer
 from tests.keys import pem
 from tests.test_config.instance import Instance
 
@@ -147,6 +147,18 @@ def test_the_table_of_the_organisers_page_comes_to_what_the_page_says(tmp_path: 
     told = [tuple(cell.strip() for cell in row.split("|")[1:4]) for row in page.splitlines() if re.match(r"\| \d+ \|", row)]
     found = list(csv.DictReader(io.StringIO(beside.read_text(encoding="utf-8-sig"))))
     assert told == [(row["line"], row["reason"], row["Full name"]) for row in found]
+
+
+def test_a_list_of_people_who_withdraw_may_be_called_as_the_organisers_page_says(tmp_path: Path):
+    page = (REPOSITORY / "docs/organisers.md").read_text(encoding="utf-8")
+    (name,) = set(re.findall(r"`(\S+\.withdrawn\.csv)`", page))
+    place = Place(tmp_path, "pace: none\n")
+    place.put("march.csv", "name,e-mail\nJane Doe,jane@example.org\n")
+    assert place.mailer("run").code == 0
+    place.put(name, "e-mail\njane@example.org\nstranger@example.org\n")
+    assert place.mailer("run").code == 0
+    beside = tmp_path / "var/queue/done" / name.replace(".csv", ".known.csv")
+    assert f"`{beside.name}`" in page and "jane@example.org" in beside.read_text(encoding="utf-8-sig")
 
 
 def test_the_words_of_the_organisers_page_are_the_states():

@@ -17,9 +17,9 @@ from pathlib import Path
 import apsw
 import pytest
 
-from mailer import erasure
+from mailer import erasure, retention
 from mailer.address import parse
-from mailer.app import CLOCK, ground_of, opened
+from mailer.app import CLOCK, opened, recognisers, spool_of
 from mailer.config import load
 from tests.installed import COMMAND, COURT, REPOSITORY, TIMEOUT, Place, Said, at_work, copied, environment
 
@@ -113,7 +113,7 @@ async def test_of_a_thousand_canaries_none_is_left_anywhere_and_nobody_else_is_t
     assert len(traces(place, blobs)) == 100
     loaded = load(place.root / "config/mailer.yaml", {})
     async with opened(loaded) as office:
-        ground = await ground_of(office)
+        ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
         for person in people:
             await erasure.begin(ground, parse(str(person["email"])), CLOCK.seconds)
         swept = await erasure.finish(ground, CLOCK.now())
@@ -299,8 +299,8 @@ def test_done_files_are_kept_for_so_many_days_and_not_longer(place):
     queue = place.root / "var/queue"
     now = CLOCK.now()
     place.put("still-here.csv", "name,email\n")
-    assert erasure.remove_old(queue, 30, now + 29 * erasure.DAY) == 0
-    assert erasure.remove_old(queue, 30, now + 31 * erasure.DAY) == 2
+    assert retention.remove_old(queue, 30, now + 29 * retention.DAY) == 0
+    assert retention.remove_old(queue, 30, now + 31 * retention.DAY) == 2
     assert os.listdir(queue / "done") == []
     assert [path.name for path in (queue / "incoming").iterdir()] == ["still-here.csv"]
     place.put("jane.csv", f"name,email,consent\nJane Canary,{JANE},yes\n")
@@ -349,7 +349,7 @@ async def test_a_large_ledger_is_left_to_the_worker_that_is_here(place):
     with_jane(place)
     loaded = load(place.root / "config/mailer.yaml", {})
     async with opened(loaded) as office:
-        ground = await ground_of(office)
+        ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
         await erasure.begin(ground, parse(JANE), CLOCK.seconds)
         swept = await erasure.finish(ground, CLOCK.now(), may_compact=False)
         assert len(swept.waits) == 1 and len(office.ledger.erasures()) == 1

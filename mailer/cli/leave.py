@@ -138,11 +138,11 @@ async def _withdraw(loaded: Configuration, campaign: str, addresses: list[Addres
 
 async def _erase(loaded: Configuration, who: Address, given: str) -> int:
     from mailer import erasure
-    from mailer.app import CLOCK, ground_of, opened
+    from mailer.app import CLOCK, opened, recognisers, spool_of
     from mailer.errors import LedgerProblem
 
     async with opened(loaded) as office:
-        ground = await ground_of(office)
+        ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(loaded))
         if not ground.campaigns:
             raise UsageProblem(f"nothing was taken in yet; first: {again(loaded, 'run')}")
         left = await erasure.begin(ground, who, CLOCK.seconds)

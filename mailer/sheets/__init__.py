@@ -22,11 +22,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
-from mailer.sheets import csv_file, form, json_file, packed, yaml_file
-from mailer.sheets.encodings import Weigh, by_words
+from mailer.alphabet import Weigh, by_words
 from mailer.sheets.sheet import Row, Sheet
 
-__all__ = ["Row", "Sheet", "by_words", "read"]
+__all__ = ["Row", "Sheet", "read"]
 
 
 def read(stream: BinaryIO, name: str, *, known: Callable[[str], bool] | None = None, weigh: Weigh = by_words) -> Sheet:
@@ -44,6 +43,9 @@ def read(stream: BinaryIO, name: str, *, known: Callable[[str], bool] | None = N
         UnreadableFile: nothing of this file can be taken; its reason says what to do. Comes before the first row, unless the
             file changes while it is read.
     """
+    # Each form is imported where a file of it is read: a pass that finds no file pays for none.
+    from mailer.sheets import csv_file, form, json_file, packed, yaml_file
+
     wanted = form.of(name)
     known = known or (lambda _: False)
     if wanted.kind == "xlsx":

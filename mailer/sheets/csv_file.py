@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import BinaryIO
 
+from mailer.alphabet import Weigh
 from mailer.errors import UnreadableFile
 from mailer.sheets import encodings
-from mailer.sheets.encodings import Weigh
 from mailer.sheets.sheet import RECORD, Sheet
 from mailer.sheets.table import headings, row, without_blank_end
 from mailer.sheets.text import lines

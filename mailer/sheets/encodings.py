@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
-from mailer.alphabet import Weight
-from mailer.alphabet import weigh as weigh_words
+from mailer.alphabet import Weigh, Weight
 from mailer.errors import UnreadableFile
 from mailer.sheets import text
 from mailer.sheets.form import IN_USE, spelt
@@ -36,7 +35,6 @@ _ASCII = bytes(range(128))
 
 
 Reader = Callable[[str], Iterator[list[str]]]  # an encoding > the header and the rows of the file in it
-Weigh = Callable[[list[list[str]]], Weight]  # the header and some rows of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +70,6 @@ def of(stream: BinaryIO, named: str, reader: Reader, weigh: Weigh) -> str:
     if best > _STRANGE or not _is_proved(standing):
         raise _unclear(ends, standing)
     return standing[0].encoding
-
-
-def by_words(table: list[list[str]]) -> Weight:
-    """Weigh a table by its words alone, where nobody knows who speaks what."""
-    return sum((weigh_words(cell, ()) for row in table for cell in row), Weight())
 
 
 def _proposed(stream: BinaryIO) -> list[str]:

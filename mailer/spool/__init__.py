@@ -64,6 +64,11 @@ class Spool:
         self._stuck: set[tuple[str, int]] = set()  # odd things that cannot be moved and have been told of
 
     @property
+    def root(self) -> Path:
+        """The queue's folder."""
+        return self._settings.root
+
+    @property
     def scratch(self) -> Path:
         """A folder for files without a name, which nobody else can read."""
         return self._settings.root / "claimed"
