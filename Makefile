@@ -25,7 +25,7 @@ demo: $(RUNTIME) ## set up, then turn the sample signatures into letters, in the
 
 test: $(DEV) ## set up, then run the whole test suite; says which tests were left out, and why
 	@echo 'Running the tests.'
-	@$(BIN)/pytest -rs
+	@$(BIN)/pytest -rs -n auto --dist loadfile
 
 torture: $(DEV) ## kill it everywhere, an hour: every point, system call, sync; bad disks; a siege (TORTURE=part ...)
 	@echo 'Torturing mailer.'
@@ -48,7 +48,7 @@ check: $(DEV) ## the gate: format, lint, types, import contracts, tests
 	@echo 'Checking the import contracts.'
 	@$(BIN)/lint-imports --no-logo
 	@echo 'Running the tests.'
-	@$(BIN)/pytest -rs
+	@$(BIN)/pytest -rs -n auto --dist loadfile
 
 format: $(DEV) ## format the code and mend what the linter can mend
 	@$(BIN)/ruff check --fix-only --quiet .
