@@ -14,6 +14,7 @@ It judges no letter (`ledger.leaving` does), and removes nothing of `incoming/` 
 from __future__ import annotations
 
 import asyncio
+import glob
 import json
 import os
 import re
@@ -35,6 +36,7 @@ from mailer.traces import Needle, in_bytes, is_there
 
 _AT_ONCE = 500  # people a transaction
 _MESSAGE_ID = re.compile(rb"(?mi)^Message-ID:\s*(<[^>\r\n]+>)")
+_SQLITE = b"SQLite format 3\0"  # the first bytes of every such file
 _HEAD = 65_536  # bytes of a letter in which its headers stand
 
 
@@ -235,3 +237,40 @@ def still(var: Path, who: Address, besides: Sequence[Path]) -> list[Path]:
             if path not in besides and kept.asked(path, partial(in_bytes, needle)):
                 found.append(path)
     return sorted(found)
+
+
+def aside(ledger: Path) -> list[Path]:
+    """
+    What else than the ledger itself may hold, sealed, whom it has forgotten, with the keys beside it: the copy that an upgrade
+    kept or had begun, a ledger that was moved aside when a backup was put back. A folder of such files is given for all of it.
+    """
+    var, live = ledger.parent, {ledger.name + tail for tail in ("", "-wal", "-shm", "-journal")}
+    lying = [path for path in _listed(var) if path.name not in live and path.is_file() and not path.is_symlink()]
+    found = {path for path in lying if _is_named(path, ledger) or _is_sqlite(path)}
+    folders = {path for path in (*_listed(var), *var.parent.glob(f"{glob.escape(var.name)}.before*")) if _is_folder(path)}
+    return sorted(found | {folder for folder in folders if any(_is_named(path, ledger) for path in _listed(folder))})
+
+
+def _is_named(path: Path, ledger: Path) -> bool:
+    """Whether a file is called as the ledger, its log, or a copy of it."""
+    return path.name.lstrip(".").startswith(ledger.name)
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether it is a ledger by its first bytes, whatever name it has got."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []

@@ -356,3 +356,34 @@ async def test_a_large_ledger_is_left_to_the_worker_that_is_here(place):
         assert office.ledger.erasures()[0].sealed is None, "no file holds the address any more"
     assert place.mailer("run").code == 0
     assert erasures(place) == 0 and traces(place, [b"canary"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ledger.db.before-2", b""),
+        (".ledger.db.before-2.part", b""),
+        ("kept by hand", b"SQLite format 3\0"),
+        ("before-20261126T031625Z/ledger.db", b"damaged"),
+        ("before-20261126T031625Z/ledger.db-wal", b""),
+        ("../var.before/ledger.db", b""),
+    ],
+)
+def test_older_ledgers_that_may_hold_them_are_named_with_what_to_type_until_they_are_gone(place, name, content):
+    with_jane(place)
+    assert "rm " not in typed(place, "erase", "-", stdin=f"{JANE}\n").err
+    path = place.write(f"var/{name}", content)
+    lies = path.resolve().relative_to(place.root)
+    shown = next(at for at in (lies.parent, lies) if at.name not in ("", "var"))
+    month = 31 * 86_400
+    said = typed(place, "erase", "-", stdin=f"{JANE}\n")
+    assert said.code == 0 and path.exists()
+    (line,) = [line for line in said.err.splitlines() if "An older ledger holds the person still" in line]
+    assert place.mailer("health").code == 0
+    os.utime(place.root / shown, (CLOCK.now() - month,) * 2)
+    told = place.mailer("health")
+    assert told.code == 1 and told.out.strip().endswith(line.partition(": ")[2]), told
+    subprocess.run(["sh", "-c", line.partition(": ")[2]], cwd=place.root, check=True)
+    assert not path.exists() and (place.root / "var/ledger.db").exists()
+    assert "rm " not in typed(place, "erase", "-", stdin=f"{JANE}\n").err
+    assert place.mailer("health").code == 0

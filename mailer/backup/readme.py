@@ -1,4 +1,10 @@
-"""What a backup's `README.txt` says: what is in it, where that was, and the commands that put it back there."""
+"""
+What a backup's `README.txt` says: what is in it, where that was, and the commands that put it back there.
+
+The commands are one chain: each is only done where those before it went well, and none of them writes over a file. What they
+move aside, as far as it is there, goes into a folder in the ledger's own, where the account that owns the ledger may make one,
+whatever lies around it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +28,6 @@ def readme(
     with_keys: bool,
 ) -> str:
     """The text, of a backup of these files; `main` is the configuration's own."""
-    before = ledger.parent.with_name(f"{ledger.parent.name}.before")
     return _README.format(
         moment=f"{moment:%Y-%m-%d %H:%M:%S}",
         release=schema.release() or "(not installed)",
@@ -33,7 +38,10 @@ def readme(
         ledger=shlex.quote(str(ledger)),
         journal=shlex.quote(str(journal)),
         main=shlex.quote(str(main)),
-        before=shlex.quote(str(before)),
+        var=shlex.quote(str(ledger.parent)),
+        folders=shlex.join(dict.fromkeys((str(ledger.parent), str(journal.parent)))),
+        ledgers=shlex.quote(f"{ledger.name}*"),
+        journals=shlex.quote(journal.name),
     )
 
 
@@ -59,14 +67,17 @@ keys/           {keys}
 {signing}
 Is it whole?  mailer verify FOLDER    or, here and without mailer:    sha256sum --check --quiet SHA256SUMS
 
-To put it back where it came from: stop mailer, then, as mailer's user and in this folder,
+To put it back where it came from: stop mailer, then, as mailer's user and in this folder, give all of these lines. If one
+fails, those behind it are not done, and nothing is lost: what stood there stands there, or in the folder that is made first.
 
-    mkdir -m 700 {before}
-    mv {ledger}* {journal} {before}
-    cp ledger.db {ledger}
-    cp journal.jsonl {journal}
+    BEFORE={var}/before-$(date -u +%Y%m%dT%H%M%SZ) &&
+    mkdir -m 700 "$BEFORE" &&
+    find {folders} -maxdepth 1 \\( -name {ledgers} -o -name {journals} \\) -exec mv -t "$BEFORE" {{}} + &&
+    cp -n ledger.db {ledger} &&
+    cp -n journal.jsonl {journal} &&
     mailer --config {main} run
 
 That run sends nothing: it says that this is a backup, and what to do. What had gone out since is told by the journal that was
-moved away; the folders of the queue stay, for what lies in done/ tells mailer whom it has written for since.
+moved away; the folders of the queue stay, for what lies in done/ tells mailer whom it has written for since. Once you have
+looked into it, remove the folder that was made: whoever is erased later would still be in it.
 """

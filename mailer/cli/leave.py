@@ -16,7 +16,7 @@ import click
 
 from mailer import address
 from mailer.address import Address
-from mailer.cli.ground import again, campaign_of, configuration, counted, hint, is_at_work, near, say
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, is_at_work, near, removal, say
 from mailer.config import Configuration
 from mailer.errors import UnreadableFile, UsageProblem
 from mailer.ledger import Left
@@ -161,6 +161,8 @@ async def _erase(loaded: Configuration, who: Address, given: str) -> int:
         say(f"Removed: {files} in done/ with what lay beside, {letters} in the sandbox or outbox.")
     for path in [*swept.rejected, *told][:_SHOWN]:
         hint(f"This may hold the person still, look at it and remove it yourself: {near(path)}")
+    for path in erasure.aside(Path(loaded.ledger)):
+        hint(f"An older ledger holds the person still, if they were in it; once you can do without it: {removal(path)}")
     hint("Copies elsewhere (backups, the lists that you exported, mail servers) are yours to erase.")
     if "@" in given:
         hint(_HISTORY.format(again(loaded, "erase")))

@@ -6,7 +6,8 @@ The configuration: YAML files become the Settings and nouns that all other parts
 `load` reads everything once and either returns a whole Configuration or raises with all problems of all files
 together, each as `file:line: path: problem`: unknown keys, wrong values, targets that nobody could reach, templates
 that are not there. The parts of a file each have a module (`main_file`, `password`, `campaigns`, `senders`, `signing`,
-`targets`, `directories`, `replies`); they read it through `section`, which reads `yamls`. When to load again, `watched` tells.
+`targets`, `directories`, `replies`); they read it through `section`, which reads `yamls`. When to load again, `watched` tells;
+whether somebody else could have written it, `writers`.
 
 It opens no connection, asks no DNS, renders no template (see `checks`) and makes no folder. Below the front nobody
 sees it: each part gets only its own Settings.
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailer.campaign import Campaign
-from mailer.config import campaigns, main_file, yamls
+from mailer.config import campaigns, main_file, writers, yamls
 from mailer.config.campaigns import Surroundings
 from mailer.config.directories import Directories
 from mailer.config.problems import Place, Problems, relative
@@ -109,9 +110,12 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     path = Path(os.path.abspath(path))
     seen, root = fingerprint(path), root_of(path)  # what changes from here on is not what was read
     problems = Problems()
+    if found := writers.of_main(path, root):  # not a word is read of what anybody could have written
+        raise ConfigurationError(found)
     main = main_file.read(_section(path, root, problems) or nothing(problems), root, environ)
-    live = main.relay.mode is Mode.SMTP
-    found = _campaigns(path, root, live, problems)
+    if found := writers.of_rest(path, root, main.editors):
+        raise ConfigurationError((*problems.lines, *found))
+    read = _campaigns(path, root, main.relay.mode is Mode.SMTP, problems)
     if problems.lines:
         raise ConfigurationError(problems.lines)
     keys = tuple(Path(each.key_file) for campaign in found.values() for each in campaign.dkim)
@@ -131,7 +135,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         run_for=main.run_for,
         whole_after=main.whole_after,
         keep_files_days=main.keep_files_days,
-        campaigns=found,
+        campaigns=read,
         warnings=problems.warnings,
         hindrances=problems.hindrances,
         replies=(*main.replies, *TABLE),

@@ -45,6 +45,7 @@ class MainFile:
     journal: Path
     retry: Retry
     group: str
+    editors: str
     run_for: float
     whole_after: float
     keep_files_days: int
@@ -67,6 +68,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         journal=root / section.one(JOURNAL),
         retry=_retry(section.section(RETRY)),
         group=section.one(GROUP),
+        editors=section.one(EDITORS),
         run_for=section.one(RUN_FOR),
         whole_after=section.one(WHOLE_AFTER),
         keep_files_days=section.one(KEEP_FILES_DAYS),
@@ -214,6 +216,7 @@ LEDGER = Key(
 )
 JOURNAL = Key("journal", text, "var/journal.jsonl", "Every move of a letter, a line each, for people and tools.")
 GROUP = Key("group", _group, "", "Members of this group may drop files and read done/, rejected/ and the report.")
+EDITORS = Key("editors", _group, "", "Members of this group may write campaigns, directories and templates, not mailer.yaml.")
 WHOLE_AFTER = Key(
     "whole_after",
     number(0),
@@ -241,5 +244,18 @@ DNS = Part(
 FILE = Part(
     "mailer.yaml",
     "The main file: where letters are handed over, where everything is kept. Paths count from the folder that holds config/.",
-    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, KEEP_FILES_DAYS, replies.REPLIES, DNS),
+    (
+        RELAY,
+        SPOOL,
+        LEDGER,
+        JOURNAL,
+        RETRY,
+        GROUP,
+        EDITORS,
+        RUN_FOR,
+        WHOLE_AFTER,
+        KEEP_FILES_DAYS,
+        replies.REPLIES,
+        DNS,
+    ),
 )
