@@ -60,7 +60,8 @@ def work(context: click.Context) -> int:
     """
     The same for ever, until SIGTERM.
 
-    As systemd starts it: the folder is looked at every second, and on SIGTERM the letters in hand are finished.
+    As systemd starts it: the folder is looked at every second. On SIGTERM letters whose final dot has gone out
+    are finished, and the others wait for the next start.
     """
     return perform(configuration(context), Job(forever=True))
 
