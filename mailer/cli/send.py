@@ -73,7 +73,7 @@ def perform(loaded: Configuration, job: Job) -> int:
     Raises:
         ConfigurationError: letters are to be sent, and the relay's password is not handed over.
     """
-    from mailer.instance import Lock
+    from mailer.instance import Lock, make_way
 
     manager = Manager(os.environ)  # before anything else: no child may find it in its environment
     if job.send and loaded.hindrances:
@@ -82,10 +82,7 @@ def perform(loaded: Configuration, job: Job) -> int:
         faulthandler.enable(2)  # where it was stuck when the watchdog ends it: places in the code, no values
     if job.forever:
         log.show_files()
-    try:
-        loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise CannotWrite(f"{loaded.keys.parent}: the folder cannot be made ({problem.strerror})") from problem
+    make_way(loaded.keys.parent)
     with Lock(loaded.keys.parent / "lock") as lock:
         if not lock.acquire():
             tell("Another mailer is at work here; this one has nothing to do.")
