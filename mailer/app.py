@@ -32,7 +32,7 @@ from mailer.dispatch import Settings as DispatchSettings
 from mailer.dkim import Signer
 from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
-from mailer.instance import file_of, place_of
+from mailer.instance import file_of, make_way, place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -88,7 +88,7 @@ async def opened(configuration: Configuration, *, create: bool = False, needs_ke
     """
     path = Path(configuration.ledger)
     if create:
-        _make_folder(path.parent)
+        make_way(path.parent)
     else:
         _find(path)
     # apsw and the tables are only imported where a ledger is opened.
@@ -272,10 +272,3 @@ def skew() -> Callable[[], bool]:
 def _find(path: Path) -> None:
     if not path.exists():
         raise UsageProblem(f"{path}: there is no ledger yet; `mailer run` makes it")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise CannotWrite(f"{folder}: the folder cannot be made ({problem.strerror})") from problem

@@ -194,6 +194,24 @@ def _born(path: Path) -> int:
     return int(seconds * 10**9 + nanoseconds) if mask & _STATX_BTIME else 0
 
 
+def make_way(folder: Path) -> None:
+    """
+    Make a folder, and those above it that are missing, for everybody to pass through; one that stands keeps its mode.
+
+    Raises:
+        CannotWrite: it cannot be made.
+    """
+    try:
+        for path in [each for each in reversed([folder, *folder.parents]) if not each.is_dir()]:
+            with suppress(FileExistsError):
+                path.mkdir()
+                path.chmod(FOLDERS["var"])  # whatever the umask says
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError as problem:
+        raise CannotWrite(f"{folder}: the folder cannot be made ({problem.strerror})") from problem
+
+
 class Lock:
     """
     The lock of whoever sends and takes files in; one process at a time holds it (flock(2)).

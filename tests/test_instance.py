@@ -17,6 +17,7 @@ from mailer import instance
 from mailer.errors import CannotWrite, UsageProblem
 from mailer.instance import FOLDERS, MAIN_FILE, Lock
 from mailer.spool import Settings, Spool
+from tests.installed import Place
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -229,3 +230,19 @@ def test_a_lock_that_is_removed_between_opening_and_taking_it_is_opened_again(pa
     with Lock(path) as lock, Lock(path) as other:
         assert lock.acquire() and removed and lock.is_ours()
         assert not other.acquire()
+
+
+# The way to it
+
+
+def test_a_first_run_makes_a_way_to_incoming_for_organisers_whatever_the_umask(tmp_path):
+    """All that a command makes is its own (umask 077): whoever drops files could not even come near."""
+    place = Place(tmp_path / "home/here", "pace: none\n")
+    place.write("config/mailer.yaml", "".join(f"{key}: state/mailer/{key}\n" for key in ("spool", "ledger", "journal")))
+    assert place.mailer("run").code == 0
+    for name in ("state", "state/mailer", "state/mailer/spool"):
+        assert stat.S_IMODE((place.root / name).stat().st_mode) == 0o711
+    assert stat.S_IMODE((place.root / "state/mailer/keys").stat().st_mode) == 0o700
+    (place.root / "state").chmod(0o750)
+    assert place.mailer("run").code == 0
+    assert stat.S_IMODE((place.root / "state").stat().st_mode) == 0o750, "what stands keeps what its owner gave it"

@@ -60,7 +60,8 @@ def work(context: click.Context) -> int:
     """
     The same for ever, until SIGTERM.
 
-    As systemd starts it: the folder is looked at every second, and on SIGTERM the letters in hand are finished.
+    As systemd starts it: the folder is looked at every second. On SIGTERM letters whose final dot has gone out
+    are finished, and the others wait for the next start.
     """
     return perform(configuration(context), Job(forever=True))
 
@@ -72,7 +73,7 @@ def perform(loaded: Configuration, job: Job) -> int:
     Raises:
         ConfigurationError: letters are to be sent, and the relay's password is not handed over.
     """
-    from mailer.instance import Lock
+    from mailer.instance import Lock, make_way
 
     manager = Manager(os.environ)  # before anything else: no child may find it in its environment
     if job.send and loaded.hindrances:
@@ -81,10 +82,7 @@ def perform(loaded: Configuration, job: Job) -> int:
         faulthandler.enable(2)  # where it was stuck when the watchdog ends it: places in the code, no values
     if job.forever:
         log.show_files()
-    try:
-        loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise CannotWrite(f"{loaded.keys.parent}: the folder cannot be made ({problem.strerror})") from problem
+    make_way(loaded.keys.parent)
     with Lock(loaded.keys.parent / "lock") as lock:
         if not lock.acquire():
             tell("Another mailer is at work here; this one has nothing to do.")

@@ -118,7 +118,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     read = _campaigns(path, root, main.relay.mode is Mode.SMTP, problems)
     if problems.lines:
         raise ConfigurationError(problems.lines)
-    keys = tuple(Path(each.key_file) for campaign in found.values() for each in campaign.dkim)
+    keys = tuple(Path(each.key_file) for campaign in read.values() for each in campaign.dkim)
     return Configuration(
         path=path,
         root=root,

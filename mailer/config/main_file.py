@@ -26,6 +26,8 @@ from mailer.spool import WHOLE_AFTER as _WHOLE_AFTER
 _RETRY = Retry()
 # RFC 5321 4.5.3.2.6, in seconds.
 _DOT_TIMEOUT = 600.0
+# What the shipped units give a stop (TimeoutStopSec=), and what it needs behind the last answer; in seconds.
+_STOPPED_WITHIN, _TO_END = 660, 60
 _KEEP_FILES_DAYS = 30
 # RFC 8314 3.3: TLS from the first byte has a port of its own.
 _PORTS = {Tls.IMPLICIT: 465}
@@ -129,6 +131,10 @@ def _check(relay: Section, settings: Settings) -> None:
         relay.note("ca_file", "there is no such file")
     if settings.dot_timeout < _DOT_TIMEOUT:
         said = f"is shorter than the {_DOT_TIMEOUT:g} seconds of RFC 5321: a slow server's letters will end in doubt"
+        relay.problems.warn(relay.at("dot_timeout"), said)
+    if settings.dot_timeout + _TO_END > _STOPPED_WITHIN:
+        asked = f"TimeoutStopSec={settings.dot_timeout + _TO_END:g}"
+        said = f"outlasts a stop, which systemd gives {_STOPPED_WITHIN} seconds as shipped: give the unit {asked} as well"
         relay.problems.warn(relay.at("dot_timeout"), said)
 
 

@@ -233,8 +233,8 @@ def misconfigured(problems: Sequence[str]) -> str:
 
 @event("stopping", WARNING)
 def stopping() -> str:
-    """A signal asks to stop; the letters in hand are finished."""
-    return "stopping: the letters in hand are finished, no new one is begun"
+    """A signal asks to stop; letters whose final dot has gone out are finished."""
+    return "stopping: letters whose final dot has gone out are finished, no other goes out"
 
 
 @event("lost", ERROR)
