@@ -89,6 +89,16 @@ def spelt(encoding: str) -> str:
 
 
 def _encoding(middle: str) -> str:
+    """
+    The encoding that a part of a name says; older releases wrote a number behind it, into `done/`.
+
+    >>> _encoding("koi8-r-2"), _encoding("iso-8859-2"), _encoding("iso-8859-2-2"), _encoding("final-2")
+    ('koi8_r', 'iso8859_2', 'iso8859_2', '')
+    """
+    return _known(middle) or _known(re.sub(r"-[0-9]+\Z", "", middle))
+
+
+def _known(middle: str) -> str:
     if not _ENCODING.fullmatch(middle):
         return ""
     try:

@@ -29,6 +29,11 @@ _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _FOLDER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 _CLAIMED = re.compile(rf"([{_DIGITS}]{{26}})(?:-(done|rejected)([1-9][0-9]{{0,5}}))?\.(_|{_FOLDER})\.(.+)", re.DOTALL)
 _STEM = re.compile(r"(.+?)((?:\.[^.]{1,16})?(?:\.gz)?)", re.DOTALL | re.IGNORECASE)
+# A part in front of the extension that says how to read the file (`sheets.form`, `reading.withdraws`): a word without a space
+# in it, before a workbook's extension any. Not a report's: a file would be taken for one.
+_WORKBOOKS = (".xlsx", ".xlsm")
+_ANSWER = re.compile(r"(.+)(\.(?!(?:rejected|known|doubtful)\Z)[A-Za-z][A-Za-z0-9_+-]*)", re.DOTALL)
+_WORKSHEET = re.compile(r"(.+)(\.[^.]+)", re.DOTALL)
 _TAIL = re.compile(r"(?:\.[A-Za-z0-9_+-]{1,16}){0,3}\Z")
 # What copies are called until they are whole (browsers, WinSCP, rclone, Syncthing on Windows); the rest begins with a dot.
 _GROWING = (".part", ".tmp", ".filepart", ".crdownload", ".partial", ".opdownload", ".download")
@@ -146,9 +151,18 @@ def numbered(name: str, number: int) -> str:
 
     >>> numbered("list.csv", 1), numbered("list.csv", 2), numbered("list.csv.gz", 2), numbered("list", 3)
     ('list.csv', 'list-2.csv', 'list-2.csv.gz', 'list-3')
+
+    The part that says how to read a file stays as it is:
+
+    >>> numbered("list.koi8-r.csv", 2), numbered("list.My answers.xlsx", 2), numbered("june.withdrawn.csv.gz", 2)
+    ('list-2.koi8-r.csv', 'list-2.My answers.xlsx', 'june-2.withdrawn.csv.gz')
     """
+    if number <= 1:
+        return name
     stem, extension = _parts(name)
-    return name if number <= 1 else f"{stem}-{number}{extension}"
+    answer = (_WORKSHEET if extension.casefold() in _WORKBOOKS else _ANSWER).fullmatch(stem)
+    begin, rest = (answer[1], answer[2]) if answer else (stem, "")
+    return f"{begin}-{number}{rest}{extension}"
 
 
 def stem(name: str) -> str:
