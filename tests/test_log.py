@@ -183,6 +183,8 @@ def test_results_that_go_to_the_journal_name_no_file(tmp_path, relay):
         (["run"], 78, ["refused_configuration", "failed"]),
         (["run", "--nonsense"], 64, ["refused_usage"]),
         (["nonsense"], 64, ["refused_usage"]),
+        (["--nonsense"], 64, ["refused_usage"]),
+        (["--config"], 64, ["refused_usage"]),
         (["--config", "nowhere.yaml", "status"], 78, ["refused_configuration", "failed"]),
         (["init", "."], 64, ["failed"]),
     ],
