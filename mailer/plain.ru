@@ -44,6 +44,8 @@ the country «{0}» is not known: write its English or Russian name or its ISO c
 	страна «{0}» не распознана: напишите её название по-русски или по-английски или код ISO
 the signatory did not consent
 	подписавший не дал согласия
+the consent «{0}» is not clearly a yes: write yes if this person agreed to the letter, else no
+	согласие «{0}» — не ясное «да»: напишите «да», если этот человек согласился на письмо, иначе «нет»
 consent is missing: write yes in the consent column if this person agreed to the letter
 	нет согласия: напишите «да» в столбце согласия, если этот человек согласился на письмо
 signed on {0}, before the campaign opened on {1}
@@ -56,8 +58,8 @@ the date «{0}» can be read in two ways, and no other date of the column says w
 	дату «{0}» можно понять двояко, и по другим датам столбца не видно, как верно: напишите её как 2011-09-30
 the date «{0}» is not understood: write it as 2011-09-30
 	дата «{0}» не распознана: напишите её как 2011-09-30
-{0} is «{1}», which is neither a date (2011-09-30) nor yes or no
-	в столбце {0} стоит «{1}»: это ни дата (2011-09-30), ни «да», ни «нет»
+confirmed_at is «{0}», which is neither a date (2011-09-30) nor yes or no
+	в столбце подтверждения стоит «{0}»: это ни дата (2011-09-30), ни «да», ни «нет»
 
 this address has signed before, as «{0}»; nothing is sent a second time
 	с этого адреса уже подписывались, как «{0}»; второй раз ничего не отправляется

@@ -76,7 +76,7 @@ class Reading:
                     raise BadRow(row.problem)
                 mapping = self.mapping if self.mapping is not None else match(tuple(row.cells))
                 fields = columns.fields(row.cells, mapping)
-                if withdrawn := signature.withdraws(fields, rules, self.order, is_list=self.is_list):
+                if withdrawn := signature.withdraws(fields, is_list=self.is_list):
                     yield Understood(row, withdraws=withdrawn)
                 else:
                     signed = signature.read(fields, rules, self.order)

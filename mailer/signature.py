@@ -101,7 +101,7 @@ def read(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) 
         signed_at=_signed_at(fields.get("signed_at", ""), rules, order),
         consent_asked=_evidence(fields.get("consent_asked", "")),
         consent=_evidence(fields.get("consent", "")),
-        confirmed_at=_when("confirmed_at", fields, rules, order),
+        confirmed_at=_confirmed_at(fields.get("confirmed_at", ""), rules, order),
         **texts,
     )
     if signature.kind is Kind.ORGANISATION and not signature.organisation:
@@ -110,20 +110,18 @@ def read(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) 
     return signature
 
 
-def withdraws(
-    fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN, *, is_list: bool = False
-) -> Address | None:
+def withdraws(fields: Mapping[str, str], *, is_list: bool = False) -> Address | None:
     """
     Who withdraws by this row; None: nobody does, it signs. `is_list`: it stands in a list of those who withdraw.
 
-    >>> str(withdraws({"email": "jane@example.org", "withdrawn_at": "2011-09-30"}, Rules(date(2011, 9, 30))))
+    >>> str(withdraws({"email": "jane@example.org", "withdrawn_at": "03/04/2011"}))
     'jane@example.org'
-    >>> withdraws({"email": "jane@example.org", "withdrawn_at": "no"}, Rules(date(2011, 9, 30)))
+    >>> withdraws({"email": "jane@example.org", "withdrawn_at": "no"})
 
     Raises:
-        BadRow: it does, and has no good address; or it is not understood whether it does.
+        BadRow: it does, and has no good address.
     """
-    return _email(fields.get("email", "")) if is_list or _when("withdrawn_at", fields, rules, order) else None
+    return _email(fields.get("email", "")) if is_list or answers.is_withdrawn(fields.get("withdrawn_at", "")) else None
 
 
 def identity(campaign: str, signature: Signature, policy: Policy = address.PLAIN) -> str:
@@ -253,29 +251,31 @@ def _country(text: str) -> str:
 
 
 def _check_consent(text: str, rules: Rules) -> None:
+    """Let pass who agrees, and where consent is assumed whoever said nothing; never who said anything else."""
     agrees = answers.agrees(text)
     if agrees is False:
         raise BadRow("the signatory did not consent")
+    if not agrees and (shown := _evidence(text)[:60]):
+        raise BadRow(f"the consent «{shown}» is not clearly a yes: write yes if this person agreed to the letter, else no")
     if rules.consent_required and not agrees:
         raise BadRow("consent is missing: write yes in the consent column if this person agreed to the letter")
 
 
-def _when(field: str, fields: Mapping[str, str], rules: Rules, order: Order) -> str:
+def _confirmed_at(text: str, rules: Rules, order: Order) -> str:
     """
-    A moment that also says that something was done: a date, or a yes, which is today; empty where it was not.
+    When it was confirmed: a date, or a yes, which is today; empty where it was not.
 
-    >>> today = Rules(date(2011, 9, 30))
-    >>> [_when("confirmed_at", {"confirmed_at": said}, today, Order.UNKNOWN) for said in ("да", "-")]
+    >>> [_confirmed_at(said, Rules(date(2011, 9, 30)), Order.UNKNOWN) for said in ("да", "-")]
     ['2011-09-30T00:00:00Z', '']
     """
-    text = fields.get(field, "").strip()
-    is_done = answers.is_done(text)
-    if is_done is not None:
-        return f"{rules.today}T00:00:00Z" if is_done else ""
+    text = text.strip()
+    is_confirmed = answers.is_confirmed(text)
+    if is_confirmed is not None:
+        return f"{rules.today}T00:00:00Z" if is_confirmed else ""
     try:
         return _signed_at(text, Rules(rules.today), order)
     except BadRow:
-        raise BadRow(f"{field} is «{text[:40]}», which is neither a date (2011-09-30) nor yes or no") from None
+        raise BadRow(f"confirmed_at is «{text[:40]}», which is neither a date (2011-09-30) nor yes or no") from None
 
 
 def _signed_at(text: str, rules: Rules, order: Order) -> str:

@@ -86,11 +86,14 @@ def test_of_what_was_sent_already_the_organiser_is_told(place):
     assert [row["reason"] for row in beside(place, "late.withdrawn.known.csv")] == ["withdrawn; 1 letter sent before"]
 
 
-def test_a_row_that_may_withdraw_and_may_not_is_a_reason_and_nothing_is_sent_for_it(place):
-    place.put("odd.csv", "name,email,withdrawn at\nJane,jane@example.org,perhaps\n")
-    said = place.mailer("run")
-    assert "0 taken, 0 known, 1 rejected" in said.out
-    assert "neither a date" in beside(place, "odd.rejected.csv")[0]["reason"]
+def test_a_row_that_withdraws_in_whatever_words_is_heard_and_so_is_a_date_of_either_order(place):
+    waiting(place)
+    rows = (
+        "Person 1,person.1@example.org,asked by phone\nPerson 2,person.2@example.org,03/04/2011\nNew,new@example.org,perhaps\n"
+    )
+    place.put("odd.csv", f"name,email,Unsubscribed at\n{rows}")
+    assert "0 taken, 3 known, 0 rejected" in place.mailer("run").out
+    assert (place.letters("accepted"), place.letters("cancelled")) == (1, 2)
 
 
 def test_a_list_of_signatures_is_no_list_of_withdrawals_whatever_else_its_name_says(place):
