@@ -171,11 +171,15 @@ async def _sweep(ground: Ground, who: Address, now: float, swept: Swept) -> list
     letters = ground.ledger.letters_of(_everywhere(ground, who))
     waits = ["a letter of this person is being sent just now"] if any(state == "sending" for _, state in letters) else []
     # In the order in which a file moves on: whatever a worker does meanwhile, none is behind us before it was looked for.
+    await asyncio.to_thread(_forget_originals, ground, needle)
+    if late := len(ground.spool.originals.late(now)):
+        waits.append(f"{counted(late, 'file')} written to since being read may hold this person: taken in first, then removed")
     if waiting := await asyncio.to_thread(_waiting, ground, needle, now):
         waits.append(f"{counted(waiting, 'file')} in incoming/ may hold this person: taken in without them, then removed")
     if ground.spool.claimed():
         waits.append("a file is being taken in just now")
     swept.files += await asyncio.to_thread(_remove_files, ground.queue, needle)
+    await asyncio.to_thread(_forget_originals, ground, needle)  # of what was taken in meanwhile
     ids = frozenset(id.encode() for id, _ in letters)
     for folder in ground.letters:
         swept.letters += await asyncio.to_thread(_remove_letters, folder, needle, ids)
@@ -188,6 +192,13 @@ def _waiting(ground: Ground, needle: Needle, now: float) -> int:
     root = ground.queue / "incoming"
     files = [(root / one.campaign_folder / one.name, one.name) for one in ground.spool.look(now)]
     return sum(kept.asked(path, partial(is_there, needle, name=name)) is not False for path, name in files)
+
+
+def _forget_originals(ground: Ground, needle: Needle) -> None:
+    """Files as they were dropped, which are kept for an hour behind their reading; those that cannot be read go too."""
+    originals = ground.spool.originals
+    asked = [(id, kept.asked(path, partial(is_there, needle, name=path.name))) for id, path in originals.unchanged()]
+    originals.forget(id for id, holds in asked if holds is not False)
 
 
 def _remove_files(queue: Path, needle: Needle) -> int:

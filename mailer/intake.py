@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from typing import BinaryIO
@@ -42,7 +41,7 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 class Result:
     """
     What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held; how many rows
-    somebody should look at.
+    somebody should look at; whether it had been read before, and was written to since.
     """
 
     name: str
@@ -51,6 +50,7 @@ class Result:
     reason: str = ""
     held: int = 0
     doubtful: int = 0
+    is_late: bool = False
 
 
 class _Stopped(Exception): ...  # the way out of the middle of a file
@@ -68,7 +68,7 @@ class Intake:
         self._desks = desks
         self._clock = clock
         self._watch = watch
-        self._seen: dict[tuple[str, str], Waiting] = {}
+        self._seen: dict[tuple[str, str, str], Waiting] = {}
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -89,16 +89,17 @@ class Intake:
         for sentence in self._spool.keep():
             log.mended(sentence)
         results = [await self._refuse(odd) for odd in self._spool.odd()]
-        young: dict[tuple[str, str], Waiting] = {}
-        for waiting in self._spool.look(now):
+        young: dict[tuple[str, str, str], Waiting] = {}
+        for waiting in [*self._spool.look(now), *self._spool.originals.late(now)]:
             if self._is_stopping:
                 break
-            first_seen = self._seen.get(key := (waiting.campaign_folder, waiting.name))
+            first_seen = self._seen.get(key := (waiting.campaign_folder, waiting.name, waiting.id))
             if not self._spool.is_ready(first_seen, waiting):
                 young[key] = first_seen if first_seen == waiting else waiting
             elif claimed := self._spool.claim(waiting, now):
                 with suppress(_Stopped):
-                    results.append(await self._take(claimed))
+                    results.append(await self._take(claimed, waiting.id))
+        self._spool.originals.let_go(now)
         self._watch.young(len(young))
         self._seen = young
         return results
@@ -134,33 +135,35 @@ class Intake:
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now(), UTC).date()
 
-    async def _take(self, claimed: Claimed) -> Result:
+    async def _take(self, claimed: Claimed, before: str = "") -> Result:
+        """Take a file in; `before` is the claim under which it was read once, if it was written to since."""
         try:
             desk = self._desk_of(claimed.folder)
         except UnreadableFile as problem:
             return await self._set_aside(claimed, None, problem.reason)
         file = await self._ledger.begin_file(claimed.id, desk.campaign.id, self._clock.seconds)
+        if before:
+            log.file_late(file, next((known.id for known in self._ledger.files() if known.claim == before), 0))
         try:
-            return await self._read_until_steady(claimed, desk, file)
+            return replace(await self._read_until_steady(claimed, desk, file), is_late=bool(before))
         except UnreadableFile as problem:
             return await self._set_aside(claimed, desk.campaign.id, problem.reason)
 
     async def _read_until_steady(self, claimed: Claimed, desk: Desk, file: int) -> Result:
-        """Read the file until it stands still, then close its accounts and put it into `done/`."""
+        """Read a copy of the file until the file stands still, then close its accounts and lay the copy into `done/`."""
         for _ in range(_READINGS):
             await self._ledger.begin_reading(file)
-            with claimed.open() as stream:
-                before = os.fstat(stream.fileno())
-                opened = reading.of(stream, claimed.name, desk.campaign, self._today())
+            with closing(await asyncio.to_thread(self._spool.copied, claimed)) as copied:
+                opened = reading.of(copied.stream, claimed.name, desk.campaign, self._today())
                 # It may have been taken in by the ledger that was lost, and its letters may be out. Times of files are floats.
-                is_old = before.st_mtime < self._restored_at + 1
+                is_old = copied.seen.st_mtime < self._restored_at + 1
                 with closing(Accounts(desk, claimed.name, self._spool.scratch, opened, is_old=is_old)) as accounts:
                     await self._take_rows(opened, accounts, file)
                     count, doubtful = accounts.count, accounts.doubtful
-                    if self._spool.changed(claimed, before):
+                    if self._spool.changed(claimed, copied.seen):
                         continue
                     await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
-                    self._spool.finish(claimed, accounts.beside())
+                    self._spool.finish(copied, accounts.beside())
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
             log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
             if held := file if is_old and count.taken else 0:

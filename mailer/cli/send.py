@@ -261,7 +261,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
             tell(f"{name}: set aside whole: {reason}")
         else:
             rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
-            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else ""))
+            late = "; once more, for it was written to after it had been read" if file.is_late else ""
+            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else "") + late)
             if parts := accounts.parts(count):
                 tell(f"  {parts}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
