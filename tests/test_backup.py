@@ -303,6 +303,29 @@ def test_the_page_s_commands_put_it_back_where_the_ledger_was_damaged(place):
     assert place.mailer("verify").code == 0
 
 
+@pytest.mark.parametrize("words", ["run", "status", "health", "verify", "upgrade", "resume ledger --why x", "backup ../more"])
+def test_one_put_over_a_ledger_whose_log_stayed_is_called_damaged_and_is_whole_once_the_log_is_moved_away(place, words):
+    folder, var = made(place), place.root / "var"
+    reader = apsw.Connection(str(var / "ledger.db"))
+    reader.execute("SELECT count(*) FROM letter").fetchall()  # as long as it is open the log stays, as behind a kill
+    place.drop(20, "second.csv", first=10)
+    assert place.mailer("run").code == 0
+    log = (var / "ledger.db-wal").read_bytes()
+    reader.close()
+    shutil.copyfile(folder / "ledger.db", var / "ledger.db")
+    (var / "ledger.db-wal").write_bytes(log)
+    said = place.mailer(*words.split())
+    assert (said.code, said.out) == (74, ""), said
+    assert (
+        "the ledger is damaged: it is a copy that was put over another one, whose log ledger.db-wal lies beside it" in said.err
+    )
+    assert (var / "ledger.db").read_bytes() == (folder / "ledger.db").read_bytes()
+    assert (var / "ledger.db-wal").read_bytes() == log
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (var / name).rename(place.root.parent / name) if (var / name).exists() else None
+    assert "this is the backup of 20" in place.mailer("run").err
+
+
 def test_the_old_ledger_that_was_moved_away_is_stopped(place):
     folder = made(place)
     assert "was stopped: put it back only with" in typed(OVER, place.root, folder)["resume"].err
