@@ -133,8 +133,10 @@ def test_cron_writes_to_somebody_only_of_what_the_next_pass_does_not_mend(place,
         place.drop(1)
         assert (place.mailer("run").code, mailed(place)) == (75, "")
     place.write("config/mailer.yaml", "")
-    place.put("scan.csv", b"\x89PNG\r\n")
-    assert "scan.csv: set aside whole" in mailed(place)
+    place.put("Canary Jane jane@example.org.csv", b"\x89PNG\r\n")
+    told = mailed(place)
+    assert "file 2: set aside whole" in told
+    assert "canary" not in told.lower() and "jane" not in told.lower()  # a mail goes anywhere, and is kept
     assert mailed(place) == ""
     place.write("config/mailer.yaml", "relai: {}\n")
     assert "did you mean" in mailed(place)
