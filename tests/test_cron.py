@@ -153,6 +153,18 @@ def test_what_waits_for_a_person_is_told_by_the_line_that_asks_for_health(tmp_pa
     assert "paused" in mailed(place, HEALTH)
 
 
+def test_a_file_that_is_set_aside_while_something_waits_for_a_person_is_told_by_health(tmp_path):
+    """Its pass ends with 69, of which cron says nothing: of the file somebody has to hear all the same."""
+    place = Place(tmp_path, "pace: none\n")
+    assert place.mailer("pause", "--why", "wrong text").code == 0
+    place.drop(1)
+    place.put("Jane Doe.csv", b"\x89PNG\r\n")
+    assert mailed(place) == ""
+    told = mailed(place, HEALTH)
+    assert "1 file (1) set aside whole in the last day" in told or "1 file (2) set aside whole in the last day" in told
+    assert "Jane" not in told
+
+
 def test_the_file_is_one_that_cron_reads():
     """Debian's cron takes no file with a dot in its name, nor one whose last line has no end (crontab(5))."""
     assert CRONTAB.endswith("\n")
