@@ -9,7 +9,7 @@ after a crash, a move or a restore. What they find is said in sentences that end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mailer.campaign import Campaign, Reason
 from mailer.chain import told_at
@@ -22,6 +22,8 @@ from mailer.outcome import MALFORMED
 from mailer.pace import Clock, opens_at
 from mailer.spool import Spool
 
+TOLD_ASIDE_FOR = 86_400  # seconds for which a file that was set aside is told
+SHOWN = 5  # numbers of files in one sentence
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
 CLOSED_FOR = 86_400  # seconds for which a file that could not be read is told
 STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
@@ -67,12 +69,26 @@ async def ailments(
         found.append(f"{what}: mailer log --campaign {campaign} --state deferred")
     if files := spool.lying(clock.now() - STUCK_AFTER):
         found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
+    if aside := ledger.set_aside(int(clock.now() - TOLD_ASIDE_FOR)):
+        found.append(_set_aside(aside))
     if files := spool.closed(clock.now() - CLOSED_FOR):
         what = f"{counted(files, 'file')} set aside in the last day that mailer's user may not read"
         found.append(f"{what}: have them made readable to their group (chmod g+r), and dropped again")
     if not found and (since := await _stuck_since(ledger, campaigns, clock.seconds)) is not None:
         found.append(f"letters have been due for {(clock.now() - since) / 3600:.0f} h: is mailer run still started?")
     return found
+
+
+def _set_aside(files: Sequence[int]) -> str:
+    """
+    Files set aside whole, by number: their names may be people's.
+
+    >>> _set_aside([3, 12])
+    '2 files (3, 12) set aside whole in the last day: look into rejected/ beside incoming/, each has its reason beside it'
+    """
+    numbers = ", ".join(map(str, files[:SHOWN])) + ("…" if len(files) > SHOWN else "")
+    where = "look into rejected/ beside incoming/, each has its reason beside it"
+    return f"{counted(len(files), 'file')} ({numbers}) set aside whole in the last day: {where}"
 
 
 async def _stuck_since(ledger: Ledger, campaigns: Mapping[str, Campaign], now: int) -> int | None:

@@ -194,6 +194,20 @@ def _born(path: Path) -> int:
     return int(seconds * 10**9 + nanoseconds) if mask & _STATX_BTIME else 0
 
 
+def _is_among(locks: str, status: os.stat_result, holder: str) -> bool:
+    """
+    Whether a file is among the kernel's flocks (proc_locks(5)), by device and number. On overlayfs and btrfs the kernel names
+    another device than stat(2) does: there the number and the process that wrote its id into the file say it.
+    """
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    for fields in (line.split() for line in locks.splitlines()):
+        if len(fields) > 5 and fields[1] == "FLOCK":
+            place, _, number = fields[5].rpartition(":")
+            if number == str(status.st_ino) and (place == device or fields[4] == holder):
+                return True
+    return False
+
+
 def make_way(folder: Path) -> None:
     """
     Make a folder, and those above it that are missing, for everybody to pass through; one that stands keeps its mode.
@@ -270,11 +284,11 @@ class Lock:
         """Whether anybody holds it; it is not taken to find out, and so nobody finds it taken by us (proc_locks(5))."""
         try:
             status = self._path.stat()
-            held = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
+            holder = self._path.read_text(encoding="ascii", errors="replace").strip()
+            locks = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
         except OSError:
             return False
-        this = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-        return any(fields[1] == "FLOCK" and this in fields for line in held.splitlines() if len(fields := line.split()) > 5)
+        return _is_among(locks, status, holder)
 
     def release(self) -> None:
         """Let go of it, if it is held."""

@@ -40,15 +40,16 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held; how many rows
-    somebody should look at; whether it had been read before, and was written to since.
+    What became of one file: its number in the ledger; its accounts, or why it was set aside whole; whether its letters are all
+    held; how many rows somebody should look at; whether it had been read before, and was written to since.
     """
 
+    file: int
     name: str
     campaign: str
     count: Count = field(default_factory=Count)
     reason: str = ""
-    held: int = 0
+    is_held: bool = False
     doubtful: int = 0
     is_late: bool = False
 
@@ -166,9 +167,9 @@ class Intake:
                     self._spool.finish(copied, accounts.beside())
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
             log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
-            if held := file if is_old and count.taken else 0:
+            if is_held := is_old and count.taken > 0:
                 log.file_held(file)
-            return Result(claimed.name, desk.campaign.id, count, held=held, doubtful=doubtful)
+            return Result(file, claimed.name, desk.campaign.id, count, is_held=is_held, doubtful=doubtful)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: Accounts, file: int) -> None:
@@ -198,18 +199,19 @@ class Intake:
 
     async def _refuse(self, odd: Odd) -> Result:
         """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
+        file = 0  # it stays where it is
         if self._spool.set_aside(odd, odd.reason) is not None:
             file = await self._ledger.begin_file(f"odd.{secrets.token_hex(10)}", None, self._clock.seconds)
             await self._ledger.end_file(file, "rejected", Count(), unquoted(odd.reason), self._clock.seconds)
             log.file_set_aside(file, unquoted(odd.reason))
-        return Result(odd.name, "", reason=odd.reason)
+        return Result(file, odd.name, "", reason=odd.reason)
 
     async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
         file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)
         await self._ledger.end_file(file, "rejected", Count(), unquoted(reason), self._clock.seconds)
         self._spool.set_aside(claimed, reason)
         log.file_set_aside(file, unquoted(reason))
-        return Result(claimed.name, campaign or "", reason=reason)
+        return Result(file, claimed.name, campaign or "", reason=reason)
 
     def _desk_of(self, folder: str) -> Desk:
         """The campaign that a file is for: the one its folder names, or the only one there is."""

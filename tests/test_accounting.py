@@ -37,7 +37,7 @@ def place(tmp_path):
 def test_each_row_is_counted_once_and_what_there_is_more_to_say_of_it_beside(place):
     place.put("later.csv", LATER)
     said = place.mailer("-v", "run")
-    assert "later.csv: 4 rows, 1 taken, 3 known, 0 rejected\n" in said.out
+    assert "file 2: 4 rows, 1 taken, 3 known, 0 rejected\n" in said.out
     assert "\n  of those known 1 confirmed, 1 withdrawn, 1 left out\n" in said.out
     assert "file 2 (c): 4 rows, 1 taken, 3 known, 0 rejected" in said.err
     assert "file 2: of these 1 confirmed, 1 withdrawn, 1 left out" in said.err

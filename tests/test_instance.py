@@ -232,6 +232,46 @@ def test_a_lock_that_is_removed_between_opening_and_taking_it_is_opened_again(pa
         assert not other.acquire()
 
 
+@pytest.mark.parametrize(
+    "locks, is_held",
+    [
+        ("1: FLOCK  ADVISORY  WRITE 4711 {device}:{number} 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 99 {device}:{number} 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 4711 00:ff:{number} 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 99 00:ff:{number} 0 EOF", False),
+        ("1: FLOCK  ADVISORY  WRITE 4711 00:ff:1{number} 0 EOF", False),
+        ("1: POSIX  ADVISORY  WRITE 4711 {device}:{number} 0 EOF", False),
+        ("1: -> FLOCK  ADVISORY  WRITE 4711 {device}:{number} 0 EOF", False),
+        ("", False),
+    ],
+    ids=[
+        "its own",
+        "in another namespace",
+        "another device",
+        "a stranger's",
+        "another file",
+        "of another kind",
+        "waits",
+        "none",
+    ],
+)
+def test_the_lock_is_known_where_the_kernel_names_another_device_than_stat_does(locks, is_held, path):
+    """As on overlayfs over two file systems, and on btrfs: a live run's letters were told to be a dead worker's."""
+    path.write_text("4711\n")
+    status = path.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    told = locks.format(device=device, number=status.st_ino)
+    assert instance._is_among(told, status, "4711") is is_held
+
+
+def test_whether_the_lock_is_held_is_asked_of_the_kernel(path):
+    with Lock(path) as lock, Lock(path) as other:
+        assert not other.is_held()
+        assert lock.acquire() and other.is_held()
+        lock.release()
+        assert not other.is_held()
+
+
 # The way to it
 
 

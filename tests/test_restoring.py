@@ -272,7 +272,7 @@ def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
     said = place.mailer("run")
     assert said.code == 0
-    assert "second.csv: 2 rows, 2 taken, 0 known, 0 rejected (file 2, held)" in said.out
+    assert "file 2: 2 rows, 2 taken, 0 known, 0 rejected (held)" in said.out
     assert "File 2 is from before the ledger was restored" in said.err
     assert place.sandboxed() == 4
     assert "mailer release --file 2 --why TEXT" in said.err

@@ -18,7 +18,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
-from mailer.cli.lines import are_for_a_person, is_journal
+from mailer.cli.lines import are_for_a_person
 from mailer.cli.streams import give_up
 from mailer.config import Configuration, load
 from mailer.delivery import State
@@ -255,14 +255,15 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
 
     for file in summary.files:
         count, name, reason = file.count, printable(file.name), file.reason
-        if is_journal(sys.stdout):  # it is read by others, and kept: no name of a file, and none of its words
-            name, reason = "a file", unquoted(reason)
+        if not sys.stdout.isatty():  # a journal, a mail of cron's: read by others, and kept, so no name and no word of a file
+            name, reason = f"file {file.file}" if file.file else "a file", unquoted(reason)
         if reason:
             tell(f"{name}: set aside whole: {reason}")
         else:
             rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
             late = "; once more, for it was written to after it had been read" if file.is_late else ""
-            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else "") + late)
+            held = f" (file {file.file}, held)" if sys.stdout.isatty() else " (held)"
+            tell(f"{name}: {rows}" + (held if file.is_held else "") + late)
             if parts := accounts.parts(count):
                 tell(f"  {parts}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
@@ -271,9 +272,9 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
     else:
         tell("No letter was sent.")
-    for file in filter(lambda file: file.held, summary.files):
-        these = f"--file {file.held} --why TEXT"
-        hint(f"File {file.held} is from before the ledger was restored: its letters may have gone out, and are held.")
+    for file in filter(lambda file: file.is_held, summary.files):
+        these = f"--file {file.file} --why TEXT"
+        hint(f"File {file.file} is from before the ledger was restored: its letters may have gone out, and are held.")
         hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
     for sentence in blocked:
         hint(f"Waiting for you: {sentence}")
