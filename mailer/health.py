@@ -71,6 +71,7 @@ async def ailments(
         found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
     if aside := ledger.set_aside(int(clock.now() - TOLD_ASIDE_FOR)):
         found.append(_set_aside(aside))
+    found += spool.troubles(campaigns if len(campaigns) > 1 else ())
     if files := spool.closed(clock.now() - CLOSED_FOR):
         what = f"{counted(files, 'file')} set aside in the last day that mailer's user may not read"
         found.append(f"{what}: have them made readable to their group (chmod g+r), and dropped again")

@@ -83,10 +83,16 @@ class Spool:
 
         `campaigns` get a folder each in `incoming/`.
 
+        A campaign's folder that cannot be made or mended is said too, and stops nothing.
+
         Raises:
-            CannotWrite: one cannot be made or mended.
+            CannotWrite: another one cannot be made or mended.
         """
         return self._kept.prepare(campaigns)
+
+    def troubles(self, campaigns: Iterable[str]) -> list[str]:
+        """What keeps mailer from folders of campaigns in `incoming/`, a sentence each; changes nothing."""
+        return modes.troubles(self._settings.root, campaigns)
 
     def keep(self) -> list[str]:
         """Prepare again what was removed or loosened since; gives a sentence for each thing, what can't be mended once."""
@@ -273,8 +279,7 @@ class Spool:
                 try:
                     found += [(name, inner, within, files.fault(within)) for inner, within in self._entries("incoming", name)]
                 except PermissionError:
-                    reason = "files cannot be taken out of this folder: let its group do that (chmod g+rwx)"
-                    found.append(("", name, status, reason))
+                    found.append(("", name, status, modes.CLOSED))
         return found
 
     def _settled(self, into: str) -> list[tuple[str, str, float]]:
