@@ -116,7 +116,7 @@ async def test_of_a_thousand_canaries_none_is_left_anywhere_and_nobody_else_is_t
         ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
         for person in people:
             await erasure.begin(ground, parse(str(person["email"])), CLOCK.seconds)
-        swept = await erasure.finish(ground, CLOCK.now())
+        swept = await erasure.finish(ground)
         assert (swept.files, swept.letters, swept.waits, swept.rejected) == (4, 100, [], [])
         assert "ledger.db-wal" in files(place)
         assert traces(place, canaries) == {}
@@ -351,7 +351,7 @@ async def test_a_large_ledger_is_left_to_the_worker_that_is_here(place):
     async with opened(loaded) as office:
         ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
         await erasure.begin(ground, parse(JANE), CLOCK.seconds)
-        swept = await erasure.finish(ground, CLOCK.now(), may_compact=False)
+        swept = await erasure.finish(ground, may_compact=False)
         assert len(swept.waits) == 1 and len(office.ledger.erasures()) == 1
         assert office.ledger.erasures()[0].sealed is None, "no file holds the address any more"
     assert place.mailer("run").code == 0
