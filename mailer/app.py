@@ -183,12 +183,12 @@ async def recognisers(office: Office) -> dict[str, Recogniser]:
     return campaigns
 
 
-async def _finish_erasures(office: Office, now: float) -> bool:
+async def _finish_erasures(office: Office) -> bool:
     """Go on with what erasures have begun; whether all are finished."""
     from mailer import erasure
 
     ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
-    swept = await erasure.finish(ground, now)
+    swept = await erasure.finish(ground)
     log.erased(swept.files, swept.letters, swept.waits)
     return not swept.waits
 

@@ -21,7 +21,7 @@ from mailer.spool import kept
 DAY = 24 * HOUR
 _AGAIN = 60  # seconds until an erasure that could not be finished is tried again
 
-Finish = Callable[[float], Awaitable[bool]]  # the time (seconds since 1970) > whether all erasures are finished
+Finish = Callable[[], Awaitable[bool]]  # whether all erasures are finished
 
 
 class Keeper:
@@ -41,7 +41,7 @@ class Keeper:
         try:
             if now >= self._finish_at and self._ledger.erasures():
                 self._finish_at = now + _AGAIN
-                self._finish_at = 0.0 if await self._finish(now) else now + _AGAIN
+                self._finish_at = 0.0 if await self._finish() else now + _AGAIN
             if now >= self._remove_at:
                 self._remove_at = now + HOUR
                 log.files_removed(await asyncio.to_thread(remove_old, self._queue, self._keep_days, now))

@@ -152,14 +152,15 @@ async def _erase(loaded: Configuration, who: Address, given: str) -> int:
         _say_letters([left])
         swept, unfinished = erasure.Swept(), ""
         try:
-            swept = await erasure.finish(ground, CLOCK.now(), may_compact=_may_compact(loaded))
+            swept = await erasure.finish(ground, may_compact=_may_compact(loaded))
         except LedgerProblem as problem:
             unfinished = str(problem)
-        told = erasure.still(loaded.keys.parent, who, swept.rejected)
+        looked = [*swept.unclear, *swept.rejected]
+        looked += erasure.still(loaded.keys.parent, who, looked)
     if swept.files or swept.letters:
         files, letters = counted(swept.files, "file"), counted(swept.letters, "letter")
         say(f"Removed: {files} in done/ with what lay beside, {letters} in the sandbox or outbox.")
-    for path in [*swept.rejected, *told][:_SHOWN]:
+    for path in looked[:_SHOWN]:
         hint(f"This may hold the person still, look at it and remove it yourself: {near(path)}")
     for path in erasure.aside(Path(loaded.ledger)):
         hint(f"An older ledger holds the person still, if they were in it; once you can do without it: {removal(path)}")

@@ -157,6 +157,16 @@ def is_unfinished(name: str) -> bool:
     return name.startswith((".", "~$")) or lower.endswith(_GROWING) or lower in _OF_WINDOWS
 
 
+def is_a_desktops(name: str) -> bool:
+    """
+    Whether it is what a desktop lays beside files, which is never taken in and never becomes a file.
+
+    >>> [is_a_desktops(name) for name in ("Thumbs.db", ".DS_Store", "~$x.xlsx", "x.xlsx.part")]
+    [True, True, True, False]
+    """
+    return name.lower() in _OF_WINDOWS | {".ds_store"} or name.startswith("~$")
+
+
 def safe(name: str) -> str:
     r"""
     A name that can be printed, typed and given to other programs.

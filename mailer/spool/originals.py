@@ -56,6 +56,10 @@ class Originals:
         """Those that were written to after they had been read, oldest first; each is to be claimed and read again."""
         return [Waiting.of((one.folder, one.name), found, now, one.id) for one, found in self._all() if _is_late(one, found)]
 
+    def late_ones(self) -> int:
+        """How many were written to after they had been read."""
+        return sum(_is_late(one, found) for one, found in self._all())
+
     def unchanged(self) -> list[tuple[str, Path]]:
         """The others, by the id of their claim; all that they hold is in `done/` too."""
         place = self._claimed / FOLDER
