@@ -48,6 +48,10 @@ _CONFIRMED = {"confirmed", "email confirmed", "подтвержден", "под�
               "bestätigt", "confirmé", "confirmée", "confirmado", "confirmada", "расталды"}  # fmt: skip
 _DONE_YES = {"yes", "y", "true", "1", "x", "on", "ok", "checked", "да", "истина", "ja", "wahr", "oui", "vrai", "sí", "si",
              "verdadero", "иә", "ақиқат"}  # fmt: skip
+_PLAIN = {"yes", "no", "true", "false", "yes please", "no thanks", "no thank you", "да", "нет", "нет спасибо", "да конечно",
+          "ja", "nein", "ja bitte", "nein danke", "oui", "non", "non merci", "oui merci", "sí", "no gracias", "иә", "жоқ",
+          "жоқ рахмет"}  # fmt: skip
+_LONGEST_PLAIN = 30
 _NOTHING = {"", "never", "null", "none", "nil", "nan", "n a", "not yet", "0000 00 00", "0000 00 00 00 00 00", "нет данных"}
 _NOT_CONFIRMED = {"unconfirmed", "not confirmed", "pending", "не подтверждено", "не подтверждена", "не подтвержден",
                   "nicht bestätigt", "non confirmé", "no confirmado"}  # fmt: skip
@@ -106,6 +110,16 @@ def is_withdrawn(text: str) -> bool:
     if not word:
         return text in _TICKS or "?" in text
     return not (word in _NO or word in _NOTHING or word in _NOT_WITHDRAWN)
+
+
+def is_yes_or_no(text: str) -> bool:
+    """
+    Whether a text is a plain yes or no, which no name, organisation or message is.
+
+    >>> is_yes_or_no("No thanks"), is_yes_or_no("Да"), is_yes_or_no("No more arrests!"), is_yes_or_no("Y")
+    (True, True, False, False)
+    """
+    return len(text) <= _LONGEST_PLAIN and _word(text) in _PLAIN
 
 
 def _says_yes(word: str) -> bool:

@@ -26,6 +26,8 @@ the name «{0}» has no letter in it
 	в имени «{0}» нет ни одной буквы
 the {0} holds a character that does not belong in it ({1})
 	в поле «{0}» есть знак, которому там не место ({1})
+the {0} is «{1}», which answers another question: correct the column or the cell
+	в поле «{0}» стоит «{1}», а это ответ на другой вопрос: исправьте столбец или ячейку
 the {0} is longer than {1} characters
 	поле «{0}» длиннее {1} знаков
 the {0} «{1}» was read in the wrong encoding before it came here: export the list anew, as UTF-8

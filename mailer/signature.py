@@ -30,6 +30,7 @@ from mailer.moment import Order
 LIMITS = {"name": 100, "organisation": 200, "role": 100, "city": 100, "postal_address": 500, "message": 5000}
 _INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers, the letters of people who sign as nobody
 _MANY_LINES = {"postal_address", "message"}
+_NO_ANSWERS = {"name", "organisation", "role", "city", "message"}  # fields that a yes or no never fills
 
 _EVIDENCE = 1000  # characters kept of a consent's question and of its answer
 
@@ -88,6 +89,11 @@ def read(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) 
         BadRow: with one sentence for the organiser: what is wrong and what would be right.
     """
     texts = {field: _clean(field, fields.get(field, "")) for field in LIMITS}
+    for field in texts.keys() & _NO_ANSWERS:
+        if answers.is_yes_or_no(texts[field]):
+            raise BadRow(
+                f"the {_said(field)} is «{texts[field]}», which answers another question: correct the column or the cell"
+            )
     if not any(character.isalpha() and character not in _INVISIBLE for character in texts["name"]):
         raise BadRow("the name is missing" if not texts["name"] else f"the name «{texts['name']}» has no letter in it")
     _check_consent(fields.get("consent", ""), rules)

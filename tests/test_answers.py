@@ -64,3 +64,12 @@ def test_a_confirmation_is_a_date_or_an_exact_word(meant, text):
 @pytest.mark.parametrize(("meant", "text"), cases("withdrawn.tsv"))
 def test_whatever_stands_in_the_column_of_the_withdrawal_withdraws_unless_it_is_a_clear_no(meant, text):
     assert bool(withdraws(JANE | {"withdrawn_at": text})) is MEANT[meant]
+
+
+@pytest.mark.parametrize(("field", "text"), cases("plain.tsv"))
+def test_a_plain_yes_or_no_never_becomes_part_of_a_letter(field, text):
+    if field == "-":
+        assert read(JANE | {"consent": "yes", "message": text, "city": text}, Rules(TODAY)).city == text
+        return
+    with pytest.raises(BadRow, match="answers another question"):
+        read(JANE | {"consent": "yes", field: text}, Rules(TODAY))
