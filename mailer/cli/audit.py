@@ -68,10 +68,14 @@ def _verify_backup(folder: Path) -> int:
 async def _health(loaded: Configuration) -> list[str]:
     from mailer import health
     from mailer.app import CLOCK, opened, spool_of
+    from mailer.instance import Lock
 
+    still = health.standing_still(Lock(loaded.keys.parent / "lock").came_on_at(), CLOCK.now())
     async with opened(loaded) as office:
         beside = partial(is_at_work, loaded)
-        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns)
+        return still + await health.ailments(
+            office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns
+        )
 
 
 async def _verify(loaded: Configuration) -> tuple[list[str], int]:
