@@ -59,7 +59,7 @@ def _starters(place: Place, config: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _started(origin: Path, place: Place) -> bytes:
-    return origin.read_bytes().replace(f"={COMMAND} ".encode(), f"={place.command} ".encode())
+    return origin.read_bytes().replace(f"{COMMAND} --".encode(), f"{place.command} --".encode())
 
 
 def _main(text: str, group: str) -> bytes:
