@@ -80,6 +80,19 @@ async def ailments(
     return found
 
 
+def standing_still(came_on_at: float | None, now: float) -> list[str]:
+    """
+    Of a worker that has the lock and does not come on: every later pass leaves at once and says that all is well.
+
+    >>> standing_still(0.0, 2 * 3600), standing_still(None, 2 * 3600), standing_still(7000.0, 2 * 3600)
+    (['a mailer is at work here that has not come on for 2 h: end it (kill -KILL, its id is in var/lock)'], [], [])
+    """
+    if came_on_at is None or now - came_on_at <= STUCK_AFTER:
+        return []
+    hours = f"{(now - came_on_at) / 3600:.0f} h"
+    return [f"a mailer is at work here that has not come on for {hours}: end it (kill -KILL, its id is in var/lock)"]
+
+
 def _set_aside(files: Sequence[int]) -> str:
     """
     Files set aside whole, by number: their names may be people's.

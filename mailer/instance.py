@@ -290,6 +290,19 @@ class Lock:
             return False
         return _is_among(locks, status, holder)
 
+    def come_on(self) -> None:
+        """Say to whoever looks, by the time of the file, that its holder comes on."""
+        if self._handle is not None:
+            with suppress(OSError):
+                os.utime(self._handle)
+
+    def came_on_at(self) -> float | None:
+        """When its holder last came on (seconds since 1970); None where nobody holds it."""
+        try:
+            return self._path.stat().st_mtime if self.is_held() else None
+        except OSError:
+            return None
+
     def release(self) -> None:
         """Let go of it, if it is held."""
         _HELD.discard(self)

@@ -69,11 +69,13 @@ def _verify_backup(folder: Path) -> int:
 async def _health(loaded: Configuration) -> list[str]:
     from mailer import health
     from mailer.app import CLOCK, opened, spool_of
+    from mailer.instance import Lock
 
+    still = health.standing_still(Lock(loaded.keys.parent / "lock").came_on_at(), CLOCK.now())
     async with opened(loaded) as office:
         beside = partial(is_at_work, loaded)
         found = await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns)
-    return found + _older_ledgers(loaded, CLOCK.now())
+    return still + found + _older_ledgers(loaded, CLOCK.now())
 
 
 def _older_ledgers(loaded: Configuration, now: float) -> list[str]:

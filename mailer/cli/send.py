@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -35,6 +36,11 @@ from mailer.notify import Manager, Pulse
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
 from mailer.worker import Job, Summary, Worker
+
+if TYPE_CHECKING:
+    from mailer.instance import Lock
+
+_BEAT = 60.0  # seconds between two signs of life in the lock's file
 
 
 @click.command()
@@ -88,7 +94,7 @@ def perform(loaded: Configuration, job: Job) -> int:
             tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        loaded, summary, blocked = asyncio.run(_perform(loaded, job, manager, lock.is_ours))
+        loaded, summary, blocked = asyncio.run(_perform(loaded, job, manager, lock))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
 
@@ -137,16 +143,15 @@ class _Around:
     is_ours: Callable[[], bool]
 
 
-async def _perform(
-    loaded: Configuration, job: Job, manager: Manager, is_ours: Callable[[], bool]
-) -> tuple[Configuration, Summary, list[str]]:
+async def _perform(loaded: Configuration, job: Job, manager: Manager, lock: Lock) -> tuple[Configuration, Summary, list[str]]:
     """Do the job with one worker; `forever` with one after the other, each by the configuration as it then stands."""
     stop = _Stop(manager)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
             asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     with shown() as watch:
-        around = _Around(manager, Pulse(manager, watch), is_ours)
+        around = _Around(manager, Pulse(manager, watch), lock.is_ours)
+        beating = asyncio.ensure_future(_come_on(lock))
         try:
             while True:
                 summary, blocked = await _work(loaded, job, stop, around)
@@ -155,8 +160,16 @@ async def _perform(
                     return loaded, summary, blocked
                 loaded = changed
         finally:
+            beating.cancel()
             manager.stopping()
             around.pulse.end()
+
+
+async def _come_on(lock: Lock) -> None:
+    """For as long as the event loop turns; `mailer health` tells of one that stands still."""
+    while True:
+        lock.come_on()
+        await asyncio.sleep(_BEAT)
 
 
 async def _read_again(before: Configuration, stop: _Stop, around: _Around) -> Configuration | None:
