@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -139,7 +138,8 @@ def _pour(original: BinaryIO, handle: int) -> None:
         if problem.errno not in _CANNOT or os.lseek(handle, 0, os.SEEK_CUR):
             raise
         with open(handle, "wb", closefd=False) as plainly:
-            shutil.copyfileobj(original, plainly, 1 << 20)
+            while chunk := original.read(_AT_ONCE >> 6):
+                plainly.write(chunk)
 
 
 def is_laid(id: str, claimed: Folder, target: Folder, name: str) -> bool:

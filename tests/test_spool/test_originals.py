@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
 from mailer.errors import CannotWrite
 from mailer.spool import Settings, Spool, names
-from mailer.spool.originals import WATCHED_FOR
+from mailer.spool.originals import WATCHED_FOR, _pour
 from tests.full_disk import room_for
-from tests.test_spool.ground import BESIDE, NOW, claim, drop, finish, mode, originals, tree
+from tests.test_spool.ground import BESIDE, MEMORY, NOW, claim, drop, finish, mode, originals, tree
 
 
 def test_what_is_read_is_a_copy_that_no_handle_on_the_file_reaches(spool, root):
@@ -104,3 +105,14 @@ def test_an_empty_file_is_copied_like_any(spool, root):
     drop(root, "list.csv", b"")
     claimed = spool.claim(spool.look(NOW)[0], NOW)
     assert finish(spool, claimed, {}).read_bytes() == b""
+
+
+def test_between_two_disks_it_is_copied_by_hand(tmp_path):
+    """Where the system cannot copy by itself (copy_file_range(2): EXDEV), as on some network shares."""
+    content = os.urandom(3_000_001)
+    with tempfile.NamedTemporaryFile(dir=MEMORY) as source, (tmp_path / "copy").open("w+b") as target:
+        source.write(content)
+        source.flush()
+        with open(source.name, "rb") as original:
+            _pour(original, target.fileno())
+    assert (tmp_path / "copy").read_bytes() == content
