@@ -152,11 +152,16 @@ def test_what_cannot_be_searched_is_not_called_clean(case):
     assert of(UNCLEAR[case]).is_searched is False
 
 
-def test_a_workbook_with_a_picture_is_searched_and_not_called_clean():
-    book = io.BytesIO(workbook({"S": HERS}))
-    with zipfile.ZipFile(book, "a") as archive:
-        archive.writestr("xl/media/image1.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
-    assert of(book.getvalue()) == Trace(frozenset({1}), is_searched=False)
+@pytest.mark.parametrize(
+    ("part", "is_searched"),
+    [("xl/media/image1.png", True), ("xl/printerSettings/printerSettings1.bin", True), ("xl/vba.bin", False)],
+)
+def test_a_workbook_may_hold_pictures_and_a_printer_and_of_what_else_is_no_text_nothing_is_known(part, is_searched):
+    for rows, found in ((OTHER, set()), (HERS, {1})):
+        book = io.BytesIO(workbook({"S": rows}))
+        with zipfile.ZipFile(book, "a") as archive:
+            archive.writestr(part, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+        assert of(book.getvalue()) == Trace(frozenset(found), is_searched=is_searched)
 
 
 def test_many_are_looked_for_in_one_way_through_a_file():

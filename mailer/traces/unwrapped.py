@@ -51,6 +51,8 @@ _NO_TEXT = (
     b"\xfd7zX",
     b"(\xb5/\xfd",
 )
+# Parts of nearly every workbook that hold no text of a table: its pictures, and what Windows keeps of a printer.
+_NO_TABLE = re.compile(r"\.(?:png|jpe?g|gif|bmp|tiff?|emf|wmf)\Z|printerSettings[0-9]*\.bin\Z", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 _NARROW, _WIDE = "utf-8", ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 _OLD = (*IN_USE, "mac_cyrillic", "iso8859_1", "iso8859_5", "iso8859_9", "iso8859_15")
@@ -159,8 +161,8 @@ class _Unwrapping:
                 try:
                     with archive.open(entry) as part:
                         yield from self._within(cast(BinaryIO, part), depth)
-                except Unsearchable:  # a picture, most often: what stands in the others is looked for all the same
-                    is_whole = False
+                except Unsearchable:  # what stands in the others is looked for all the same
+                    is_whole = is_whole and bool(_NO_TABLE.search(entry.filename)) and self._left >= 0
         if not is_whole:
             raise Unsearchable
 
