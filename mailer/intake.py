@@ -42,7 +42,7 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 class Result:
     """
     What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held; how many rows
-    somebody should look at.
+    somebody should look at, and how many by which somebody withdraws were not understood.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Result:
     reason: str = ""
     held: int = 0
     doubtful: int = 0
+    unheard: int = 0
 
 
 class _Stopped(Exception): ...  # the way out of the middle of a file
@@ -165,7 +166,8 @@ class Intake:
             log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
             if held := file if is_old and count.taken else 0:
                 log.file_held(file)
-            return Result(claimed.name, desk.campaign.id, count, held=held, doubtful=doubtful)
+            unheard = count.refused if opened.is_list else 0
+            return Result(claimed.name, desk.campaign.id, count, held=held, doubtful=doubtful, unheard=unheard)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: Accounts, file: int) -> None:

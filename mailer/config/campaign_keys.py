@@ -103,8 +103,8 @@ WINDOW = Part("window", "In which hours letters go to a target, in the target's 
 HEADER = Key("", lines, "", "The heading of this column in the campaign's own sheets, word for word.")
 COLUMNS = Named(
     "columns",
-    "The headings of the campaign's own sheets, by field; usual ones, in six languages, are known without it. A file that lacks "
-    "the one of name, email or consent is set aside.",
+    "The headings of the campaign's own sheets, by field; usual ones, in six languages, are known without it. A file that "
+    "lacks the one of name, email or consent is set aside.",
     {"enum": sorted(FIELDS)},
     HEADER,
 )
