@@ -176,6 +176,24 @@ def parse(text: str) -> Address:
     return _parse(text.strip())
 
 
+def parse_written(text: str) -> Address:
+    """
+    Read the one address of somebody who withdraws, as mail programs write it too: with a name, or as a link.
+
+    >>> str(parse_written("Jane Doe <jane@example.org>")), str(parse_written("mailto:jane@example.org?subject=stop"))
+    ('jane@example.org', 'jane@example.org')
+
+    Raises:
+        ValueError: with a sentence for the person who typed the address.
+    """
+    text = text.strip().rstrip(";,")
+    if found := re.fullmatch(r"[^<>@]*<([^<>]*)>", text):
+        text = found[1].strip()
+    if found := re.fullmatch(r"mailto:([^?]*)(?:\?.*)?", text, flags=re.IGNORECASE | re.DOTALL):
+        text = found[1]
+    return parse(text)
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Address:
     if not text:

@@ -26,6 +26,7 @@ TOLD_ASIDE_FOR = 86_400  # seconds for which a file that was set aside is told
 SHOWN = 5  # numbers of files in one sentence
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
 CLOSED_FOR = 86_400  # seconds for which a file that could not be read is told
+UNHEARD_FOR = 7 * 86_400  # seconds for which a list of people who withdraw is told of whom it was not clear who
 STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
@@ -75,6 +76,7 @@ async def ailments(
     if files := spool.closed(clock.now() - CLOSED_FOR):
         what = f"{counted(files, 'file')} set aside in the last day that mailer's user may not read"
         found.append(f"{what}: have them made readable to their group (chmod g+r), and dropped again")
+    found += _unheard(spool, clock)
     if not found and (since := await _stuck_since(ledger, campaigns, clock.seconds)) is not None:
         found.append(f"letters have been due for {(clock.now() - since) / 3600:.0f} h: is mailer run still started?")
     return found
@@ -103,6 +105,19 @@ def _set_aside(files: Sequence[int]) -> str:
     numbers = ", ".join(map(str, files[:SHOWN])) + ("…" if len(files) > SHOWN else "")
     where = "look into rejected/ beside incoming/, each has its reason beside it"
     return f"{counted(len(files), 'file')} ({numbers}) set aside whole in the last day: {where}"
+
+
+def _unheard(spool: Spool, clock: Clock) -> Iterator[str]:
+    """Lists of people who withdraw that hold rows of which nobody knows whose they are."""
+    if not (names := spool.rejected_beside(clock.now() - UNHEARD_FOR)):
+        return
+    from mailer import reading  # only where there is something to tell
+
+    if files := sum(reading.withdraws(f"{name}.csv") for name in names):
+        what = (
+            f"{counted(files, 'list')} of people who withdraw with rows that were not understood, so these have not withdrawn"
+        )
+        yield f"{what}: look into done/*.withdrawn*.rejected.csv, give mailer withdraw FILE, then remove that report"
 
 
 async def _stuck_since(ledger: Ledger, campaigns: Mapping[str, Campaign], now: int) -> int | None:

@@ -41,7 +41,8 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 class Result:
     """
     What became of one file: its number in the ledger; its accounts, or why it was set aside whole; whether its letters are all
-    held; how many rows somebody should look at; whether it had been read before, and was written to since.
+    held; how many rows somebody should look at, and how many by which somebody withdraws were not understood; whether it had been
+    read before, and was written to since.
     """
 
     file: int
@@ -52,6 +53,7 @@ class Result:
     is_held: bool = False
     doubtful: int = 0
     is_late: bool = False
+    unheard: int = 0
 
 
 class _Stopped(Exception): ...  # the way out of the middle of a file
@@ -169,7 +171,9 @@ class Intake:
             log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
             if is_held := is_old and count.taken > 0:
                 log.file_held(file)
-            return Result(file, claimed.name, desk.campaign.id, count, is_held=is_held, doubtful=doubtful)
+            unheard = count.refused if opened.is_list else 0
+            name, campaign = claimed.name, desk.campaign.id
+            return Result(file, name, campaign, count, is_held=is_held, doubtful=doubtful, unheard=unheard)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: Accounts, file: int) -> None:

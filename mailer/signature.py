@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -127,7 +127,9 @@ def withdraws(fields: Mapping[str, str], *, is_list: bool = False) -> Address | 
     Raises:
         BadRow: it does, and has no good address.
     """
-    return _email(fields.get("email", "")) if is_list or answers.is_withdrawn(fields.get("withdrawn_at", "")) else None
+    if not is_list and not answers.is_withdrawn(fields.get("withdrawn_at", "")):
+        return None
+    return _email(fields.get("email", ""), address.parse_written)
 
 
 def identity(campaign: str, signature: Signature, policy: Policy = address.PLAIN) -> str:
@@ -219,9 +221,9 @@ def _said(field: str) -> str:
     return field.replace("_", " ")
 
 
-def _email(text: str) -> Address:
+def _email(text: str, parse: Callable[[str], Address] = address.parse) -> Address:
     try:
-        return address.parse(text)
+        return parse(text)
     except ValueError as problem:
         sentence = str(problem).rstrip(".")
         shown = text.strip()[:100]

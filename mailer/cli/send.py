@@ -295,6 +295,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         hint(f"The relay cannot be used just now: {summary.relay_failed}. Ask it: {again(loaded, 'check --relay')}")
     if any(file.count.refused for file in summary.files):
         hint(f"Rejected rows, each with its reason: {near(loaded.spool)}/done/*.rejected.csv; correct them, drop them again")
+    if unheard := sum(file.unheard for file in summary.files):
+        hint(f"{counted(unheard, 'row')} of lists of people who withdraw not understood: who stands there has NOT withdrawn.")
     if any(file.doubtful for file in summary.files):
         hint(f"Addresses that look mistyped: {near(loaded.spool)}/done/*.doubtful.csv; their letters go out all the same")
     if any(file.reason for file in summary.files):
@@ -320,7 +322,7 @@ def code_of(summary: Summary, blocked: list[str]) -> int:
         return CannotSend.exit_code
     if summary.relay_failed:
         return RelayProblem.exit_code
-    return UnreadableFile.exit_code if any(file.reason for file in summary.files) else 0
+    return UnreadableFile.exit_code if any(file.reason or file.unheard for file in summary.files) else 0
 
 
 def shown() -> AbstractContextManager[log.Watch]:

@@ -183,6 +183,11 @@ class Spool:
         with explained(), self._folder("claimed") as folder:
             return originals.copy(claimed, folder)
 
+    def rejected_beside(self, since: float) -> list[str]:
+        """The files in `done/` of which rows were rejected since a time, by the names of their reports, without the ending."""
+        ending = ".rejected.csv"
+        return [name.removesuffix(ending) for _, name, at in self._settled("done") if at > since and name.endswith(ending)]
+
     def changed(self, claimed: Claimed, before: os.stat_result) -> bool:
         """Whether it was written to, linked or touched since it looked like `before`."""
         with explained(), self._folder("claimed") as folder:
