@@ -32,6 +32,8 @@ the {0} is longer than {1} characters
 	поле «{0}» длиннее {1} знаков
 the {0} «{1}» was read in the wrong encoding before it came here: export the list anew, as UTF-8
 	поле «{0}» было прочитано в неверной кодировке ещё до нас («{1}»): выгрузите список заново, в UTF-8
+the {0} «{1}» has question marks for letters: export the list anew, as UTF-8
+	в поле «{0}» вместо букв стоят вопросительные знаки («{1}»): выгрузите список заново, в UTF-8
 the e-mail address is missing
 	адрес электронной почты не указан
 the e-mail address «{0}» is not valid: {1}

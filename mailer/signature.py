@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from mailer import address, answers, country
+from mailer import address, answers, country, garbled
 from mailer import moment as moments
 from mailer.address import Address, Policy
 from mailer.errors import BadRow
@@ -155,9 +155,11 @@ def unpack(packed: bytes) -> tuple[Signature, str]:
 
 
 def _clean(field: str, text: str) -> str:
-    text = text.strip()
+    text = garbled.unescaped(text.strip())
+    if field not in _MANY_LINES and garbled.has_lost_letters(text):
+        raise BadRow(f"the {_said(field)} «{text[:60]}» has question marks for letters: export the list anew, as UTF-8")
     if text.isascii() and text.isprintable():  # most are, and need no look at each character
-        return _bounded(field, text)
+        return _bounded(field, text.strip())
     text = unicodedata.normalize("NFC", text.replace("\ufeff", "")).strip()
     if field in _MANY_LINES:
         text = re.sub(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]", "\n", text).replace("\t", " ")
@@ -165,7 +167,7 @@ def _clean(field: str, text: str) -> str:
         if _is_refused(character) and not (character == "\n" and field in _MANY_LINES):
             raise BadRow(f"the {_said(field)} holds a character that does not belong in it (U+{ord(character):04X})")
     _bounded(field, text)
-    if not text.isascii() and _is_garbled(text):
+    if garbled.is_garbled(text):
         raise BadRow(
             f"the {_said(field)} «{text[:60]}» was read in the wrong encoding before it came here: export the list anew, "
             "as UTF-8"
@@ -177,25 +179,6 @@ def _bounded(field: str, text: str) -> str:
     if len(text) > LIMITS[field]:
         raise BadRow(f"the {_said(field)} is longer than {LIMITS[field]} characters")
     return text
-
-
-def _is_garbled(text: str) -> bool:
-    """
-    Whether a text is UTF-8 that some program took for an old encoding, and that reads as words once this is undone.
-
-    >>> [_is_garbled(text) for text in ("JosÃ© GarcÃ\xada", "РџРµС‚СЂ", "José García", "Пётр", "ANDRÉ’S UNION")]
-    [True, True, False, False, False]
-    """
-    for encoding, begins in (("cp1252", "ÃÂÅÄÐÑÎÏØÙ"), ("cp1251", "РС")):
-        if not set(text) & set(begins):
-            continue
-        try:
-            undone = text.encode(encoding).decode("utf-8")
-        except UnicodeError:
-            continue
-        if all(c.isascii() or c.isalpha() or c in "’‘“”«»–—…" for c in undone):
-            return True
-    return False
 
 
 def _evidence(text: str) -> str:

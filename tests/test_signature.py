@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from mailer import garbled
 from mailer.address import Address, Policy, parse
 from mailer.errors import BadRow
 from mailer.signature import LIMITS, Kind, Rules, Signature, identity, pack, read, unpack
@@ -362,4 +363,37 @@ def test_what_is_packed_is_unpacked_again(signature, file):
 def test_whatever_is_made_of_letters_is_somebodys_name(name):
     name = unicodedata.normalize("NFC", name).strip()
     assume(any(c.isalpha() for c in name) and not set(name) & set("\u115f\u1160\u3164\uffa0") and len(name) <= 100)
+    assume(not garbled.is_garbled(name) and not garbled.has_lost_letters(name) and "&" not in name)
     assert signed(name=name).name == name
+
+
+# Texts that were spoilt before they came here
+
+SPOILT = [
+    *("JosÃ© GarcÃ\xada", "JosĂ© GarcĂ\xada", "JosГ© GarcГ\xada", "Jos√© Garc√≠a", "Jos├® Garc├¡a", "MÃ¼ller 😀", "NiccolÃ"),
+    *("Èâàí Ïåòðîâ (Ìîñêâà)", "Ñ€ÑƒÑÑÐºÐ¸Ð¹", "РџРµС‚СЂ", "Donâ€™t imprison them", "å¼\xa0ä¼Ÿ", "Jos? Garc?a"),
+]
+WHOLE = [
+    *("Ñandú", "Ýmir", "Đorđe", "Ÿ a", "O’Brien", "Ķ", "¿Qué?", "AT&T", "Nguyễn Văn Đức", "Þórður Ægisson", "Şükrü Yıldız"),
+    *("Tŷ Siân", "Різдво Гість Її Їжак", "Úžasný Ôňo", "«CAFÉ ANDRÉ»", "“IRMÔ", "JOÃO", "Россия’s", "20 С°", "DeÀngelis"),
+    *("Åäö", "Ærøskøbing", "L’ÉTÉ", "№ 5 abc", "ŁÓDŹ", "Her name? Jane"),
+]
+
+
+@pytest.mark.parametrize("text", SPOILT)
+def test_a_text_that_was_spoilt_before_is_refused(text):
+    with pytest.raises(BadRow, match=r"wrong encoding|question marks"):
+        signed(name=text)
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_true_name_is_never_taken_for_a_spoilt_one(text):
+    assert signed(name=text).name == text
+
+
+def test_what_the_web_has_escaped_is_undone_once():
+    assert signed(name="O&#039;Brien &amp; Sons", message="&lt;3 &amp;amp; AT&T &copy;").name == "O'Brien & Sons"
+    assert signed(message="&lt;3 &amp;amp; AT&T &copy; &#8217;").message == "<3 &amp; AT&T &copy; ’"
+    with pytest.raises(BadRow, match="U\\+202E"):
+        signed(name="Jane &#8238;eoD &#x202e;" + "\u202e")
+    assert signed(message="Why?Because. What?").message == "Why?Because. What?"

@@ -21,9 +21,11 @@ from mailer.errors import UnreadableFile
 from mailer.sheets import rivals, text
 from mailer.sheets.form import IN_USE, OLD, spelt
 from mailer.sheets.rivals import Reading, Spoken, Table
+from mailer.sheets.sheet import COLUMNS
 
 ROWS = 1000  # rows with such letters by which a file is judged, beside the first with each byte,
 _TEXT = 200_000  # and characters of them
+_CELL = 2000  # characters of a cell that are judged
 _SAMPLE = 1 << 14  # bytes for charset-normalizer
 _CHUNK = 1 << 18
 _LOOSE = 0.4  # how much of a mess charset-normalizer may find; twice its own limit, as short names look messy
@@ -96,17 +98,20 @@ def _different(used: bytes, encodings: tuple[str, ...]) -> list[str]:
 
 def _sample(rows: Iterator[list[str]]) -> Table:
     """The header, the first rows that hold more than ASCII, and each that holds a byte which no row before it did."""
-    table, size, met = [next(rows, [])], 0, set[str]()
+    first: Table = []
+    usual: Table = []
+    header, size, met = next(rows, [])[:COLUMNS], 0, set[str]()
     for row in rows:
         if (joined := "".join(row)).isascii():
             continue
         new = set(joined) - met
-        is_wanted = len(table) <= ROWS and size <= _TEXT
-        if is_wanted or not all(map(str.isascii, new)):
-            table.append([cell[:_TEXT] for cell in row])
+        if not all(map(str.isascii, new)):
+            first.append([cell[:_CELL] for cell in row[:COLUMNS]])
+        elif len(usual) < ROWS and size <= _TEXT:
+            usual.append([cell[:_CELL] for cell in row[:COLUMNS]])
             size += len(joined)
         met |= new
-    return table
+    return [header, *first, *usual]
 
 
 def _unclear(ends: text.Fault, readings: list[Reading]) -> UnreadableFile:

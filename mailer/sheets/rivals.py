@@ -28,6 +28,8 @@ Table = list[list[str]]
 Spoken = Callable[[Table], list[frozenset[str]]]  # a header and rows > the languages of each of the rows
 
 _TOKEN = re.compile(r"[^\x00-&(-@\[-`{-\x7f]+")  # ASCII signs end a word in every encoding, all but the apostrophe
+_WORDS = 1500  # by which a file is judged
+_LONGEST = 100  # characters of a word
 _SHARE = 0.2  # of the words in which two readings differ, so many have to be impossible or suit no language
 _ROWS = 2  # rows, and different words of them, that show that a language does not suit
 _AT_HOME = 3
@@ -73,9 +75,11 @@ def read(encoding: str, table: Table, spoken: Spoken) -> Reading:
     at = [frozenset[str](), *spoken(decoded)]
     for number, (row, languages) in enumerate(zip(table, at, strict=True)):
         for token in _tokens(row):
+            if token not in words and len(words) == _WORDS:
+                continue
             if token not in words:
                 text = token.encode("latin-1").decode(encoding)
-                words[token] = Word(text, languages_of(text))
+                words[token] = Word(text, languages_of(text) if len(text) <= _LONGEST else None)
             word = words[token]
             word.rows.add(number)
             word.at_home = word.at_home or bool(word.languages and word.languages & languages)
