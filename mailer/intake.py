@@ -41,8 +41,8 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 class Result:
     """
     What became of one file: its number in the ledger; its accounts, or why it was set aside whole; whether its letters are all
-    held; how many rows somebody should look at, and how many by which somebody withdraws were not understood; whether it had been
-    read before, and was written to since.
+    held; how many rows somebody should look at, and how many by which somebody withdraws were not understood; whether it had
+    been read before, and was written to since.
     """
 
     file: int
