@@ -36,12 +36,10 @@ def test_an_upload_that_stood_still_and_goes_on_loses_nobody(place):
     with place.put("slow.csv", HEAD).open("a") as upload:
         upload.write(rows(1, 5))
         upload.flush()
-        assert "slow.csv: 5 rows, 5 taken" in place.mailer("run").out
+        assert "file 1: 5 rows, 5 taken" in place.mailer("run").out
         upload.write(rows(6, 10))
     said = place.mailer("run")
-    assert (
-        "slow.csv: 10 rows, 5 taken, 5 known, 0 rejected; once more, for it was written to after it had been read" in said.out
-    )
+    assert "file 2: 10 rows, 5 taken, 5 known, 0 rejected; once more, for it was written to after it had been read" in said.out
     assert "file 2 is file 1 once more" in said.err
     assert place.letters("accepted") == 10
     assert done(place) == {"slow.csv": HEAD + rows(1, 5), "slow-2.csv": HEAD + rows(1, 10)}
@@ -74,7 +72,7 @@ def test_it_waits_for_a_late_writer_as_for_any_upload(place):
         assert place.letters("accepted") == 1
         assert "slow.csv" not in place.mailer("run").out
         place.write("config/mailer.yaml", "whole_after: 0\n")
-    assert "slow.csv: 2 rows, 1 taken, 1 known" in place.mailer("run").out
+    assert "file 2: 2 rows, 1 taken, 1 known" in place.mailer("run").out
 
 
 def test_nobody_changes_what_stands_in_done_by_a_handle_from_before(place):

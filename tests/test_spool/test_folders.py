@@ -150,10 +150,12 @@ async def test_health_tells_of_files_that_mailer_may_not_read(ground):
         found = await health.ailments(scene.ledger, "relay", scene.time.clock, spool, lambda: True, {})
         return [sentence for sentence in found if "may not read" in sentence]
 
-    async with at_work(instance(ground)) as scene:
+    root = ground / "instance"  # its configuration is root's
+    root.mkdir(mode=0o755)
+    async with at_work(instance(root)) as scene:
         await scene.take_in()
         scene.time.now = time.time()
-        closed = ground / "var/queue/rejected/closed.csv"
+        closed = root / "var/queue/rejected/closed.csv"
         closed.touch(mode=0o600)
         for folder in (closed.parent.parent, *closed.parent.parent.iterdir()):
             folder.chmod(0o755)
