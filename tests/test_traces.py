@@ -25,7 +25,12 @@ OTHER = [HEAD, ["Other", "other@example.org", "yes"]]
 HERS = [HEAD, ["Jane", JANE, "yes"]]
 TEXT = f"name,email\nJane,{JANE}\n"
 RICH = zipped(
-    parts({"S": '<worksheet xmlns="x"><c r="A1"><is><r><t>jane.canary@</t></r><r><t>example.org</t></r></is></c></worksheet>'})
+    parts(
+        {
+            "S": '<worksheet xmlns="x"><c r="A1"><is><t>Jane</t></is></c><c r="B1"><is>'
+            "<r><t>jane.canary@</t></r><r><t>example.org</t></r></is></c></worksheet>"
+        }
+    )
 )
 
 HELD = {
@@ -48,7 +53,7 @@ HELD = {
     "packed twice": gzip.compress(gzip.compress(TEXT.encode())),
     "far to the right of a row": gzip.compress(f"name\nOther{',' * 450}{JANE}\n".encode()),
     "in a heading": gzip.compress(f"name,sent by {JANE}\nOther,\n".encode()),
-    "across the end of a piece": b"x" * ((1 << 20) - 10) + b" " + TEXT.encode() + b"y" * 10,
+    "across the end of a piece": b"x" * ((1 << 20) - 10) + f" {JANE} ".encode() + b"y" * 10,
     "in JSON, escaped": json.dumps(TEXT).replace("@", "\\u0040").replace("c", "\\u0063").encode(),
     "in JSON, behind an escape": b'"x\\njane.canary@example.org\\n"',
     "in YAML, escaped": b'"jane.canary\\x40example.org"',
@@ -56,6 +61,7 @@ HELD = {
     "in quoted-printable": b"ask jane.canary=40exam=\r\nple.org",
     "in quoted-printable of a library": quopri.encodestring(f"{'é' * 20} ask {JANE} {'é' * 20}".encode()),
     "in base64": b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"Some words, then " + TEXT.encode() * 3),
+    "in base64 whose begin is not to be seen": b"base64 ab" + base64.b64encode(b"Some words, then " + TEXT.encode() * 3),
     "in a header": b"Subject: =?utf-8?B?" + base64.b64encode(f"From {JANE}".encode()) + b"?=",
     "on the first sheet": workbook({"S": HERS}),
     "on the second sheet": workbook({"First": OTHER, "Second": HERS}),
@@ -136,7 +142,7 @@ def test_and_who_is_another_is_another(text):
         assert of(text.encode(), "x", who, policy).found == frozenset()
 
 
-BOMB = gzip.compress(bytes(20 << 20))
+BOMB = gzip.compress(b"text" * (5 << 20))
 UNCLEAR = {
     "a picture": b"\x89PNG",
     "bytes": bytes(range(256)) * 4,
