@@ -235,7 +235,8 @@ def _country(text: str) -> str:
         return ""
     found = country.code(text)
     if found is None:
-        raise BadRow(f"the country «{text.strip()[:60]}» is not known: write its English or Russian name or its ISO code")
+        why = "write its name in any official language of Europe or the UN, or its ISO code"
+        raise BadRow(f"the country «{text.strip()[:60]}» is not known: {why}")
     return found
 
 

@@ -71,7 +71,11 @@ def test_what_the_library_says_of_a_wrong_address_is_told_in_russian(wrong):
 
 
 def test_what_is_quoted_stays_and_what_is_not_known_stays_english():
-    said = plain.told("the country «the name is missing» is not known: write its English or Russian name or its ISO code", "ru")
+    said = plain.told(
+        "the country «the name is missing» is not known: write its name in any official language of Europe "
+        "or the UN, or its ISO code",
+        "ru",
+    )
     assert "страна «the name is missing» не распознана" in said
     assert plain.told("something new", "ru") == "something new"
     assert plain.told("the name is missing", "kk") == "the name is missing"
