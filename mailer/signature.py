@@ -235,8 +235,10 @@ def _country(text: str) -> str:
         return ""
     found = country.code(text)
     if found is None:
-        why = "write its name in any official language of Europe or the UN, or its ISO code"
-        raise BadRow(f"the country «{text.strip()[:60]}» is not known: {why}")
+        raise BadRow(
+            f"the country «{text.strip()[:60]}» is not known: write its name in any official language of Europe or the UN, "
+            "or its ISO code"
+        )
     return found
 
 
