@@ -44,8 +44,8 @@ the e-mail address «{0}» is not valid: {1}
 	«{0}» — одноразовый адрес: напишите такой, по которому этому человеку можно ответить
 «{0}» does not say who signs: write person or organisation
 	из «{0}» не ясно, кто подписывает: напишите «человек» или «организация»
-the country «{0}» is not known: write its English or Russian name or its ISO code
-	страна «{0}» не распознана: напишите её название по-русски или по-английски или код ISO
+the country «{0}» is not known: write its name in any official language of Europe or the UN, or its ISO code
+	страна «{0}» не распознана: напишите её название на любом официальном языке Европы или ООН или код ISO
 the signatory did not consent
 	подписавший не дал согласия
 the consent «{0}» is not clearly a yes: write yes if this person agreed to the letter, else no

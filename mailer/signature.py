@@ -32,6 +32,9 @@ _INVISIBLE = "\u115f\u1160\u3164\uffa0"  # Hangul fillers, the letters of people
 _MANY_LINES = {"postal_address", "message"}
 _NO_ANSWERS = {"name", "organisation", "role", "city", "message"}  # fields that a yes or no never fills
 
+# Thai, Lao, Burmese and Khmer are written without blanks; a zero-width one says where a line may end.
+_SOUTH_EAST = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_BETWEEN_WORDS = re.compile(f"(?<=[{_SOUTH_EAST}])\u200b(?=[{_SOUTH_EAST}])")
 _EVIDENCE = 1000  # characters kept of a consent's question and of its answer
 
 
@@ -163,7 +166,8 @@ def _clean(field: str, text: str) -> str:
     text = unicodedata.normalize("NFC", text.replace("\ufeff", "")).strip()
     if field in _MANY_LINES:
         text = re.sub(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]", "\n", text).replace("\t", " ")
-    for character in text:
+    parted = _BETWEEN_WORDS.sub("", text) if "\u200b" in text else text
+    for character in parted:
         if _is_refused(character) and not (character == "\n" and field in _MANY_LINES):
             raise BadRow(f"the {_said(field)} holds a character that does not belong in it (U+{ord(character):04X})")
     _bounded(field, text)
@@ -237,7 +241,10 @@ def _country(text: str) -> str:
         return ""
     found = country.code(text)
     if found is None:
-        raise BadRow(f"the country «{text.strip()[:60]}» is not known: write its English or Russian name or its ISO code")
+        raise BadRow(
+            f"the country «{text.strip()[:60]}» is not known: write its name in any official language of Europe or the UN, "
+            "or its ISO code"
+        )
     return found
 
 

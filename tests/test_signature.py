@@ -398,3 +398,10 @@ def test_what_the_web_has_escaped_is_undone_once():
     with pytest.raises(BadRow, match="U\\+202E"):
         signed(name="Jane &#8238;eoD &#x202e;" + "\u202e")
     assert signed(message="Why?Because. What?").message == "Why?Because. What?"
+
+
+def test_a_zero_width_space_parts_words_where_a_script_has_no_blanks_and_nowhere_else():
+    assert signed(name="สมชาย\u200bใจดี").name == "สมชาย\u200bใจดี"
+    for text in ("สมชาย\u200b", "\u200bใจดี", "สมชาย\u200b\u200bใจดี", "สมชาย\u200bJane"):
+        with pytest.raises(BadRow, match=r"U\+200B|no letter"):
+            signed(name=text + "a")
