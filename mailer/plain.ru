@@ -157,3 +157,5 @@ a list or a mapping stands where a heading is needed
 	на месте заголовка стоит список или словарь
 the e-mail address «{0}» looks mistyped, for «{1}»; its letters go out all the same
 	в адресе «{0}», похоже, опечатка (вместо «{1}»); письма всё равно отправляются
+the names of the row's columns are longer than {0} characters together
+	названия столбцов строки вместе длиннее {0} знаков
