@@ -244,7 +244,7 @@ def test_preview_of_a_file_that_cannot_be_read_names_it(place, tmp_path):
     (tmp_path / "list.docx").write_bytes(b"PK")
     said = place.mailer("preview", "c", tmp_path / "list.docx")
     assert said.code == 65
-    assert said.err.startswith(f"mailer: {tmp_path}/list.docx: files of this kind (…) are not read")
+    assert said.err.startswith(f"mailer: {tmp_path}/list.docx: files of this kind (.docx) are not read")
 
 
 def test_the_first_approval_says_what_is_approved_and_the_next_what_has_changed(place):
