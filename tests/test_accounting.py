@@ -94,7 +94,7 @@ def test_rows_with_an_address_that_looks_mistyped_go_out_and_are_shown_once(tmp_
     assert place.letters("accepted") == 2
     (beside,) = (place.root / "var/queue/done").glob("*.doubtful.csv")
     rows = beside.read_text("utf-8-sig").splitlines()
-    assert rows[1].startswith('2,"the e-mail address «ann@gmial.com» looks mistyped, for «ann@gmail.com»') and len(rows) == 2
+    assert rows[1].startswith('"2","the e-mail address «ann@gmial.com» looks mistyped, for «ann@gmail.com»') and len(rows) == 2
     place.put("again.csv", "name,email\nAnn,ann@gmial.com\n")
     assert "doubtful" not in place.mailer("run").err
     assert place.mailer("erase", "ann@gmial.com").code == 0
