@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV     := $(VENV)/.dev-installed
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test torture bare check format manual lock build clean
+.PHONY: help demo test torture fuzz bare check format manual lock build clean
 
 help:
 	@sed -n 's/^\([a-z]*\): [^#]*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -31,6 +31,9 @@ torture: $(DEV) ## kill it everywhere, an hour: every point, system call, sync; 
 	@echo 'Torturing mailer.'
 	@[ -n '$(TORTURE)' ] || MAILER_TORTURE=1 $(BIN)/pytest -q tests/test_sqlite tests/test_ledger_machine.py tests/torture
 	@$(BIN)/python -m tests.torture $(TORTURE)
+
+fuzz: $(DEV) ## compose 200,000 letters of real and hostile names and read each back (LETTERS=number), half an hour
+	@$(BIN)/python -m tests.fuzz_letters $(or $(LETTERS),200000)
 
 bare: $(DEV) ## install it on a bare Debian in a container, as the documents say, and see it work (root; MAILER_BARE=dir keeps)
 	@$(BIN)/python -m tests.bare

@@ -2,8 +2,8 @@
 One e-mail address: parsed, normalised, and shown in a log.
 
 A dot-atom local part and an IDNA domain are all that mailer writes to: no quoted local parts, source routes, `%` and `!`
-hacks or IP literals (each has been used to smuggle another recipient past a parser). The domain is kept as A-labels, the form
-that stands on the wire; `key` is the form by which a person is known again.
+hacks, encoded words or IP literals (each has been used to smuggle another recipient past a parser). The domain is kept as
+A-labels, the form that stands on the wire; `key` is the form by which a person is known again.
 
 No DNS is asked here: whether a domain takes mail is for the relay to say. A domain that looks mistyped is only doubted, an
 address of an office or one for an hour is refused only where a campaign's `Policy` says so.
@@ -22,7 +22,8 @@ from email_validator import EmailNotValidError, validate_email
 
 # The atext of RFC 5322 without % and !, by which servers still route on (Postfix: allow_percent_hack, swap_bangpath).
 _ATEXT = r"[A-Za-z0-9#$&'*+/=?^_`{|}~-]"
-_WIRE = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+")
+# Nor "=?", which begins an encoded word: readers that decode whole headers find another address there.
+_WIRE = re.compile(rf"(?!.*=\?){_ATEXT}+(?:\.{_ATEXT}+)*@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,24 @@ def parse(text: str) -> Address:
         ValueError: with a sentence for the person who typed the address.
     """
     return _parse(text.strip())
+
+
+def parse_written(text: str) -> Address:
+    """
+    Read the one address of somebody who withdraws, as mail programs write it too: with a name, or as a link.
+
+    >>> str(parse_written("Jane Doe <jane@example.org>")), str(parse_written("mailto:jane@example.org?subject=stop"))
+    ('jane@example.org', 'jane@example.org')
+
+    Raises:
+        ValueError: with a sentence for the person who typed the address.
+    """
+    text = text.strip().rstrip(";,")
+    if found := re.fullmatch(r"[^<>@]*<([^<>]*)>", text):
+        text = found[1].strip()
+    if found := re.fullmatch(r"mailto:([^?]*)(?:\?.*)?", text, flags=re.IGNORECASE | re.DOTALL):
+        text = found[1]
+    return parse(text)
 
 
 @lru_cache(maxsize=4096)

@@ -1,23 +1,22 @@
 """
-Which letters a language is written with, and whether a text looks as if it had been read in the right encoding.
+Which letters a language is written with, and of which languages a text can be a word.
 
     sheets (encodings)  >  ALPHABET  >  the encoding that a file is read in
 
-The same bytes are «Muñoz» in one encoding and «Muńoz» in another. `weigh` looks at each word that holds more than ASCII:
-whether it is a word at all (no sign in its middle, no two scripts, no capital behind a small letter), and whether its letters
-are those of the languages that are spoken where the signatory lives. It only counts; who decides is `sheets.encodings`.
+The same bytes are «Muñoz» in one encoding and «Muńoz» in another. `languages_of` looks at one word that holds more than ASCII:
+whether it can be a word at all (no sign in its middle, no two scripts, no capital behind a small letter, some vowel), and which
+languages have all of its letters. It only says so; who decides by it is `sheets.rivals`.
 
-English says nothing about accents, so in an English-speaking country a word proves nothing. Letters are those in daily use;
-a few that a language only borrows are left out on purpose, because they would take its force from every proof.
+Letters are those in daily use; a few that a language only borrows are left out on purpose, because they would take its force
+from every proof.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from collections.abc import Iterable
+from functools import lru_cache
 
 _RUSSIAN = "абвгдеёжзийклмнопрстуфхцчшщъыьэюя"
 _GREEK = "αβγδεζηθικλμνξοπρστυφχψωςάέήίόύώϊϋΐΰ"
@@ -31,66 +30,50 @@ _LETTERS = {
     "pl": "ąćęłńóśźż", "pt": "áâãàçéêíóôõúü", "ro": "ăâîșțşţ", "ru": _RUSSIAN, "sk": "áäčďéíĺľňóôŕšťúýž", "sl": "čšžćđ",
     "sq": "çë", "sr": "čćđšžабвгдђежзијклљмнњопрстћуфхцчџш", "sv": "åäöé", "tg": _RUSSIAN + "ғӣқӯҳҷ", "tk": "äçžňöşüý",
     "tr": "çğıöşüâîûİ", "tt": _RUSSIAN + "әөүҗңһ", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
-    "uz": _RUSSIAN + "ўқғҳ",
+    "uz": _RUSSIAN + "ўқғҳ", "vi": "àáâãèéêìíòóôõùúýăđĩũơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ",
+    "fo": "áðíóúýæø", "gd": "àèìòù", "eu": "ñ",
 }  # fmt: skip
 
 _SAID = frozenset("’‘“”„‚«»‹›–—…")  # typographic signs, in their right places
-_WORD = re.compile(r"[^\s!-&(-@\[-`{-~]+")  # ASCII signs end a word, all but the apostrophe
+_ALONE = frozenset("№€£§°©®²³½×·•")  # signs that stand by themselves
 _LONGEST = 60  # characters of a word
 _CONTRACTED = re.compile(r"[a-z]+’(?:s|t|re|ve|ll|d|m)|(?:[OoDdLlJjCcNnMmSsTt]|[Qq]u)’[^\W\d_]+", re.IGNORECASE)
+_VOWELS = frozenset("aeiouyæøœıəlrаеёиоуыэюяіїєўәөүұӣӯαεηιουω")  # and l, r, of which Czech and Serbian make syllables
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK")
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What a text's words came to: how many there were, how many are no words, and the points of the others."""
-
-    words: int = 0
-    strange: int = 0
-    points: int = 0
-
-    def __add__(self, other: Weight) -> Weight:
-        return Weight(self.words + other.words, self.strange + other.strange, self.points + other.points)
-
-
-Weigh = Callable[[list[list[str]]], Weight]  # the header and some rows of a table, as one encoding reads them
-
-
-def weigh(text: str, languages: Collection[str]) -> Weight:
-    """
-    Weigh the words of a text that hold more than ASCII, against the languages that its writer may speak.
-
-    >>> weigh("José Muñoz", ["es"]), weigh("José Muńoz", ["es"]).points, weigh("Èâàí Ïåòðîâ", []).strange
-    (Weight(words=2, strange=0, points=2), 0, 2)
-    """
-    total = Weight()
-    letters = _letters_of(frozenset(languages))
-    for word in _WORD.findall(unicodedata.normalize("NFC", text)):
-        if not word.isascii():
-            total += _weight(word, letters) if len(word) <= _LONGEST else Weight(1, strange=1)
-    return total
-
-
-@cache
-def _letters_of(languages: frozenset[str]) -> frozenset[str]:
-    """All letters of some languages; none where one of them is not in the table, save English, which has none of its own."""
-    known = [_LETTERS.get(language.partition("_")[0]) for language in languages if language != "en"]
-    return frozenset("".join(filter(None, known)))
+Languages = frozenset[str]
+ANY: Languages = frozenset(_LETTERS)
+CERTAIN: Languages = ANY | {"en"}  # what no accent decides: an English contraction, a word in quotation marks
 
 
 @lru_cache(maxsize=16384)
-def _weight(word: str, letters: frozenset[str]) -> Weight:
+def languages_of(text: str) -> Languages | None:
+    """
+    The languages that have all letters of a word; None where it can be no word of any, empty where it only suits none.
+
+    >>> sorted(languages_of("Kaczyński")), languages_of("Mu±oz"), languages_of("Sæñi"), languages_of("don’t") == CERTAIN
+    (['pl'], None, frozenset(), True)
+    """
+    if len(text) > _LONGEST:
+        return None
+    found = [_languages_of(word) for word in unicodedata.normalize("NFC", text).split()]
+    impossible = [languages for languages in found if languages is None]
+    return None if impossible else CERTAIN.intersection(*(languages for languages in found if languages is not None))
+
+
+def _languages_of(word: str) -> Languages | None:
     bare = word.strip("’‘“”„‚«»‹›–—…'")
+    if not bare or bare in _ALONE:
+        return ANY
     if bare.isascii():
-        return Weight(1, points=1)
+        return CERTAIN if word.lstrip("“„«‘")[:1].isalpha() else ANY
     if _CONTRACTED.fullmatch(bare) and bare.replace("’", "").isascii():
-        return Weight(1, points=2)
+        return CERTAIN
     if _is_strange(bare):
-        return Weight(1, strange=1)
-    beyond = {_small(c) for c in bare if not c.isascii() and c not in _SAID}
-    if not _scripts(beyond) & _scripts(letters):  # they write with other letters there: no proof either way
-        return Weight(1)
-    return Weight(1, points=1 if beyond <= letters else -1)
+        return None
+    letters = {_small(c) for c in bare if not c.isascii() and c not in _SAID}
+    return frozenset(language for language, own in _LETTERS.items() if letters <= set(own))
 
 
 def _is_strange(word: str) -> bool:
@@ -111,6 +94,8 @@ def _is_strange(word: str) -> bool:
     if found == {"GREEK"} and _is_no_greek(word):
         return True
     foreign = sum(not c.isascii() for c in word)
+    if len(word) > 2 and not any(c in _VOWELS for c in unicodedata.normalize("NFD", word.lower())):
+        return True
     return len(found) > 1 or (found == {"LATIN"} and len(word) > 2 and foreign * 4 > len(word) * 3)
 
 
@@ -148,8 +133,3 @@ def _scripts(characters: Iterable[str]) -> set[str]:
 def _script(character: str) -> str:
     name = unicodedata.name(character, "")
     return next((script for script in _SCRIPTS if name.startswith(script)), "")
-
-
-def by_words(table: list[list[str]]) -> Weight:
-    """Weigh a table by its words alone, where nobody knows who speaks what."""
-    return sum((weigh(cell, ()) for row in table for cell in row), Weight())

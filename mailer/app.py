@@ -29,9 +29,10 @@ from mailer.continuity import Install
 from mailer.desk import Desk, Recogniser
 from mailer.dispatch import Dispatch
 from mailer.dispatch import Settings as DispatchSettings
+from mailer.dkim import Signer
 from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
-from mailer.instance import file_of, place_of
+from mailer.instance import file_of, make_way, place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
@@ -87,7 +88,7 @@ async def opened(configuration: Configuration, *, create: bool = False, needs_ke
     """
     path = Path(configuration.ledger)
     if create:
-        _make_folder(path.parent)
+        make_way(path.parent)
     else:
         _find(path)
     # apsw and the tables are only imported where a ledger is opened.
@@ -130,7 +131,9 @@ async def _desks(
         if id not in fingerprints:
             await ledger.remember_campaign(id, opened.fingerprint)
         edition, _ = edition_of(configuration, id, renderer)
-        desks[id] = Desk(configuration.campaigns[id], renderer, opened, edition, configuration.live, blotter)
+        campaign = configuration.campaigns[id]
+        signers = tuple(Signer(each) for each in campaign.dkim)
+        desks[id] = Desk(campaign, renderer, opened, edition, configuration.live, blotter, signers)
     return desks
 
 
@@ -180,12 +183,12 @@ async def recognisers(office: Office) -> dict[str, Recogniser]:
     return campaigns
 
 
-async def _finish_erasures(office: Office, now: float) -> bool:
+async def _finish_erasures(office: Office) -> bool:
     """Go on with what erasures have begun; whether all are finished."""
     from mailer import erasure
 
     ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
-    swept = await erasure.finish(ground, now)
+    swept = await erasure.finish(ground)
     log.erased(swept.files, swept.letters, swept.waits)
     return not swept.waits
 
@@ -269,10 +272,3 @@ def skew() -> Callable[[], bool]:
 def _find(path: Path) -> None:
     if not path.exists():
         raise UsageProblem(f"{path}: there is no ledger yet; `mailer run` makes it")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise CannotWrite(f"{folder}: the folder cannot be made ({problem.strerror})") from problem

@@ -119,6 +119,15 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """A key that signs the campaign's letters (DKIM): for which domain, under which name in DNS, and the file that holds it."""
+
+    domain: str
+    selector: str
+    key_file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """At most so many letters to one target address; None = no limit."""
 
@@ -167,6 +176,7 @@ class Campaign:
     window: Window | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     addresses: Policy = PLAIN  # of the signatories
+    dkim: tuple[Signing, ...] = ()
     resend_doubts_after: float | None = None  # seconds; None: only evidence or a person ends a doubt
 
 
@@ -197,9 +207,22 @@ def _checked(target: Target, to: tuple[Address, ...], cc: tuple[Address, ...], c
 
 
 def language(campaign: Campaign, target: Target, signatory: str) -> str:
-    """The language of a letter: the target's or the signatory's, as the campaign prefers, else the default."""
+    """
+    The language of a letter: the target's or the signatory's, as the campaign prefers, if it has templates; else the default.
+
+    Where there are none in just that one, those in the same language of another country do: a reader of `pt` reads `pt-BR`.
+    """
     wishes = (signatory, target.language) if campaign.prefers_signatory else (target.language, signatory)
-    return next((wish for wish in wishes if wish in campaign.languages), campaign.default_language)
+    for wish in filter(None, wishes):
+        if wish in campaign.languages:
+            return wish
+        if near := next((known for known in campaign.languages if _spoken(known) == _spoken(wish)), None):
+            return near
+    return campaign.default_language
+
+
+def _spoken(language: str) -> str:
+    return language.partition("-")[0]
 
 
 def worded(wording: Wording, language: str) -> str:

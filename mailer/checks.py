@@ -1,5 +1,5 @@
 """
-Is everything in order before letters leave: every letter that a campaign can write, its addresses, the relay.
+Is everything in order before letters leave: every letter that a campaign can write, its addresses, the relay, DNS.
 
     configuration  >  CHECKS  >  cli (check, preview, approve)
 
@@ -11,20 +11,23 @@ only greeted.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from mailer import alignment, reading
 from mailer import campaign as campaigns
-from mailer import reading
 from mailer.address import Address
+from mailer.alignment import Said, Weight
 from mailer.campaign import Campaign, Channel, Reason, Route, Target
 from mailer.desk import Desk, Stamp, write
+from mailer.dkim import Signer
 from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
 from mailer.moment import Order
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Handover, Rule, judge
 from mailer.relay import Mode, Settings, reachable
+from mailer.resolver import Resolver
 from mailer.sheets import form
 from mailer.signature import Kind, Signature
 
@@ -96,12 +99,21 @@ def _any_route(campaign: Campaign, target: Target, country: str) -> Route:
 
 def campaign(desk: Desk) -> Findings:
     """Check one campaign: every letter that it can write, every address that it would write to."""
-    problems: list[str] = []
+    problems = [f"{desk.campaign.id}: dkim: {problem}" for problem in _unusable(desk.signers)]
+    desk = replace(desk, signers=()) if problems else desk  # so that all else is checked too
     for signed in (_FULL, _BARE):
         for one in specimens(desk, signed):
             if one.problem:
                 problems.append(f"{desk.campaign.id}: {one.target}, {one.language}, {one.voice}: {one.problem}")
     return Findings(tuple(dict.fromkeys(problems)), tuple(_notes(desk)))
+
+
+def _unusable(signers: Sequence[Signer]) -> Iterator[str]:
+    for signer in signers:
+        try:
+            _ = signer.record
+        except ConfigurationError as problem:
+            yield str(problem)
 
 
 def _notes(desk: Desk) -> Iterator[str]:
@@ -125,6 +137,23 @@ def _notes(desk: Desk) -> Iterator[str]:
         yield f"{campaign.id}: the sender's address {campaign.sender.address} is an example; nobody can answer it"
 
 
+async def dns(desks: Iterable[Desk], resolver: Resolver, host: str) -> Findings:
+    """Ask DNS about every campaign's sender and targets; `host` is the relay that sends, empty where none is set up."""
+    said: list[tuple[str, Said]] = []
+    for desk in desks:
+        keys = [signer.record for signer in desk.signers] if not list(_unusable(desk.signers)) else []
+        found = [
+            *await alignment.of_sender(resolver, desk.campaign, keys, host),
+            *await alignment.of_targets(resolver, desk.campaign),
+        ]
+        said += [(f"{desk.campaign.id}: {one.sentence}", one) for one in found]
+    problems = [sentence for sentence, one in said if one.weight is Weight.PROBLEM]
+    unknown = [sentence for sentence, one in said if one.weight is Weight.UNKNOWN]
+    notes = tuple(sentence for sentence, one in said if one.weight is Weight.NOTE)
+    code = ConfigurationError.exit_code if problems else RelayProblem.exit_code
+    return Findings((*problems, *unknown), notes, code)
+
+
 async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
     """Greet the relay as a worker would (TLS, account), and say goodbye; `table` is what its answers are judged by."""
     if settings.mode is Mode.FILE:
@@ -140,7 +169,7 @@ async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
 
 
 def readable(wire: bytes) -> str:
-    """A letter as a mail program shows it: the headers that people read, and the text."""
+    """A letter as a mail program shows it: the headers that people read, the text, and the HTML where there is some."""
     from email import message_from_bytes
     from email.header import decode_header, make_header
 
@@ -148,8 +177,10 @@ def readable(wire: bytes) -> str:
     parsed = message_from_bytes(wire)
     names = ("From", "Reply-To", "To", "Cc", "Date", "Subject")
     heads = [f"{name}: {make_header(decode_header(_unfolded(parsed[name])))}" for name in names if parsed[name]]
-    text = parsed.get_payload(decode=True)
-    return "\n".join([*heads, "", unflowed(text.decode("utf-8") if isinstance(text, bytes) else ""), ""])
+    bodies = [part.get_payload(decode=True) for part in parsed.walk() if not part.is_multipart()]
+    text, *html = [body.decode("utf-8") if isinstance(body, bytes) else "" for body in bodies]
+    beside = ["The same in HTML:\n", html[0].replace("\r\n", "\n")] if html else []
+    return "\n".join([*heads, "", unflowed(text), "", *beside])
 
 
 def _unfolded(value: str) -> str:

@@ -11,7 +11,11 @@ weaker one:
     3  the header is an alias         Email Address
     2  an alias stands in brackets    I agree that a letter is sent in my name (consent)
        or has a number at its end     acceptance-123
-    1  it holds one field's aliases   Which country do you live in?
+    1  it asks for one field alone    Which country do you live in?
+
+A question asks for a field where nothing but small words (`headings.FILLERS`) stands around the aliases: "Country of birth" and
+"May we print your name?" are about something else. So is a heading about somebody else, and a consent to a newsletter, to terms
+or to the storing of data is none to a letter, whatever stands in its brackets.
 
 Two columns that claim a field equally well are never chosen between: the file is unreadable until the campaign says
 which it is. A column that nobody recognises is left alone.
@@ -27,6 +31,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, lru_cache, partial
 from types import MappingProxyType
 
+from mailer import headings
 from mailer.errors import UnreadableFile
 from mailer.headings import ALIASES, BESIDE_NAME, NOTHING, WHOLE_ALONE
 
@@ -53,9 +58,11 @@ def match(
     'Your real name (full)'
 
     Raises:
-        UnreadableFile: no column holds a required field, or two claim one field equally well.
+        UnreadableFile: no column holds a required field, or not the one that the campaign names for it, or two claim one field
+            equally well.
     """
     header = tuple(header)
+    _see_named(header, overrides, needs)
     claims = _claims(header, overrides)
     _settle_names(claims)
     found = {field: _only(field, claimed) for field, claimed in claims.items()}
@@ -96,6 +103,8 @@ def fields(cells: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, st
     if "consent" in mapping:
         texts["consent_asked"] = mapping["consent"]
     names = [texts.pop(part).strip() for part in ("first_name", "last_name") if part in texts]
+    if len(names) == 2 and names[1].casefold().startswith(f"{names[0].casefold()} "):
+        del names[0]  # the second is the whole name
     return {**texts, "name": " ".join(filter(None, names))} if names else texts
 
 
@@ -107,6 +116,18 @@ def is_known(text: str, overrides: Mapping[str, str] = MappingProxyType({})) -> 
     (True, True, False)
     """
     return _claim(text) is not None or _fold(text) in map(_fold, overrides.values())
+
+
+def _see_named(header: tuple[str, ...], overrides: Mapping[str, str], needs: Collection[str]) -> None:
+    """Whoever names a column means that one: another is never guessed in its place, nor for a consent that is only assumed."""
+    there = set(map(_fold, header))
+    for field in (*needs, *(["consent"] if "name" in needs and "consent" not in needs else [])):
+        if field in overrides and _fold(overrides[field]) not in there:
+            raise UnreadableFile(
+                f"the campaign says that the {_said(field)} stands in the column «{overrides[field][:60]}», and there is none; "
+                f"the columns are: {_listed(header)}. Put the heading there, or correct the campaign's configuration "
+                f"(columns: {{{field}: …}})"
+            )
 
 
 def _claims(header: Iterable[str], overrides: Mapping[str, str]) -> dict[str, list[tuple[int, str]]]:
@@ -139,15 +160,15 @@ def _settle_names(claims: dict[str, list[tuple[int, str]]]) -> None:
     But for those that are called so for a whole one (the Russian Имя), and a German Name beside Vorname, which is the second.
     """
     parts = [part for part in ("first_name", "last_name") if part in claims]
+    if "name" in claims and parts and max(claims["name"])[0] < max(max(claims[part])[0] for part in parts):
+        del claims["name"]  # a question is none where a heading is a part of a name
     if "name" not in claims and len(parts) == 1 and _fold(_only(parts[0], claims[parts[0]])) in _folded(WHOLE_ALONE):
         claims["name"] = claims.pop(parts[0])
     elif "name" in claims and parts == ["first_name"]:
         strength, text = max(claims["name"])
         if (strength, _fold(text)) == (3, "name") and _fold(max(claims["first_name"])[1]) in _folded(BESIDE_NAME):
             claims["last_name"] = claims.pop("name")
-    parts = [part for part in parts if part in claims] + ["last_name"] * ("last_name" in claims and "last_name" not in parts)
-    if "name" in claims and len(parts) == 2 and max(claims["name"])[0] < min(max(claims[part])[0] for part in parts):
-        del claims["name"]
+    parts = [part for part in ("first_name", "last_name") if part in claims]
     if "name" in claims or len(parts) == 1:
         for part in parts:
             del claims[part]
@@ -164,24 +185,69 @@ def _claim_of(text: str) -> tuple[int, str] | None:
     folded = _fold(text)
     if (field := exact.get(folded)) is not None:
         return (3, field) if field else None
+    words = folded.split()
+    if _begins(words, headings.OTHERS):
+        return None
+    claim = _by_part(text, folded, exact) or _asked(re.sub(r"[(\[][^()\[\]]*[)\]]", " ", text), inside)
+    return None if claim and claim[1] == "consent" and _begins(words, headings.ELSEWHERE) else claim
+
+
+def _by_part(text: str, folded: str, exact: Mapping[str, str]) -> tuple[int, str] | None:
+    """The field whose alias has a number at its end, or stands in brackets."""
     if field := exact.get(re.sub(r"^\d+ | \d+$", "", folded)):
         return 2, field
     bracketed = {exact[alias] for alias in map(_fold, re.findall(r"[(\[]([^()\[\]]*)[)\]]", text)) if exact.get(alias)}
-    if len(bracketed) == 1:
-        return 2, bracketed.pop()
-    mentioned = set(_mentioned(folded.split(), inside))
-    return (1, mentioned.pop()) if len(mentioned) == 1 else None
+    return (2, bracketed.pop()) if len(bracketed) == 1 else None
 
 
-def _mentioned(words: list[str], aliases: Mapping[str, str]) -> Iterable[str]:
-    """Find the fields whose aliases stand in a question; of two that overlap the longer counts."""
-    at = 0
+def _asked(text: str, inside: Mapping[str, str]) -> tuple[int, str] | None:
+    """The one field that a question asks for, and nothing else."""
+    words = _fold(text).split()
+    mentioned, others = _mentioned(words, inside)
+    # Whoever may have withdrawn is heard in any words.
+    if mentioned == {"withdrawn_at"} or (len(mentioned) == 1 and others <= _stems(headings.FILLERS)):
+        return 1, mentioned.pop()
+    return (1, "consent") if _asks_consent(words) else None
+
+
+def _asks_consent(words: list[str]) -> bool:
+    """
+    Whether a question asks for consent to a letter that is sent for somebody, and says nothing that makes it another.
+
+    >>> _asks_consent(_fold("Согласны ли вы, чтобы письмо было отправлено от вашего имени?").split())
+    True
+    >>> _asks_consent(_fold("I agree that a letter is sent to me").split())
+    False
+    """
+    begins = any(f"{' '.join(words)} ".startswith(f"{phrase} ") for phrase in _stems(headings.ASKS_CONSENT))
+    is_whole = begins and _begins(words, headings.OF_A_LETTER) and _begins(words, headings.IS_SENT)
+    return is_whole and not set(words) & _stems(headings.TAKES_BACK)
+
+
+def _begins(words: Iterable[str], listed: str) -> bool:
+    """Whether any of the words begins as one of those listed; those of three letters and less have to be whole."""
+    stems = _stems(listed)
+    long = tuple(stem for stem in stems if len(stem) > 3)
+    return any(word in stems or word.startswith(long) for word in words)
+
+
+@cache
+def _stems(listed: str) -> frozenset[str]:
+    return frozenset(_folded(listed.split(", ")))
+
+
+def _mentioned(words: list[str], aliases: Mapping[str, str]) -> tuple[set[str], set[str]]:
+    """The fields whose aliases stand in a question, and the words beside; of two aliases that overlap the longer counts."""
+    fields, others, at = set(), set(), 0
     while at < len(words):
         lengths = range(min(_MOST_WORDS, len(words) - at), 0, -1)
         length = next((n for n in lengths if " ".join(words[at : at + n]) in aliases), 0)
         if length:
-            yield aliases[" ".join(words[at : at + length])]
+            fields.add(aliases[" ".join(words[at : at + length])])
+        else:
+            others.add(words[at])
         at += length or 1
+    return fields, others
 
 
 @cache

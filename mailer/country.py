@@ -40,11 +40,12 @@ _ALIASES = {
     "CI": "Ivory Coast, Берег Слоновой Кости",
     "CN": "People's Republic of China, PRC, Mainland China, КНР",
     "CV": "Cabo Verde",
-    "CZ": "Czech Republic, Чешская Республика",
+    "CZ": "Czech Republic, République tchèque, Tschechische Republik, Чешская Республика",
     "DE": "Federal Republic of Germany, ФРГ",
     "FM": "Federated States of Micronesia",
     "GB": (
-        "UK, Great Britain, Britain, England, Scotland, Wales, Northern Ireland, Cymru, Англия, Шотландия, Уэльс, "
+        "UK, Großbritannien, Schottland, Inglaterra, Angleterre, "
+        "Great Britain, Britain, England, Scotland, Wales, Northern Ireland, Cymru, Англия, Шотландия, Уэльс, "
         "Северная Ирландия, Британия, Соединённое Королевство, United Kingdom of Great Britain and Northern Ireland"
     ),
     "HK": "Hong Kong, Гонконг",
@@ -58,9 +59,9 @@ _ALIASES = {
     "LY": "Libyan Arab Jamahiriya",
     "MD": "Moldavia, Republic of Moldova, Молдавия, Республика Молдова",
     "MK": "Macedonia, FYROM, the former Yugoslav Republic of Macedonia, Македония",
-    "MM": "Burma, Бирма",
+    "MM": "Burma, Birmanie, Бирма",
     "MO": "Macau, Macao, Макао",
-    "NL": "Holland, Голландия",
+    "NL": "Holland, Holanda, Hollande, Голландия",
     "PN": "Pitcairn",
     "PS": "Palestine, State of Palestine, Occupied Palestinian Territory, Палестина",
     "RU": "Russian Federation, РФ, Российская Федерация",
@@ -72,7 +73,7 @@ _ALIASES = {
     "TR": "Turkey, Турецкая Республика",
     "TW": "Taiwan Province of China",
     "TZ": "United Republic of Tanzania",
-    "US": "USA, America, United States of America, The States, США, Америка, Соединённые Штаты Америки",
+    "US": "USA, EE.UU., America, United States of America, The States, США, Америка, Соединённые Штаты Америки",
     "VA": "Holy See, Vatican",
     "VE": "Bolivarian Republic of Venezuela",
     "ZA": "Южно-Африканская Республика",

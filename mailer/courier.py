@@ -6,6 +6,7 @@ One due letter on its way to the relay, and what became of it into the ledger.
 `carry` reads top to bottom as the life of an attempt. The order of its last steps is the promise of the whole program: the
 body is flushed; the dot mark is durable; the dot leaves, alone; the settlement is durable before this courier's next dot.
 Up to the mark nothing was sent, whatever happens. Behind it only an answer tells, and without one the letter is in doubt.
+So a stop gives up at once what has no mark, and waits for the answers to dots that have left.
 
 A courier keeps one connection and carries one letter at a time. It chooses no letter (see `worker`), decides no state
 (`outcome`, `delivery`) and retries nothing: a sleeping retry would die with the process.
@@ -57,6 +58,10 @@ class Refrained:
     detail: str = ""
 
 
+class _Stopped(Exception):
+    """A stop was asked before the mark; private to this file."""
+
+
 class Courier:
     """One worker's hand with one connection to the relay."""
 
@@ -77,6 +82,8 @@ class Courier:
         self._table = table
         self._connection: Connection | None = None
         self._is_connecting = False
+        self._is_stopping = False
+        self._step: asyncio.Timeout | None = None  # the step before the mark that is being waited for
 
     @property
     def is_connected(self) -> bool:
@@ -89,15 +96,28 @@ class Courier:
         if isinstance(draft, Refrained):
             await self._ledger.let_go(due, State.HELD, Who.RULE, draft.reason, draft.detail, self._clock.seconds)
             return draft
-        connection = await self._connected()
-        if isinstance(connection, Handover):
-            return await self._settle(due, draft, connection)
         try:
-            return await self._hand_over(due, draft, connection)
+            connection = await self._unless_stopped(self._connected())
+            if isinstance(connection, Handover):
+                return await self._settle(due, draft, connection)
+            handover = await self._unless_stopped(self._hand_over(draft, connection))
+            if not handover.goes_on:
+                return await self._settle(due, draft, handover)
+            return await uncancelled(self._mark_and_dot(due, draft, connection, handover))
+        except _Stopped:
+            await self._give_back(due)
+            return None
         except BaseException:
             # The dot was not sent, or its answer is not on record: either way this connection must not go on.
-            await self._drop(connection)
+            await self._drop()
             raise
+
+    def stop(self) -> None:
+        """Give up at once what has no mark yet; a dot that has left is waited for, and its answer settled."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            if self._step is not None:
+                self._step.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         """Say goodbye to the relay."""
@@ -105,27 +125,42 @@ class Courier:
             await self._connection.close()
             self._connection = None
 
-    async def _hand_over(self, due: Due, draft: Draft, connection: Connection) -> Outcome | None:
+    async def _unless_stopped(self, step: Awaitable[T]) -> T:
+        """A step before the mark; a stop does not wait for it, for its server may take minutes and nothing was sent."""
+        try:
+            async with asyncio.timeout(0 if self._is_stopping else None) as self._step:
+                return await step
+        except TimeoutError as ended:
+            if self._is_stopping:
+                raise _Stopped from ended
+            raise
+        finally:
+            self._step = None
+
+    async def _hand_over(self, draft: Draft, connection: Connection) -> Handover:
+        """Envelope and body. The dot may follow if the handover goes on."""
         asked = [recipient.address for recipient in draft.recipients if recipient.is_asked]
         may_send = partial(outcome.may_send, draft.recipients, table=self._table)
         handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
         if not handover.goes_on:
-            return await self._settle(due, draft, handover)
-        ended = await connection.body(draft.wire, handover.rcpt)
-        if ended is not None:
-            return await self._settle(due, draft, ended)
-        return await uncancelled(self._mark_and_dot(due, draft, connection, handover))
+            return handover
+        return await connection.body(draft.wire, handover.rcpt) or handover
 
     async def _mark_and_dot(self, due: Due, draft: Draft, connection: Connection, handover: Handover) -> Outcome | None:
         """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
         answered, meant = outcome.answered(draft.recipients, handover.rcpt, self._table)
         recipients = outcome.scrubbed(answered, draft.private)
         paced = tuple(r.address for r in recipients if r.role is Role.TO and r.address in meant)
-        if not await self._ledger.mark(due, Mark(recipients, meant, draft.fixed, paced), self._clock.seconds):
-            await self._drop(connection)
-            await self._ledger.let_go(due, State.QUEUED, Who.WORKER, "", "let go unsent", self._clock.seconds)
+        mark = Mark(recipients, meant, draft.fixed, paced)
+        if self._is_stopping or not await self._ledger.mark(due, mark, self._clock.seconds):
+            await self._give_back(due)
             return None
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
+
+    async def _give_back(self, due: Due) -> None:
+        """Let go of a letter without a dot: closed, its body is no letter, and it waits as it did."""
+        await self._drop()
+        await self._ledger.let_go(due, State.QUEUED, Who.WORKER, "", "let go unsent", self._clock.seconds)
 
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome | None:
         # Judged as it was said; what is told from here on, to whomever, is free of what is personal.
@@ -140,7 +175,7 @@ class Courier:
         if self._connection is not None and self._connection.is_usable:
             return self._connection
         if self._connection is not None:
-            await self._drop(self._connection)
+            await self._drop()
         self._is_connecting = True
         try:
             opened = await self._relay.connect()
@@ -150,9 +185,10 @@ class Courier:
             self._is_connecting = False
         return opened
 
-    async def _drop(self, connection: Connection) -> None:
-        await connection.abort()
-        self._connection = None
+    async def _drop(self) -> None:
+        if self._connection is not None:
+            await self._connection.abort()
+            self._connection = None
 
     def _write(self, due: Due) -> Draft | Refrained:
         """Route, render and compose; whatever cannot be written holds this letter and no other."""

@@ -9,6 +9,7 @@ nothing is remembered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +20,12 @@ from mailer.address import Address, Policy
 from mailer.blotter import Blotter
 from mailer.campaign import Campaign, Route, Target, worded
 from mailer.delivery import Fixed
+from mailer.dkim import Signer
 from mailer.letter import Letter, Mailbox
 from mailer.outcome import Private, Recipient, Role
-from mailer.render import Renderer, written_date
+from mailer.render import CHOICE, Renderer, written_date
 from mailer.seal import Seal
-from mailer.signature import Kind, Signature
+from mailer.signature import Kind, Signature, identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Desk:
     edition: str
     is_live: bool
     blotter: Blotter
+    signers: tuple[Signer, ...] = ()
 
     @property
     def recogniser(self) -> Recogniser:
@@ -70,14 +73,17 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
     """
     The bytes of one letter and what they fix. The same facts always give the same bytes.
 
+    What is fixed is the letter itself; its signatures stand above it, and are the same as long as the keys are.
+
     Raises:
         RenderProblem, WireProblem: this letter cannot be written.
+        ConfigurationError: no letter can be signed.
     """
     campaign = desk.campaign
     target = route.via or target
     language = stamp.language or campaigns.language(campaign, target, signed.language)
     date = datetime.fromtimestamp(stamp.date, UTC)
-    subject, text = desk.renderer.render(language, values(campaign, target, signed, language, date))
+    rendered = desk.renderer.render(language, values(campaign, target, signed, language, date))
     voice = signed.organisation if signed.kind is Kind.ORGANISATION else signed.name
     name = worded(target.name, language)
     wire = letter.compose(
@@ -86,15 +92,24 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
             reply_to=Mailbox(voice, signed.email),
             to=tuple(Mailbox(name, address) for address in route.to),
             cc=tuple(Mailbox("", address) for address in route.cc),
-            subject=subject,
-            text=text,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
             language=language,
             date=date,
             message_id=stamp.message_id,
             evidence=desk.seal.evidence(stamp.message_id),
         )
     )
-    return Fixed(stamp.date, desk.edition, language, letter.fingerprint(wire)), wire
+    return Fixed(stamp.date, desk.edition, language, letter.fingerprint(wire)), _signed(desk, wire, stamp.date)
+
+
+def _signed(desk: Desk, wire: bytes, at: int) -> bytes:
+    if not desk.signers:
+        return wire
+    signed = b"".join(signer.signature(wire, at) for signer in desk.signers) + wire
+    letter.prove(signed)
+    return signed
 
 
 def values(campaign: Campaign, target: Target, signed: Signature, language: str, date: datetime) -> dict[str, object]:
@@ -109,7 +124,7 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
             "organisation": signed.organisation,
             "role": signed.role,
             "postal_address": signed.postal_address,
-            "message": signed.message,
+            "message": own_words(signed.message),
             "voice": str(signed.kind),
         },
         "target": {
@@ -118,7 +133,19 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
         },
         "campaign": {"title": campaign.title},
         "today": written_date(local.date(), language),
+        CHOICE: f"{identity(campaign.id, signed)}\n{target.id}",
     }
+
+
+def own_words(message: str) -> str:
+    r"""
+    What a signatory added, as paragraphs with one empty line between them: without stray spaces, gaps and soft hyphens.
+
+    >>> own_words("  Please act. \n\n\n\nSoon, I\u00ad beg.\n")
+    'Please act.\n\nSoon, I beg.'
+    """
+    lines = "\n".join(line.rstrip() for line in message.replace("\u00ad", "").split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 
 def recipients(campaign: Campaign, route: Route) -> tuple[Recipient, ...]:

@@ -86,8 +86,10 @@ class Dispatch:
         self._stopping = False
 
     def stop(self) -> None:
-        """Begin no new letter; those in hand are finished."""
+        """Begin no new letter, give up those whose dot has not gone out, and finish the others."""
         self._stopping = True
+        for courier in self._couriers:
+            courier.stop()
 
     async def send(self, relay: Relay, watch: log.Watch, limit: int | None = None) -> Sent:
         """

@@ -8,12 +8,16 @@ trace of the person in a file: what is sealed is emptied; files in `done/` that 
 so do their letters in the sandbox and the outbox; the ledger's own file is written anew. It begins with one commit, in which
 the address stands sealed until no file holds it any more: wherever it is cut off, whoever comes next finishes it.
 
+However many were begun, files are looked through once. What cannot be searched may hold everybody: in `done/` it keeps all of
+them unfinished.
+
 It judges no letter (`ledger.leaving` does), and removes nothing of `incoming/` and `rejected/`: these are the organisers'.
 """
 
 from __future__ import annotations
 
 import asyncio
+import glob
 import json
 import os
 import re
@@ -30,11 +34,12 @@ from mailer.durable import sync_folder
 from mailer.errors import CannotWrite, KeyProblem
 from mailer.ledger import Erasure, Ledger, Left
 from mailer.log import counted
-from mailer.spool import Spool, kept
-from mailer.traces import Needle, in_bytes, is_there
+from mailer.spool import Spool, kept, originals
+from mailer.traces import Trace, Wanted, in_plain_letters, search
 
 _AT_ONCE = 500  # people a transaction
 _MESSAGE_ID = re.compile(rb"(?mi)^Message-ID:\s*(<[^>\r\n]+>)")
+_SQLITE = b"SQLite format 3\0"  # the first bytes of every such file
 _HEAD = 65_536  # bytes of a letter in which its headers stand
 
 
@@ -59,12 +64,16 @@ class Ground:
 
 @dataclass(slots=True)
 class Swept:
-    """What an erasure has removed, why it is not finished yet, and the files set aside that it may not touch."""
+    """
+    What erasures have removed, why they are not finished yet, and the files that a person must look at: those set aside, which
+    hold nothing up, and those that do (`unclear`).
+    """
 
     files: int = 0
     letters: int = 0
     waits: list[str] = field(default_factory=list)
     rejected: list[Path] = field(default_factory=list)
+    unclear: list[Path] = field(default_factory=list)
 
 
 async def withdraw(ledger: Ledger, campaign: Recogniser, addresses: Iterable[Address], now: int) -> Iterator[Left]:
@@ -86,7 +95,7 @@ async def begin(ground: Ground, who: Address, now: int) -> Left:
     return sum(told, Left(False))
 
 
-async def finish(ground: Ground, now: float, *, may_compact: bool = True) -> Swept:
+async def finish(ground: Ground, *, may_compact: bool = True) -> Swept:
     """
     Finish what erasures have begun, as far as it can be done just now; done again it goes on. `may_compact`: nobody is at work
     here who could not wait as long as it takes to write the ledger anew.
@@ -97,14 +106,15 @@ async def finish(ground: Ground, now: float, *, may_compact: bool = True) -> Swe
         KeyProblem: the key is gone under which an address was sealed.
     """
     swept, compact = Swept(), []
-    for erasure in ground.ledger.erasures():
-        if erasure.sealed is not None:
-            waits = await _sweep(ground, _opened(ground, erasure), now, swept)
-            swept.waits += waits
-            if waits:
-                continue
+    erasures = ground.ledger.erasures()
+    whom = {erasure.id: _opened(ground, erasure) for erasure in erasures if erasure.sealed is not None}
+    gone = await _sweep(ground, whom, swept) if whom else frozenset()
+    for erasure in erasures:
+        if erasure.sealed is None:
+            compact.append(erasure.id)
+        elif erasure.id in gone:
             await ground.ledger.end_erasure(erasure.id, is_compact=False)
-        compact.append(erasure.id)
+            compact.append(erasure.id)
     if compact and not may_compact:
         swept.waits.append("the worker that is here writes the ledger anew, once no letter is in its hands")
         return swept
@@ -163,52 +173,106 @@ def _opened(ground: Ground, erasure: Erasure) -> Address:
     return address.parse(campaign.seal.open(erasure.sealed).decode())
 
 
-async def _sweep(ground: Ground, who: Address, now: float, swept: Swept) -> list[str]:
-    """Remove a person from files; gives why they may stand in one still."""
-    needle = Needle(who)
-    letters = ground.ledger.letters_of(_everywhere(ground, who))
-    waits = ["a letter of this person is being sent just now"] if any(state == "sending" for _, state in letters) else []
-    # In the order in which a file moves on: whatever a worker does meanwhile, none is behind us before it was looked for.
-    if waiting := await asyncio.to_thread(_waiting, ground, needle, now):
-        waits.append(f"{counted(waiting, 'file')} in incoming/ may hold this person: taken in without them, then removed")
+async def _sweep(ground: Ground, whom: Mapping[int, Address], swept: Swept) -> frozenset[int]:
+    """
+    Remove some people from files, all in one way through these; gives of whom none holds anything any more.
+
+    In the order in which a file moves on: whatever a worker does meanwhile, none is behind us before it was looked for.
+    """
+    queue, everybody = ground.queue, frozenset(whom)
+    wanted = Wanted(whom, {campaign.policy for campaign in ground.campaigns.values()})
+    letters = {number: ground.ledger.letters_of(_everywhere(ground, who)) for number, who in whom.items()}
+    stay = {number for number, theirs in letters.items() if any(state == "sending" for _, state in theirs)}
+    if stay:
+        swept.waits.append("a letter of this person is being sent just now")
+    await asyncio.to_thread(_forget_originals, ground, wanted)
+    if late := ground.spool.originals.late_ones():
+        swept.waits.append(
+            f"{counted(late, 'file')} written to since being read may hold this person: taken in first, then removed"
+        )
+        stay |= everybody
+    stay |= await asyncio.to_thread(_passing, queue, wanted, everybody, swept)
     if ground.spool.claimed():
-        waits.append("a file is being taken in just now")
-    swept.files += await asyncio.to_thread(_remove_files, ground.queue, needle)
-    ids = frozenset(id.encode() for id, _ in letters)
+        swept.waits.append("a file is being taken in just now")
+        stay |= everybody
+    stay |= everybody if await asyncio.to_thread(_remove_files, queue, wanted, swept) else frozenset()
+    await asyncio.to_thread(_forget_originals, ground, wanted)  # of what was taken in meanwhile
+    ids = frozenset(id.encode() for theirs in letters.values() for id, _ in theirs)
     for folder in ground.letters:
-        swept.letters += await asyncio.to_thread(_remove_letters, folder, needle, ids)
-    swept.rejected += await asyncio.to_thread(_set_aside, ground.queue, needle)
-    return waits
+        swept.letters += await asyncio.to_thread(_remove_letters, folder, wanted, ids)
+    swept.rejected += await asyncio.to_thread(_set_aside, queue, wanted)
+    return everybody - stay
 
 
-def _waiting(ground: Ground, needle: Needle, now: float) -> int:
-    """How many files that wait to be taken in hold the person, or may."""
-    root = ground.queue / "incoming"
-    files = [(root / one.campaign_folder / one.name, one.name) for one in ground.spool.look(now)]
-    return sum(kept.asked(path, partial(is_there, needle, name=name)) is not False for path, name in files)
+def _passing(queue: Path, wanted: Wanted, everybody: frozenset[int], swept: Swept) -> set[int]:
+    """Who stands, or may, in what waits to be taken in, or was just now: by and by that becomes a file in `done/`, or goes."""
+    waiting = {one: _trace(one.path(queue), one.name, wanted) for one in kept.look(queue, "incoming")}
+    waiting = {one: trace for one, trace in waiting.items() if trace.found or not (trace.is_searched or one.is_a_desktops)}
+    beside = [
+        path
+        for folder in (queue / "claimed").glob("*/")
+        if folder.name != originals.FOLDER
+        for path in sorted(folder.rglob("*"))
+        if _is_plain(path)
+    ]
+    copies = {path: _trace(path, path.name, wanted) for path in beside}
+    copies = {path: trace for path, trace in copies.items() if trace.found or not trace.is_searched}
+    unfinished = [one.path(queue) for one in waiting if one.is_unfinished]
+    for count, told in (
+        (len(waiting) - len(unfinished), "in incoming/ may hold this person: taken in without them, then removed"),
+        (len(unfinished), "not wholly copied into incoming/ may hold this person"),
+        (len(copies), "below claimed/ may hold this person until the worker removes what it has done with"),
+    ):
+        if count:
+            swept.waits.append(f"{counted(count, 'file')} {told}")
+    swept.unclear += unfinished
+    traces = [*waiting.values(), *copies.values()]
+    return set().union(*(trace.found if trace.is_searched else everybody for trace in traces))
 
 
-def _remove_files(queue: Path, needle: Needle) -> int:
+def _forget_originals(ground: Ground, wanted: Wanted) -> None:
+    """Files as they were dropped, which are kept for an hour behind their reading; those that cannot be read go too."""
+    read = ground.spool.originals
+    traces = [(id, _trace(path, path.name, wanted)) for id, path in read.unchanged()]
+    read.forget(id for id, trace in traces if trace.found or not trace.is_searched)
+
+
+def _remove_files(queue: Path, wanted: Wanted, swept: Swept) -> bool:
+    """Remove from `done/` what holds somebody; whether anything stays there of which it is not known."""
     among = kept.look(queue, "done")
-    return kept.remove(queue, [one for one in among if _holds(queue, needle, one)], among)
+    traces = {one: _trace(one.path(queue), one.name, wanted) for one in among}
+    swept.files += kept.remove(queue, [one for one, trace in traces.items() if trace.found], among)
+    unclear = [one.path(queue) for one, trace in traces.items() if not (trace.found or trace.is_searched)]
+    unclear = [path for path in unclear if path.exists()]  # a report goes with its file
+    if unclear:
+        swept.waits.append(
+            f"{counted(len(unclear), 'file')} in done/ cannot be searched and may hold this person: remove it yourself"
+        )
+    swept.unclear += unclear
+    return bool(unclear)
 
 
-def _set_aside(queue: Path, needle: Needle) -> list[Path]:
-    """What lies in `rejected/` and holds the person, or may: a person must look."""
-    among = kept.look(queue, "rejected")
-    return [one.path(queue) for one in among if _holds(queue, needle, one, if_unknown=True)]
+def _set_aside(queue: Path, wanted: Wanted) -> list[Path]:
+    """What lies in `rejected/` and holds somebody, or may: a person must look."""
+    traces = {one.path(queue): _trace(one.path(queue), one.name, wanted) for one in kept.look(queue, "rejected")}
+    return [path for path, trace in traces.items() if trace.found or not trace.is_searched]
 
 
-def _holds(queue: Path, needle: Needle, one: kept.Kept, *, if_unknown: bool = False) -> bool:
-    found = kept.asked(one.path(queue), partial(is_there, needle, name=one.name))
-    return if_unknown if found is None else found
+def _trace(path: Path, name: str, wanted: Wanted) -> Trace:
+    """Who stands in a file; nobody once it is gone, and perhaps anybody where it cannot be read."""
+    found = kept.asked(path, partial(search, wanted, name=name), if_gone=Trace(frozenset()))
+    return Trace(frozenset(), is_searched=False) if found is None else found
 
 
-def _remove_letters(folder: Path, needle: Needle, ids: frozenset[bytes]) -> int:
-    """Remove the letters of a folder that are, by their Message-ID, the person's, or hold the address; gives how many."""
+def _is_plain(path: Path) -> bool:
+    return not path.is_symlink() and path.is_file()
+
+
+def _remove_letters(folder: Path, wanted: Wanted, ids: frozenset[bytes]) -> int:
+    """Remove the letters of a folder that are, by their Message-ID, the people's, or hold an address; gives how many."""
     removed = 0
-    for path in sorted(path for path in folder.rglob("*") if not path.is_symlink() and path.is_file()):
-        if not kept.asked(path, partial(_is_theirs, needle=needle, ids=ids)):
+    for path in sorted(path for path in folder.rglob("*") if _is_plain(path)):
+        if not kept.asked(path, partial(_is_theirs, wanted=wanted, ids=ids), if_gone=False):
             continue
         try:
             path.unlink(missing_ok=True)
@@ -219,19 +283,56 @@ def _remove_letters(folder: Path, needle: Needle, ids: frozenset[bytes]) -> int:
     return removed
 
 
-def _is_theirs(stream: BinaryIO, needle: Needle, ids: frozenset[bytes]) -> bool:
+def _is_theirs(stream: BinaryIO, wanted: Wanted, ids: frozenset[bytes]) -> bool:
     found = _MESSAGE_ID.search(stream.read(_HEAD))
     if found and found[1] in ids:
         return True
     stream.seek(0)
-    return in_bytes(needle, stream)
+    return bool(search(wanted, stream).found)
 
 
 def still(var: Path, who: Address, besides: Sequence[Path]) -> list[Path]:
     """Every file below a folder that holds the address in plain letters, after all; those that were told already left out."""
-    needle, found = Needle(who), []
+    wanted, found = Wanted({0: who}), []
     for folder, _, names in os.walk(var):
         for path in (Path(folder, name) for name in names):
-            if path not in besides and kept.asked(path, partial(in_bytes, needle)):
+            if path not in besides and kept.asked(path, partial(in_plain_letters, wanted), if_gone=False):
                 found.append(path)
     return sorted(found)
+
+
+def aside(ledger: Path) -> list[Path]:
+    """
+    What else than the ledger itself may hold, sealed, whom it has forgotten, with the keys beside it: the copy that an upgrade
+    kept or had begun, a ledger that was moved aside when a backup was put back. A folder of such files is given for all of it.
+    """
+    var, live = ledger.parent, {ledger.name + tail for tail in ("", "-wal", "-shm", "-journal")}
+    lying = [path for path in _listed(var) if path.name not in live and path.is_file() and not path.is_symlink()]
+    found = {path for path in lying if _is_named(path, ledger) or _is_sqlite(path)}
+    folders = {path for path in (*_listed(var), *var.parent.glob(f"{glob.escape(var.name)}.before*")) if _is_folder(path)}
+    return sorted(found | {folder for folder in folders if any(_is_named(path, ledger) for path in _listed(folder))})
+
+
+def _is_named(path: Path, ledger: Path) -> bool:
+    """Whether a file is called as the ledger, its log, or a copy of it."""
+    return path.name.lstrip(".").startswith(ledger.name)
+
+
+def _is_sqlite(path: Path) -> bool:
+    """Whether it is a ledger by its first bytes, whatever name it has got."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []

@@ -58,9 +58,9 @@ ALIASES = {
         "лауазымы, лауазым, қызметі"
     ),
     "city": (
-        "city, town, city or town, town or city, your city, locality, =place, город, населенный пункт, ваш город, stadt, "
-        "wohnort, =ort, ihre stadt, ville, commune, votre ville, ciudad, localidad, población, қала, қаласы, тұратын "
-        "қаласы"
+        "city, town, city or town, town or city, your city, locality, =place, город, населенный пункт, ваш город, "
+        "stadt, wohnort, =ort, ihre stadt, ville, commune, votre ville, ciudad, localidad, población, қала, қаласы, тұратын "
+        "қаласы, can2 user city"
     ),
     "postal_address": (
         "postal address, mailing address, street address, home address, =address, can2 user address, address street "
@@ -76,9 +76,9 @@ ALIASES = {
     ),
     "consent": (
         "=consent, =your consent, =consent given, =i consent, =i agree, =agree, =agreed, =consent consent, =acceptance, "
-        "=gdpr, =gdpr agreement, =gdpr consent, =opt in consent, =terms accepted, =согласие, =даю согласие, =согласие на "
+        "=letter consent, =consent to the letter, =согласие, =даю согласие, =согласие на "
         "отправку письма, =согласие на отправку, =согласен, =согласна, =я согласен, =я согласна, =einwilligung, "
-        "=zustimmung, =einverständnis, =ich stimme zu, =ich willige ein, =dsgvo, =consentement, =j'accepte, =accord, =je "
+        "=zustimmung, =einverständnis, =ich stimme zu, =ich willige ein, =consentement, =j'accepte, =accord, =je "
         "consens, =consentimiento, =acepto, =estoy de acuerdo, =doy mi consentimiento, =келісім, =келісемін, =келісім "
         "беремін"
     ),
@@ -121,4 +121,52 @@ NOTHING = (
 
 # A part of a name that by itself is all of it in some forms; and those beside which «Name» is the family name.
 WHOLE_ALONE = ("имя", "nom", "nombre", "аты", "есімі")
-BESIDE_NAME = ("vorname", "prénom")
+BESIDE_NAME = ("vorname", "prénom", "first name", "firstname", "given name", "forename")
+
+# A question may put these words around an alias. Any other makes it a question about something else: "Country of birth".
+FILLERS = (
+    "a, an, the, your, my, you, what, which, who, where, how, is, are, do, does, as, in, of, from, at, and, or, also, here, "
+    "there, for, to, it, on, live, living, work, belong, represent, reside, residence, please, enter, write, type, give, "
+    "tell, us, state, full, current, optional, required, mandatory, if, any, should, appear, letter, reply, answer, sign, "
+    "signing, s, ваш, ваша, ваше, ваши, вашу, твой, твоя, твоё, укажите, введите, напишите, пожалуйста, какой, какая, "
+    "какое, какова, каково, в, из, на, по, для, вы, живёте, проживаете, где, и, или, от, это, как, письма, письме, ответа, "
+    "необязательно, обязательно, желанию, ihr, ihre, ihren, dein, deine, bitte, geben, sie, an, ein, eine, welchem, "
+    "welcher, welches, wie, lautet, was, ist, der, die, das, den, dem, im, aus, optional, freiwillig, für, antwort, und, "
+    "oder, wohnen, leben, wo, votre, vos, ton, ta, quel, quelle, est, le, la, les, l, de, du, d, un, une, veuillez, "
+    "indiquer, indiquez, saisir, entrer, entrez, dans, habitez, vivez, vous, où, facultatif, pour, réponse, et, ou, su, tu, "
+    "sus, cuál, es, el, los, una, por, favor, escriba, indique, introduzca, en, que, qué, vive, opcional, para, respuesta, "
+    "y, o, сіздің, қандай, қай, жазыңыз, көрсетіңіз, енгізіңіз, тұрасыз, және, немесе"
+)
+
+# How words begin that say that a heading is about somebody else; none of our fields, whatever stands in its brackets.
+OTHERS = (
+    "mother, father, parent, mum, child, son, daughter, sibling, brother, sister, friend, spouse, husband, wife, partner, "
+    "relative, guardian, emergency, referr, mp, mps, deputy, senator, representative, congress, minister, teacher, "
+    "prisoner, victim, birth, матер, мать, отца, отец, родител, ребён, детей, друг, супруг, мужа, жены, депутат, сенатор, "
+    "министр, рожден, экстренн, mutter, vater, eltern, kindes, kinder, freund, abgeordnet, senator, notfall, geburt, gatt, "
+    "mère, père, parent, enfant, ami, amie, député, sénateur, ministre, urgence, naissance, conjoint, madre, padre, hijo, "
+    "hija, amigo, amiga, diputado, diputada, emergencia, nacimiento, cónyuge, анаңыз, әкеңіз, балаңыз, досыңыз, туған, туу"
+)
+
+# How words begin that say that a consent is one to something else than a letter.
+ELSEWHERE = (
+    "newsletter, privacy, gdpr, rgpd, dsgvo, stor, data, process, terms, condition, cookie, polic, marketing, subscri, "
+    "optin, mailing, update, рассыл, персональн, обработ, хранен, политик, услови, подпис, новост, данн, datenschutz, "
+    "daten, verarbeit, speicher, nutzungsbeding, agb, rundbrief, infolettre, bulletin, confidentialit, données, traitement, "
+    "conserv, conditions, boletín, privacidad, datos, tratamiento, términos, condiciones, suscri, деректер, құпиялылық, "
+    "тарату, жаңалық"
+)
+
+# A question that asks for consent to a letter, by what it must hold: that somebody agrees, a letter, and that it is sent.
+ASKS_CONSENT = (
+    "i agree, i consent, i accept, i hereby agree, i hereby consent, do you agree, do you consent, may we send, согласны ли "
+    "вы, вы согласны, согласен, согласна, я согласен, я согласна, даю согласие, согласие на, ich stimme zu, ich willige "
+    "ein, ich bin einverstanden, ich bin damit einverstanden, sind sie einverstanden, sind sie damit einverstanden, stimmen "
+    "sie zu, j'accepte, je consens, acceptez-vous, êtes-vous d'accord, je suis d'accord, estoy de acuerdo, acepto, está de "
+    "acuerdo, acepta, doy mi consentimiento"
+)
+OF_A_LETTER = "letter, письм, brief, schreiben, lettre, carta"
+IS_SENT = "sent, send, отправ, направ, gesendet, gesandt, verschick, geschickt, versand, versend, envoy, enví, envia"
+TAKES_BACK = (
+    "not, no, don, never, не, нет, nicht, kein, keine, ne, pas, non, me, мне, mir, reply, receive, получ, erhalt, recev, recib"
+)

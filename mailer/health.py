@@ -9,7 +9,7 @@ after a crash, a move or a restore. What they find is said in sentences that end
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mailer.campaign import Campaign, Reason
 from mailer.chain import told_at
@@ -22,8 +22,11 @@ from mailer.outcome import MALFORMED
 from mailer.pace import Clock, opens_at
 from mailer.spool import Spool
 
+TOLD_ASIDE_FOR = 86_400  # seconds for which a file that was set aside is told
+SHOWN = 5  # numbers of files in one sentence
 TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malformed is told
 CLOSED_FOR = 86_400  # seconds for which a file that could not be read is told
+UNHEARD_FOR = 7 * 86_400  # seconds for which a list of people who withdraw is told of whom it was not clear who
 STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
@@ -67,12 +70,54 @@ async def ailments(
         found.append(f"{what}: mailer log --campaign {campaign} --state deferred")
     if files := spool.lying(clock.now() - STUCK_AFTER):
         found.append(f"{counted(files, 'file')} in incoming/ for more than an hour: is mailer run still started?")
+    if aside := ledger.set_aside(int(clock.now() - TOLD_ASIDE_FOR)):
+        found.append(_set_aside(aside))
+    found += spool.troubles(campaigns if len(campaigns) > 1 else ())
     if files := spool.closed(clock.now() - CLOSED_FOR):
         what = f"{counted(files, 'file')} set aside in the last day that mailer's user may not read"
         found.append(f"{what}: have them made readable to their group (chmod g+r), and dropped again")
+    found += _unheard(spool, clock)
     if not found and (since := await _stuck_since(ledger, campaigns, clock.seconds)) is not None:
         found.append(f"letters have been due for {(clock.now() - since) / 3600:.0f} h: is mailer run still started?")
     return found
+
+
+def standing_still(came_on_at: float | None, now: float) -> list[str]:
+    """
+    Of a worker that has the lock and does not come on: every later pass leaves at once and says that all is well.
+
+    >>> standing_still(0.0, 2 * 3600), standing_still(None, 2 * 3600), standing_still(7000.0, 2 * 3600)
+    (['a mailer is at work here that has not come on for 2 h: end it (kill -KILL, its id is in var/lock)'], [], [])
+    """
+    if came_on_at is None or now - came_on_at <= STUCK_AFTER:
+        return []
+    hours = f"{(now - came_on_at) / 3600:.0f} h"
+    return [f"a mailer is at work here that has not come on for {hours}: end it (kill -KILL, its id is in var/lock)"]
+
+
+def _set_aside(files: Sequence[int]) -> str:
+    """
+    Files set aside whole, by number: their names may be people's.
+
+    >>> _set_aside([3, 12])
+    '2 files (3, 12) set aside whole in the last day: look into rejected/ beside incoming/, each has its reason beside it'
+    """
+    numbers = ", ".join(map(str, files[:SHOWN])) + ("…" if len(files) > SHOWN else "")
+    where = "look into rejected/ beside incoming/, each has its reason beside it"
+    return f"{counted(len(files), 'file')} ({numbers}) set aside whole in the last day: {where}"
+
+
+def _unheard(spool: Spool, clock: Clock) -> Iterator[str]:
+    """Lists of people who withdraw that hold rows of which nobody knows whose they are."""
+    if not (names := spool.rejected_beside(clock.now() - UNHEARD_FOR)):
+        return
+    from mailer import reading  # only where there is something to tell
+
+    if files := sum(reading.withdraws(f"{name}.csv") for name in names):
+        what = (
+            f"{counted(files, 'list')} of people who withdraw with rows that were not understood, so these have not withdrawn"
+        )
+        yield f"{what}: look into done/*.withdrawn*.rejected.csv, give mailer withdraw FILE, then remove that report"
 
 
 async def _stuck_since(ledger: Ledger, campaigns: Mapping[str, Campaign], now: int) -> int | None:

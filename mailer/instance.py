@@ -194,6 +194,38 @@ def _born(path: Path) -> int:
     return int(seconds * 10**9 + nanoseconds) if mask & _STATX_BTIME else 0
 
 
+def _is_among(locks: str, status: os.stat_result, holder: str) -> bool:
+    """
+    Whether a file is among the kernel's flocks (proc_locks(5)), by device and number. On overlayfs and btrfs the kernel names
+    another device than stat(2) does: there the number and the process that wrote its id into the file say it.
+    """
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    for fields in (line.split() for line in locks.splitlines()):
+        if len(fields) > 5 and fields[1] == "FLOCK":
+            place, _, number = fields[5].rpartition(":")
+            if number == str(status.st_ino) and (place == device or fields[4] == holder):
+                return True
+    return False
+
+
+def make_way(folder: Path) -> None:
+    """
+    Make a folder, and those above it that are missing, for everybody to pass through; one that stands keeps its mode.
+
+    Raises:
+        CannotWrite: it cannot be made.
+    """
+    try:
+        for path in [each for each in reversed([folder, *folder.parents]) if not each.is_dir()]:
+            with suppress(FileExistsError):
+                path.mkdir()
+                path.chmod(FOLDERS["var"])  # whatever the umask says
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except OSError as problem:
+        raise CannotWrite(f"{folder}: the folder cannot be made ({problem.strerror})") from problem
+
+
 class Lock:
     """
     The lock of whoever sends and takes files in; one process at a time holds it (flock(2)).
@@ -252,11 +284,24 @@ class Lock:
         """Whether anybody holds it; it is not taken to find out, and so nobody finds it taken by us (proc_locks(5))."""
         try:
             status = self._path.stat()
-            held = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
+            holder = self._path.read_text(encoding="ascii", errors="replace").strip()
+            locks = Path("/proc/locks").read_text(encoding="ascii", errors="replace")
         except OSError:
             return False
-        this = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-        return any(fields[1] == "FLOCK" and this in fields for line in held.splitlines() if len(fields := line.split()) > 5)
+        return _is_among(locks, status, holder)
+
+    def come_on(self) -> None:
+        """Say to whoever looks, by the time of the file, that its holder comes on."""
+        if self._handle is not None:
+            with suppress(OSError):
+                os.utime(self._handle)
+
+    def came_on_at(self) -> float | None:
+        """When its holder last came on (seconds since 1970); None where nobody holds it."""
+        try:
+            return self._path.stat().st_mtime if self.is_held() else None
+        except OSError:
+            return None
 
     def release(self) -> None:
         """Let go of it, if it is held."""

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from typing import BinaryIO
@@ -41,16 +40,20 @@ _CHANGING = "it kept changing while it was read: close it in the program that wr
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    What became of one file: its accounts, or why it was set aside whole; its number if its letters are all held; how many rows
-    somebody should look at.
+    What became of one file: its number in the ledger; its accounts, or why it was set aside whole; whether its letters are all
+    held; how many rows somebody should look at, and how many by which somebody withdraws were not understood; whether it had
+    been read before, and was written to since.
     """
 
+    file: int
     name: str
     campaign: str
     count: Count = field(default_factory=Count)
     reason: str = ""
-    held: int = 0
+    is_held: bool = False
     doubtful: int = 0
+    is_late: bool = False
+    unheard: int = 0
 
 
 class _Stopped(Exception): ...  # the way out of the middle of a file
@@ -68,7 +71,7 @@ class Intake:
         self._desks = desks
         self._clock = clock
         self._watch = watch
-        self._seen: dict[tuple[str, str], Waiting] = {}
+        self._seen: dict[tuple[str, str, str], Waiting] = {}
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -89,16 +92,17 @@ class Intake:
         for sentence in self._spool.keep():
             log.mended(sentence)
         results = [await self._refuse(odd) for odd in self._spool.odd()]
-        young: dict[tuple[str, str], Waiting] = {}
-        for waiting in self._spool.look(now):
+        young: dict[tuple[str, str, str], Waiting] = {}
+        for waiting in [*self._spool.look(now), *self._spool.originals.late(now)]:
             if self._is_stopping:
                 break
-            first_seen = self._seen.get(key := (waiting.campaign_folder, waiting.name))
+            first_seen = self._seen.get(key := (waiting.campaign_folder, waiting.name, waiting.id))
             if not self._spool.is_ready(first_seen, waiting):
                 young[key] = first_seen if first_seen == waiting else waiting
             elif claimed := self._spool.claim(waiting, now):
                 with suppress(_Stopped):
-                    results.append(await self._take(claimed))
+                    results.append(await self._take(claimed, waiting.id))
+        self._spool.originals.let_go(now)
         self._watch.young(len(young))
         self._seen = young
         return results
@@ -134,38 +138,42 @@ class Intake:
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock.now(), UTC).date()
 
-    async def _take(self, claimed: Claimed) -> Result:
+    async def _take(self, claimed: Claimed, before: str = "") -> Result:
+        """Take a file in; `before` is the claim under which it was read once, if it was written to since."""
         try:
             desk = self._desk_of(claimed.folder)
         except UnreadableFile as problem:
             return await self._set_aside(claimed, None, problem.reason)
         file = await self._ledger.begin_file(claimed.id, desk.campaign.id, self._clock.seconds)
+        if before:
+            log.file_late(file, next((known.id for known in self._ledger.files() if known.claim == before), 0))
         try:
-            return await self._read_until_steady(claimed, desk, file)
+            return replace(await self._read_until_steady(claimed, desk, file), is_late=bool(before))
         except UnreadableFile as problem:
             return await self._set_aside(claimed, desk.campaign.id, problem.reason)
 
     async def _read_until_steady(self, claimed: Claimed, desk: Desk, file: int) -> Result:
-        """Read the file until it stands still, then close its accounts and put it into `done/`."""
+        """Read a copy of the file until the file stands still, then close its accounts and lay the copy into `done/`."""
         for _ in range(_READINGS):
             await self._ledger.begin_reading(file)
-            with claimed.open() as stream:
-                before = os.fstat(stream.fileno())
-                opened = reading.of(stream, claimed.name, desk.campaign, self._today())
+            with closing(await asyncio.to_thread(self._spool.copied, claimed)) as copied:
+                opened = reading.of(copied.stream, claimed.name, desk.campaign, self._today())
                 # It may have been taken in by the ledger that was lost, and its letters may be out. Times of files are floats.
-                is_old = before.st_mtime < self._restored_at + 1
+                is_old = copied.seen.st_mtime < self._restored_at + 1
                 with closing(Accounts(desk, claimed.name, self._spool.scratch, opened, is_old=is_old)) as accounts:
                     await self._take_rows(opened, accounts, file)
                     count, doubtful = accounts.count, accounts.doubtful
-                    if self._spool.changed(claimed, before):
+                    if self._spool.changed(claimed, copied.seen):
                         continue
                     await self._ledger.end_file(file, "done", accounts.count, "", self._clock.seconds)
-                    self._spool.finish(claimed, accounts.beside())
+                    self._spool.finish(copied, accounts.beside())
             log.file_taken(file, desk.campaign.id, count.read, count.taken, count.known, count.refused)
             log.file_parts(file, count.held, count.unconfirmed, count.confirmed, count.withdrawn, count.left_out)
-            if held := file if is_old and count.taken else 0:
+            if is_held := is_old and count.taken > 0:
                 log.file_held(file)
-            return Result(claimed.name, desk.campaign.id, count, held=held, doubtful=doubtful)
+            unheard = count.refused if opened.is_list else 0
+            name, campaign = claimed.name, desk.campaign.id
+            return Result(file, name, campaign, count, is_held=is_held, doubtful=doubtful, unheard=unheard)
         return await self._set_aside(claimed, desk.campaign.id, _CHANGING)
 
     async def _take_rows(self, opened: Reading, accounts: Accounts, file: int) -> None:
@@ -195,18 +203,19 @@ class Intake:
 
     async def _refuse(self, odd: Odd) -> Result:
         """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
+        file = 0  # it stays where it is
         if self._spool.set_aside(odd, odd.reason) is not None:
             file = await self._ledger.begin_file(f"odd.{secrets.token_hex(10)}", None, self._clock.seconds)
             await self._ledger.end_file(file, "rejected", Count(), unquoted(odd.reason), self._clock.seconds)
             log.file_set_aside(file, unquoted(odd.reason))
-        return Result(odd.name, "", reason=odd.reason)
+        return Result(file, odd.name, "", reason=odd.reason)
 
     async def _set_aside(self, claimed: Claimed, campaign: str | None, reason: str) -> Result:
         file = await self._ledger.begin_file(claimed.id, campaign, self._clock.seconds)
         await self._ledger.end_file(file, "rejected", Count(), unquoted(reason), self._clock.seconds)
         self._spool.set_aside(claimed, reason)
         log.file_set_aside(file, unquoted(reason))
-        return Result(claimed.name, campaign or "", reason=reason)
+        return Result(file, claimed.name, campaign or "", reason=reason)
 
     def _desk_of(self, folder: str) -> Desk:
         """The campaign that a file is for: the one its folder names, or the only one there is."""

@@ -51,7 +51,7 @@ class Manager:
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
-        """No new letter is begun; those in hand are finished."""
+        """No new letter is begun; those whose dot has gone out are finished."""
         self._tell("STOPPING=1")
 
     def status(self, text: str) -> None:

@@ -21,7 +21,10 @@ def told(sentence: str, language: str) -> str:
     """
     A sentence in a language; in English where it is not known in that.
 
-    >>> told("the country «Narnia» is not known: write its English or Russian name or its ISO code", "en")[:12]
+    >>> told(
+    ...     "the country «Narnia» is not known: write its name in any official language of Europe or the UN, or its ISO code",
+    ...     "en",
+    ... )[:12]
     'the country '
     >>> told("the name is longer than 100 characters", "ru")
     'поле «имя» длиннее 100 знаков'

@@ -26,10 +26,14 @@ the name «{0}» has no letter in it
 	в имени «{0}» нет ни одной буквы
 the {0} holds a character that does not belong in it ({1})
 	в поле «{0}» есть знак, которому там не место ({1})
+the {0} is «{1}», which answers another question: correct the column or the cell
+	в поле «{0}» стоит «{1}», а это ответ на другой вопрос: исправьте столбец или ячейку
 the {0} is longer than {1} characters
 	поле «{0}» длиннее {1} знаков
 the {0} «{1}» was read in the wrong encoding before it came here: export the list anew, as UTF-8
 	поле «{0}» было прочитано в неверной кодировке ещё до нас («{1}»): выгрузите список заново, в UTF-8
+the {0} «{1}» has question marks for letters: export the list anew, as UTF-8
+	в поле «{0}» вместо букв стоят вопросительные знаки («{1}»): выгрузите список заново, в UTF-8
 the e-mail address is missing
 	адрес электронной почты не указан
 the e-mail address «{0}» is not valid: {1}
@@ -40,10 +44,12 @@ the e-mail address «{0}» is not valid: {1}
 	«{0}» — одноразовый адрес: напишите такой, по которому этому человеку можно ответить
 «{0}» does not say who signs: write person or organisation
 	из «{0}» не ясно, кто подписывает: напишите «человек» или «организация»
-the country «{0}» is not known: write its English or Russian name or its ISO code
-	страна «{0}» не распознана: напишите её название по-русски или по-английски или код ISO
+the country «{0}» is not known: write its name in any official language of Europe or the UN, or its ISO code
+	страна «{0}» не распознана: напишите её название на любом официальном языке Европы или ООН или код ISO
 the signatory did not consent
 	подписавший не дал согласия
+the consent «{0}» is not clearly a yes: write yes if this person agreed to the letter, else no
+	согласие «{0}» — не ясное «да»: напишите «да», если этот человек согласился на письмо, иначе «нет»
 consent is missing: write yes in the consent column if this person agreed to the letter
 	нет согласия: напишите «да» в столбце согласия, если этот человек согласился на письмо
 signed on {0}, before the campaign opened on {1}
@@ -56,8 +62,8 @@ the date «{0}» can be read in two ways, and no other date of the column says w
 	дату «{0}» можно понять двояко, и по другим датам столбца не видно, как верно: напишите её как 2011-09-30
 the date «{0}» is not understood: write it as 2011-09-30
 	дата «{0}» не распознана: напишите её как 2011-09-30
-{0} is «{1}», which is neither a date (2011-09-30) nor yes or no
-	в столбце {0} стоит «{1}»: это ни дата (2011-09-30), ни «да», ни «нет»
+confirmed_at is «{0}», which is neither a date (2011-09-30) nor yes or no
+	в столбце подтверждения стоит «{0}»: это ни дата (2011-09-30), ни «да», ни «нет»
 
 this address has signed before, as «{0}»; nothing is sent a second time
 	с этого адреса уже подписывались, как «{0}»; второй раз ничего не отправляется
@@ -151,3 +157,5 @@ a list or a mapping stands where a heading is needed
 	на месте заголовка стоит список или словарь
 the e-mail address «{0}» looks mistyped, for «{1}»; its letters go out all the same
 	в адресе «{0}», похоже, опечатка (вместо «{1}»); письма всё равно отправляются
+the names of the row's columns are longer than {0} characters together
+	названия столбцов строки вместе длиннее {0} знаков

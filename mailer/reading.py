@@ -17,9 +17,8 @@ from functools import lru_cache, partial
 from itertools import chain, islice
 from typing import BinaryIO
 
-from mailer import address, alphabet, answers, columns, country, moment, sheets, signature
+from mailer import address, answers, columns, country, moment, sheets, signature
 from mailer.address import Address
-from mailer.alphabet import Weight
 from mailer.campaign import Campaign
 from mailer.errors import BadRow, UnreadableFile
 from mailer.moment import Order
@@ -77,7 +76,7 @@ class Reading:
                     raise BadRow(row.problem)
                 mapping = self.mapping if self.mapping is not None else match(tuple(row.cells))
                 fields = columns.fields(row.cells, mapping)
-                if withdrawn := signature.withdraws(fields, rules, self.order, is_list=self.is_list):
+                if withdrawn := signature.withdraws(fields, is_list=self.is_list):
                     yield Understood(row, withdraws=withdrawn)
                 else:
                     signed = signature.read(fields, rules, self.order)
@@ -103,7 +102,7 @@ def of(stream: BinaryIO, name: str, campaign: Campaign, today: date, *, is_list:
         UnreadableFile: nothing of it can be taken, or a column that every row needs is missing.
     """
     known = partial(columns.is_known, overrides=campaign.columns)
-    opened = partial(sheets.read, stream, name, known=known, weigh=partial(_weigh, overrides=campaign.columns))
+    opened = partial(sheets.read, stream, name, known=known, spoken=partial(_spoken, overrides=campaign.columns))
     sheet, order = opened(), Order.UNKNOWN
     is_list = is_list or withdraws(name)
     needs = [*_NEEDS[is_list], *(["consent"] if campaign.consent_required and not is_list else [])]
@@ -126,17 +125,16 @@ def _dates(rows: Iterable[Row], campaign: Campaign, mapping: Mapping[str, str] |
         yield row.cells.get(mapping["signed_at"] if mapping is not None else column(tuple(row.cells)), "")
 
 
-def _weigh(table: list[list[str]], overrides: Mapping[str, str]) -> Weight:
-    """Weigh a table's words against the languages of each row: those of its country, and the one that it names."""
+def _spoken(table: list[list[str]], overrides: Mapping[str, str]) -> list[frozenset[str]]:
+    """The languages of each row behind a table's header: those of its country, and the one that it names."""
     header, *rows = table
     places = {field: header.index(column) for field, column in columns.loosely(header, overrides).items()}
-    total = alphabet.by_words([header])
+    found = []
     for row in rows:
         said = {field: row[place] for field, place in places.items() if place < len(row)}
         spoken = country.languages(country.code(said.get("country", "")) or "") | {answers.language(said.get("language", ""))}
-        for cell in row:
-            total += alphabet.weigh(cell, spoken - {""})
-    return total
+        found.append(spoken - {""})
+    return found
 
 
 def withdraws(name: str) -> bool:

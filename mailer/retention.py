@@ -19,9 +19,9 @@ from mailer.pace import HOUR, Clock
 from mailer.spool import kept
 
 DAY = 24 * HOUR
-_AGAIN = 60  # seconds until an erasure that could not be finished is tried again
+_AGAIN = 60  # seconds until an erasure that could not be finished is tried again; then twice as long, to an hour
 
-Finish = Callable[[float], Awaitable[bool]]  # the time (seconds since 1970) > whether all erasures are finished
+Finish = Callable[[], Awaitable[bool]]  # whether all erasures are finished
 
 
 class Keeper:
@@ -34,14 +34,17 @@ class Keeper:
         self._keep_days = keep_days
         self._clock = clock
         self._finish_at = self._remove_at = 0.0
+        self._again = _AGAIN
 
     async def keep(self) -> None:
-        """Do what there is to do; what cannot be done just now is told, and tried again in a minute."""
+        """Do what there is to do; what cannot be done just now is told, and tried again in a minute or more."""
         now = self._clock.now()
         try:
             if now >= self._finish_at and self._ledger.erasures():
-                self._finish_at = now + _AGAIN
-                self._finish_at = 0.0 if await self._finish(now) else now + _AGAIN
+                self._finish_at = now + self._again
+                self._again = min(2 * self._again, HOUR)  # all files are looked through each time, for what a person must do
+                if await self._finish():
+                    self._finish_at, self._again = 0.0, _AGAIN
             if now >= self._remove_at:
                 self._remove_at = now + HOUR
                 log.files_removed(await asyncio.to_thread(remove_old, self._queue, self._keep_days, now))

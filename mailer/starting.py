@@ -145,6 +145,8 @@ def _campaign(plan: Plan) -> Iterator[str]:
     yield ""
     yield "# Letters come from this address, in the signatory's name; replies go to the signatory."
     yield f"sender: {{name: {_text(plan.sender_name)}, address: {_text(plan.sender_address)}}}"
+    yield "# A key that signs every letter, so that receivers believe it (DKIM); mailer check --dns says what to publish."
+    yield "# dkim: {selector: letters2011, key_file: /etc/mailer/letters2011.pem}"
     yield f"copy_to: [{_text(plan.copy_to) if plan.copy_to else ''}]"
     yield "copy_policy: every            # every | none"
     yield ""

@@ -3,8 +3,9 @@ The pass and the loop: recover, take in, keep (erase, remove), rule, send, write
 
     cron: mailer run  >  WORKER.run      systemd: mailer work  >  WORKER.work
 
-A pass that is killed at any moment leaves what the next one puts right; a pass that is asked to stop finishes the letters in
-hand. It decides nothing about a letter: the order of the steps is all that stands here.
+A pass that is killed at any moment leaves what the next one puts right; a pass that is asked to stop finishes the letters
+whose dot has gone out, and gives up the others unsent. It decides nothing about a letter: the order of the steps is all that
+stands here.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Worker:
         self._lost = ""
 
     def stop(self) -> None:
-        """Ask for a clean stop: no new letter is begun, those in hand are finished."""
+        """Ask for a clean stop: only letters whose dot has gone out are finished."""
         self._stop.set()
         self._parts.intake.stop()
         self._parts.dispatch.stop()
@@ -105,7 +106,7 @@ class Worker:
 
         Raises:
             CannotSend: the clock was set while it worked.
-            LedgerProblem: the lock's or the ledger's file was taken away while it worked; the letters in hand were finished.
+            LedgerProblem: the lock's or the ledger's file was taken away while it worked; it ended as behind `stop`.
             MailerError: the ledger, a folder or a key failed; what was begun is put right by the next start.
         """
         summary = Summary()

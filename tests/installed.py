@@ -150,6 +150,8 @@ def that_has_sent(count: int, root: Path, campaign: str = "pace: none\n", name: 
 def copied(of: Path, root: Path) -> Path:
     """An instance once more, which does not know that it is a copy: it goes on where the first one stood."""
     shutil.copytree(of, root, dirs_exist_ok=True)
+    # What was read is kept for late writers by its inode, and a copy has others: each would be taken in again.
+    shutil.rmtree(root / "var/queue/claimed/.read", ignore_errors=True)
     ledger = root / "var/ledger.db"
     with apsw.Connection(str(ledger)) as db:
         db.execute("UPDATE install SET value = ? WHERE name = 'place'", (place_of(ledger),))

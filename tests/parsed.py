@@ -33,6 +33,7 @@ class Parsed:
     language: str
     text: str
     headers: list[str]
+    html: str = ""
 
     @property
     def addresses(self) -> list[str]:
@@ -63,7 +64,8 @@ def by_new_rules(wire: bytes) -> Parsed:
         value: Any = message[header]
         return [(without_space(each.display_name), each.addr_spec) for each in value.addresses] if value else []
 
-    assert message.get_content().replace("\r\n", "\n") == _content(message)
+    if not message.is_multipart():
+        assert message.get_content().replace("\r\n", "\n") == _content(message)
     return _parsed(message, named, raw["Subject"], raw)
 
 
@@ -86,8 +88,9 @@ def unflowed(text: str) -> str:
 
 
 def _parsed(message: Message[Any, Any], named: Any, subject: str, raw: dict[str, str]) -> Parsed:
-    assert message.get_content_type() == "text/plain"
-    assert message.get_param("format") == "flowed"
+    plain, html = _parts(message)
+    assert plain.get_content_type() == "text/plain"
+    assert plain.get_param("format") == "flowed"
     return Parsed(
         sender=named("From"),
         reply_to=named("Reply-To"),
@@ -97,9 +100,26 @@ def _parsed(message: Message[Any, Any], named: Any, subject: str, raw: dict[str,
         date=parsedate_to_datetime(raw["Date"]),
         message_id=raw["Message-ID"],
         language=raw["Content-Language"],
-        text=unflowed(_content(message)),
-        headers=message.keys(),
+        text=unflowed(_content(plain)),
+        headers=[name for name in message if name != "DKIM-Signature"],
+        html=_content(html) if html else "",
     )
+
+
+def _parts(message: Message[Any, Any]) -> tuple[Message[Any, Any], Message[Any, Any] | None]:
+    """The text, and the HTML beside it where there is one: in this order, and nothing around them."""
+    if not message.is_multipart():
+        return message, None
+    assert message.get_content_type() == "multipart/alternative"
+    assert not message.preamble and not message.epilogue
+    parts: Any = message.get_payload()
+    plain, html = parts
+    for part in (plain, html):
+        assert not part.defects
+        assert part.keys() == ["Content-Type", "Content-Transfer-Encoding"]
+        assert part.get_content_charset() == "utf-8"
+    assert html.get_content_type() == "text/html"
+    return plain, html
 
 
 def _content(message: Message[Any, Any]) -> str:

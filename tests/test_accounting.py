@@ -37,7 +37,7 @@ def place(tmp_path):
 def test_each_row_is_counted_once_and_what_there_is_more_to_say_of_it_beside(place):
     place.put("later.csv", LATER)
     said = place.mailer("-v", "run")
-    assert "later.csv: 4 rows, 1 taken, 3 known, 0 rejected\n" in said.out
+    assert "file 2: 4 rows, 1 taken, 3 known, 0 rejected\n" in said.out
     assert "\n  of those known 1 confirmed, 1 withdrawn, 1 left out\n" in said.out
     assert "file 2 (c): 4 rows, 1 taken, 3 known, 0 rejected" in said.err
     assert "file 2: of these 1 confirmed, 1 withdrawn, 1 left out" in said.err
@@ -94,7 +94,7 @@ def test_rows_with_an_address_that_looks_mistyped_go_out_and_are_shown_once(tmp_
     assert place.letters("accepted") == 2
     (beside,) = (place.root / "var/queue/done").glob("*.doubtful.csv")
     rows = beside.read_text("utf-8-sig").splitlines()
-    assert rows[1].startswith('2,"the e-mail address «ann@gmial.com» looks mistyped, for «ann@gmail.com»') and len(rows) == 2
+    assert rows[1].startswith('"2","the e-mail address «ann@gmial.com» looks mistyped, for «ann@gmail.com»') and len(rows) == 2
     place.put("again.csv", "name,email\nAnn,ann@gmial.com\n")
     assert "doubtful" not in place.mailer("run").err
     assert place.mailer("erase", "ann@gmial.com").code == 0

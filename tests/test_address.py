@@ -53,6 +53,8 @@ REFUSED = [
     ("jane@192.0.2.1", "top-level domain"),
     ("@evil.example:jane@example.org", "before the @-sign"),
     ("jane%evil.example@example.org", "do not take"),
+    ("=?utf-8?q?x=40evil.example?=@example.org", "do not take"),
+    ("jane.=?x@example.org", "do not take"),
     ("evil.example!jane@example.org", "do not take"),
     ("Jane <jane@example.org>", "angle brackets"),
     ("<jane@example.org>", "angle brackets"),

@@ -16,9 +16,10 @@ from mailer import backup
 from mailer.backup import Sources
 from tests.backup_at_work import NEW, rehearse
 from tests.installed import Place, Said, mailer, on_a_terminal, that_has_sent
+from tests.keys import key_file
 from tests.offices import NOON
 from tests.releases import STATES, lying
-from tests.restored import ELSEWHERE, OVER, message_ids, typed
+from tests.restored import ELSEWHERE, OVER, bash, message_ids, typed
 from tests.steps import killed_at_each_step
 
 
@@ -65,6 +66,24 @@ def test_it_holds_what_it_says_and_nothing_else_for_its_owner_alone(place):
     assert (without / "journal.jsonl").read_bytes() == (place.root / "var/journal.jsonl").read_bytes()
     for line in subprocess.run(["grep", "-rl", "Person", without], capture_output=True, text=True, check=False).stdout.split():
         raise AssertionError(f"{line} names somebody")
+
+
+def test_keys_that_sign_letters_are_kept_as_the_other_keys_are(tmp_path):
+    secret = key_file(tmp_path, "ed25519")
+    sender = "sender: {name: S, address: s@campaign.example}\n"
+    place = that_has_sent(1, tmp_path / "here", f"pace: none\n{sender}dkim: {{selector: A.2011, key_file: {secret}}}\n")
+    without, with_keys = made(place), made(place, "--keys")
+    assert names(without) == WITHOUT_KEYS
+    assert names(with_keys) == WITHOUT_KEYS | {"keys/c.key", "signing/c/a.2011.pem"}
+    assert (with_keys / "signing/c/a.2011.pem").read_bytes() == secret.read_bytes()
+    assert stat.S_IMODE((with_keys / "signing/c/a.2011.pem").stat().st_mode) == 0o600
+    assert (
+        f"signing/        c/a.2011.pem: a key that signs letters (DKIM), from {secret}\n"
+        in (with_keys / "README.txt").read_text()
+    )
+    assert f"signing/        not in it: a key that signs letters (DKIM), from {secret};" in (without / "README.txt").read_text()
+    assert f"Nor is the key that signs letters, {secret}" in place.mailer("backup", "../kept").err
+    assert mailer(tmp_path, "verify", with_keys).code == 0
 
 
 def test_it_says_what_to_do_next_and_names_nobody(place):
@@ -284,24 +303,126 @@ def test_the_page_s_commands_put_it_back_where_the_ledger_was_damaged(place):
     assert place.mailer("verify").code == 0
 
 
+@pytest.mark.parametrize("words", ["run", "status", "health", "verify", "upgrade", "resume ledger --why x", "backup ../more"])
+def test_one_put_over_a_ledger_whose_log_stayed_is_called_damaged_and_is_whole_once_the_log_is_moved_away(place, words):
+    folder, var = made(place), place.root / "var"
+    reader = apsw.Connection(str(var / "ledger.db"))
+    reader.execute("SELECT count(*) FROM letter").fetchall()  # as long as it is open the log stays, as behind a kill
+    place.drop(20, "second.csv", first=10)
+    assert place.mailer("run").code == 0
+    log = (var / "ledger.db-wal").read_bytes()
+    reader.close()
+    shutil.copyfile(folder / "ledger.db", var / "ledger.db")
+    (var / "ledger.db-wal").write_bytes(log)
+    said = place.mailer(*words.split())
+    assert (said.code, said.out) == (74, ""), said
+    assert (
+        "the ledger is damaged: it is a copy that was put over another one, whose log ledger.db-wal lies beside it" in said.err
+    )
+    assert (var / "ledger.db").read_bytes() == (folder / "ledger.db").read_bytes()
+    assert (var / "ledger.db-wal").read_bytes() == log
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        (var / name).rename(place.root.parent / name) if (var / name).exists() else None
+    assert "this is the backup of 20" in place.mailer("run").err
+
+
 def test_the_old_ledger_that_was_moved_away_is_stopped(place):
     folder = made(place)
     assert "was stopped: put it back only with" in typed(OVER, place.root, folder)["resume"].err
 
 
-def test_the_commands_in_its_own_readme_put_it_back_too(place):
-    folder = made(place)
-    place.drop(1, "second.csv", first=10)
-    assert place.mailer("run").code == 0
-    text = (folder / "README.txt").read_text()
-    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
-    assert [line.split()[0] for line in lines] == ["mkdir", "mv", "cp", "cp", "mailer"]
-    script = "\n".join(["set -e", *lines[:-1]])
-    subprocess.run(["bash", "-c", script], cwd=folder, check=True)
-    assert place.mailer("run").code == 69
-    assert place.mailer("resume", "ledger", "--why", "a rehearsal").code == 0
-    assert place.mailer("run").code == 0
-    assert len(message_ids(place.root)) == len(set(message_ids(place.root))) == 4
+def apart(root: Path) -> tuple[Path, Path]:
+    """The main file and the ledger's folder of an instance as `init --system` lays it: what is around them is another's."""
+    place = Place(root / "made", "pace: none\napproval: none\n")
+    etc, lib = root / "etc/mailer", root / "lib/mailer"
+    shutil.copytree(place.root / "config", etc)
+    shutil.copytree(place.root / "templates", etc / "templates")
+    lib.mkdir(parents=True)
+    paths = f"spool: {lib}/queue\nledger: {lib}/ledger.db\njournal: {lib}/journal.jsonl\nwhole_after: 0\n"
+    (etc / "mailer.yaml").write_text(paths)
+    lib.parent.chmod(0o555)
+    return etc / "mailer.yaml", lib
+
+
+def together(root: Path) -> tuple[Path, Path]:
+    """The main file and the ledger's folder of an instance in a folder of its own."""
+    place = Place(root / "here", "pace: none\napproval: none\n")
+    (place.root / "var/queue/incoming").mkdir(parents=True)
+    return place.root / "config/mailer.yaml", place.root / "var"
+
+
+def signed(var: Path, number: int) -> None:
+    (var / "queue/incoming").mkdir(parents=True, exist_ok=True)
+    (var / f"queue/incoming/{number}.csv").write_text(f"name,email,country\nP,person.{number}@example.org,IE\n")
+
+
+def sent(var: Path) -> int:
+    return len(list((var / "sandbox/new").iterdir()))
+
+
+def to_be_typed(folder: Path) -> str:
+    lines = (folder / "README.txt").read_text().splitlines()
+    return "\n".join(line.removeprefix("    ") for line in lines if line.startswith("    "))
+
+
+@pytest.mark.parametrize("laid", [together, apart])
+def test_the_lines_of_its_own_readme_put_it_back_in_each_layout(tmp_path, laid):
+    main, var = laid(tmp_path)
+    signed(var, 1)
+    assert mailer(tmp_path, "--config", main, "run").code == 0
+    assert mailer(tmp_path, "--config", main, "backup", "kept").code == 0
+    (folder,) = (tmp_path / "kept").iterdir()
+    signed(var, 2)
+    assert mailer(tmp_path, "--config", main, "run").code == 0
+    newer = {name: (var / name).read_bytes() for name in ("ledger.db", "journal.jsonl")}
+    done = bash(to_be_typed(folder), folder)
+    assert done.returncode == 69 and "this is the backup of 20" in done.stderr, done
+    (before,) = var.glob("before-*")
+    assert stat.S_IMODE(before.stat().st_mode) == 0o700
+    assert {name: (before / name).read_bytes() for name in newer} == newer
+    said = mailer(tmp_path, "--config", main, "resume", "ledger", "--why", "a rehearsal")
+    assert said.code == 0 and f"The ledger in {before} was stopped" in said.err, said
+    assert mailer(tmp_path, "--config", main, "run").code == 0
+    assert sent(var) == 2
+    assert mailer(tmp_path, "--config", main, "verify").code == 0
+
+
+def test_its_lines_put_it_back_too_where_nothing_is_left_to_be_moved_aside(tmp_path):
+    main, var = apart(tmp_path)
+    signed(var, 1)
+    assert mailer(tmp_path, "--config", main, "run").code == 0
+    assert mailer(tmp_path, "--config", main, "backup", "kept").code == 0
+    (folder,) = (tmp_path / "kept").iterdir()
+    for path in var.glob("*.*"):
+        path.unlink()
+    assert bash(to_be_typed(folder), folder).returncode == 69
+    assert (var / "journal.jsonl").read_bytes() == (folder / "journal.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("laid", [together, apart])
+@pytest.mark.parametrize("broken", ["date", "mkdir", "mv", "ledger", "journal"])
+def test_where_one_of_its_lines_fails_the_newer_files_are_whole(tmp_path, laid, broken):
+    main, var = laid(tmp_path)
+    signed(var, 1)
+    assert mailer(tmp_path, "--config", main, "run").code == 0
+    assert mailer(tmp_path, "--config", main, "backup", "kept").code == 0
+    (folder,) = (tmp_path / "kept").iterdir()
+    signed(var, 2)
+    assert mailer(tmp_path, "--config", main, "run").code == 0
+    newer = {(var / name).read_bytes() for name in ("ledger.db", "journal.jsonl")}
+    if broken in {"date", "mkdir", "mv"}:
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        (tools / broken).write_text("#!/bin/sh\nexit 1\n")
+        (tools / broken).chmod(0o755)
+        script = f"PATH={tools}:$PATH\n{to_be_typed(folder)}"
+    else:
+        (folder / {"ledger": "ledger.db", "journal": "journal.jsonl"}[broken]).unlink()
+        script = to_be_typed(folder)
+    done = bash(script, folder)
+    assert done.returncode == 1 and "mailer:" not in done.stderr, done
+    assert newer <= {path.read_bytes() for path in (*var.glob("*"), *var.glob("before-*/*")) if path.is_file()}
+    assert sent(var) == 2
 
 
 def test_an_instance_whose_parts_lie_apart_is_kept_whole(tmp_path):
@@ -319,7 +440,6 @@ def test_an_instance_whose_parts_lie_apart_is_kept_whole(tmp_path):
     (folder,) = (tmp_path / "kept").iterdir()
     assert names(folder) == WITHOUT_KEYS | {"keys/c.key"}
     assert (folder / "configuration/mailer.yaml").read_text() == paths
-    assert f"mailer --config {etc}/mailer.yaml run" in (folder / "README.txt").read_text()
     assert mailer(tmp_path, "--config", etc / "mailer.yaml", "backup", lib / "kept").code == 64
 
 
@@ -327,9 +447,8 @@ def test_a_ledger_of_an_older_release_can_be_kept_before_its_upgrade(tmp_path):
     place = lying(tmp_path / "here", "0.1.0")
     folder = made(place, "--keys")
     assert mailer(tmp_path, "verify", folder).code == 0
-    typed([line for line in ELSEWHERE if not line.startswith("mailer ")], tmp_path, folder)
+    assert typed(ELSEWHERE, tmp_path, folder)["run"].code == 78
     there = tmp_path / "kazakhstan"
-    assert mailer(there, "run").code == 78
     assert mailer(there, "upgrade").code == 0
     assert mailer(there, "run").code == 69
     assert mailer(there, "resume", "ledger", "--why", "moved").code == 0

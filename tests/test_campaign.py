@@ -148,6 +148,9 @@ LANGUAGES = [
     ("signatory", "ru", "", "ru"),
     ("signatory", "ru", "fr", "ru"),
     ("signatory", "", "fr", "en"),
+    ("target", "en-GB", "de", "en"),
+    ("signatory", "ru", "de-AT", "de"),
+    ("target", "e", "d", "en"),
 ]
 
 

@@ -1,5 +1,7 @@
 """Which column means which field: the exports that organisers really have, and what must not be guessed."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,7 +109,8 @@ WPFORMS = {
     "Email": "email",
     "Country": "country",
     "Your Message": "message",
-    "GDPR Agreement": "consent",
+    "GDPR Agreement": None,
+    "I agree that a letter is sent in my name": "consent",
     "Entry Date": "signed_at",
     "Date Modified": None,
     "User IP": None,
@@ -266,7 +269,7 @@ def test_another_consent_is_no_consent_to_the_letter(heading):
     ],
 )
 def test_a_stronger_claim_silences_a_weaker_one(stronger, weaker):
-    overrides = {"name": "favourite COLOUR!"}
+    overrides = {"name": "favourite COLOUR!"} if "Favourite colour" in stronger else {}
     for header in ([stronger, weaker, "Email"], [weaker, stronger, "Email"]):
         assert columns.match(header, overrides)["name"] == stronger
 
@@ -287,8 +290,43 @@ def test_a_column_that_the_campaign_names_claims_nothing_else():
     assert dict(found) == {"name": "Name", "email": "Contact", "city": "Country"}
 
 
-def test_the_campaigns_word_for_another_export_does_no_harm():
-    assert columns.match(["Name", "Email"], {"name": "Your full name"})["name"] == "Name"
+@pytest.mark.parametrize("field", ["name", "email", "consent"])
+def test_a_column_that_the_campaign_names_and_the_file_lacks_is_never_guessed(field):
+    header = ["Name", "Email", "I agree to get the newsletter (consent)", "Consent"]
+    with pytest.raises(
+        UnreadableFile, match=rf"«My {field}», and there is none; the columns are: «Name», .*columns: \{{{field}"
+    ):
+        columns.match(header, {field: f"My {field}"})
+
+
+def test_the_campaigns_word_for_a_column_that_nobody_needs_does_no_harm():
+    assert columns.match(["Name", "Email", "City"], {"city": "Your town"})["city"] == "City"
+    assert "email" in columns.match(["Email"], {"name": "My name", "consent": "My consent"}, needs=("email",))
+
+
+def cases(name: str) -> list[tuple[str, dict[str, str]]]:
+    """The lines of a table: a header, its headings parted by «|», and what of it is taken for what, in the same order."""
+    text = (Path(__file__).with_name("data") / "headings" / name).read_text("utf-8")
+    found = []
+    for header, _, meant in (line.partition("\t") for line in text.splitlines() if line[:1] != "#"):
+        fields = zip(header.split("|"), meant.split("|"), strict=True)
+        found.append((header, {field: heading for heading, field in fields if field != "-"}))
+    return found
+
+
+@pytest.mark.parametrize(("header", "meant"), cases("awkward.tsv"))
+def test_a_heading_about_something_or_somebody_else_is_none(header, meant):
+    if "name" in meant or "first_name" in meant:
+        assert dict(columns.match(header.split("|"))) == meant
+    else:
+        with pytest.raises(UnreadableFile, match="holds the name"):
+            columns.match(header.split("|"))
+
+
+def test_a_family_name_that_is_the_whole_name_is_not_put_behind_the_first_once_more():
+    mapping = columns.match(["First name", "Name", "Email"])
+    assert columns.fields({"First name": "Anna", "Name": "Müller"}, mapping)["name"] == "Anna Müller"
+    assert columns.fields({"First name": "Anna", "Name": "Anna Müller"}, mapping)["name"] == "Anna Müller"
 
 
 @pytest.mark.parametrize(

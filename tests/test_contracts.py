@@ -23,7 +23,8 @@ BREAKS = {
     "Only mailer.ledger knows SQLite": ("report.py", "import apsw"),
     "Only mailer.render knows Jinja2": ("checks.py", "import jinja2"),
     "Only mailer.sheets knows workbooks and old encodings": ("reading.py", "import python_calamine"),
-    "Only mailer.seal knows cryptography": ("intake.py", "import cryptography"),
+    "Only mailer.seal and mailer.dkim know cryptography": ("intake.py", "import cryptography"),
+    "Only mailer.resolver knows dnspython": ("alignment.py", "import dns.resolver"),
 }
 
 

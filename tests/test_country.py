@@ -119,3 +119,8 @@ def test_a_country_in_english_or_russian_asks_for_no_other_language():
         "assert not country._index_of_all.cache_info().currsize"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_everyday_names_of_other_languages_are_known():
+    said = ("République tchèque", "Großbritannien", "Schottland", "Inglaterra", "Holanda", "EE.UU.", "Birmanie")
+    assert [country.code(name) for name in said] == ["CZ", "GB", "GB", "GB", "NL", "US", "MM"]

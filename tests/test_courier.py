@@ -567,7 +567,7 @@ async def test_before_its_first_body_a_letter_has_the_date_of_the_day(scene: Sce
         assert scene.one().sha256 == ""
         scene.time.now += 86_400
         await carried(scene, settings_for(server))
-    assert "September 21" in server.taken[0].message.get_content()
+    assert "21 September" in server.taken[0].message.get_content()
 
 
 @pytest.mark.parametrize("what", ["template", "target's name", "sender"])

@@ -133,8 +133,10 @@ def test_cron_writes_to_somebody_only_of_what_the_next_pass_does_not_mend(place,
         place.drop(1)
         assert (place.mailer("run").code, mailed(place)) == (75, "")
     place.write("config/mailer.yaml", "")
-    place.put("scan.csv", b"\x89PNG\r\n")
-    assert "scan.csv: set aside whole" in mailed(place)
+    place.put("Canary Jane jane@example.org.csv", b"\x89PNG\r\n")
+    told = mailed(place)
+    assert "file 2: set aside whole" in told
+    assert "canary" not in told.lower() and "jane" not in told.lower()  # a mail goes anywhere, and is kept
     assert mailed(place) == ""
     place.write("config/mailer.yaml", "relai: {}\n")
     assert "did you mean" in mailed(place)
@@ -149,6 +151,18 @@ def test_what_waits_for_a_person_is_told_by_the_line_that_asks_for_health(tmp_pa
     assert place.mailer("run").code == 69
     assert mailed(place) == ""
     assert "paused" in mailed(place, HEALTH)
+
+
+def test_a_file_that_is_set_aside_while_something_waits_for_a_person_is_told_by_health(tmp_path):
+    """Its pass ends with 69, of which cron says nothing: of the file somebody has to hear all the same."""
+    place = Place(tmp_path, "pace: none\n")
+    assert place.mailer("pause", "--why", "wrong text").code == 0
+    place.drop(1)
+    place.put("Jane Doe.csv", b"\x89PNG\r\n")
+    assert mailed(place) == ""
+    told = mailed(place, HEALTH)
+    assert "1 file (1) set aside whole in the last day" in told or "1 file (2) set aside whole in the last day" in told
+    assert "Jane" not in told
 
 
 def test_the_file_is_one_that_cron_reads():

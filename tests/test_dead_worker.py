@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,3 +58,20 @@ def test_health_speaks_of_a_file_that_a_dead_worker_had_claimed(tmp_path):
     with Lock(place.root / "var/lock") as lock:
         assert lock.acquire()
         assert place.mailer("health").code == 0
+
+
+def test_health_speaks_of_a_worker_that_stands_still(tmp_path):
+    """Stopped in its tracks (SIGSTOP, a bug): each later pass finds the lock taken, and leaves in peace."""
+    place = Place(tmp_path, "pace: none\n")
+    assert place.mailer("run").code == 0
+    path = place.root / "var/lock"
+    with Lock(path) as lock:
+        assert lock.acquire()
+        assert place.mailer("health").code == 0
+        os.utime(path, (path.stat().st_mtime - 2 * 3600,) * 2)
+        said = place.mailer("health")
+        assert said.code == 1 and "has not come on for 2 h" in said.out
+        lock.come_on()
+        assert place.mailer("health").code == 0
+    os.utime(path, (path.stat().st_mtime - 2 * 3600,) * 2)
+    assert place.mailer("health").code == 0

@@ -3,6 +3,8 @@ The bundled campaign's letters, in each language and voice, for each target: wri
 """
 
 import os
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,7 +65,7 @@ def written(target, signed, language):
 def test_a_letter_of_the_bundled_campaign_is_read_back_as_it_was_meant(target, signed, language):
     (fixed, wire), reached = written(target, signed, language)
     date = datetime.fromtimestamp(AT, UTC)
-    subject, text = RENDERER.render(language, desk.values(CAMPAIGN, target, signed, language, date))
+    rendered = RENDERER.render(language, desk.values(CAMPAIGN, target, signed, language, date))
     voice = signed.organisation if signed.kind is Kind.ORGANISATION else signed.name
     office = worded(target.name, language)
     for parsed, shown in ((by_old_rules(wire), str), (by_new_rules(wire), without_space)):
@@ -71,8 +73,8 @@ def test_a_letter_of_the_bundled_campaign_is_read_back_as_it_was_meant(target, s
         assert parsed.sender == [(shown(f"{voice} via Kazakhstan Solidarity"), "letters@campaign.example")]
         assert parsed.reply_to == [(shown(voice), str(signed.email))]
         assert (parsed.to, parsed.cc) == (to, [("", str(address)) for address in reached.cc])
-        assert (parsed.subject, parsed.date, parsed.language) == (subject, date, language)
-        assert parsed.text == "\n".join(line.rstrip() for line in text.strip("\n").split("\n"))
+        assert (parsed.subject, parsed.date, parsed.language) == (rendered.subject, date, language)
+        assert parsed.text == "\n".join(line.rstrip() for line in rendered.text.strip("\n").split("\n"))
     assert fixed == Fixed(AT, "an edition", language, fingerprint(wire))
 
 
@@ -96,7 +98,47 @@ def test_a_letters_day_is_the_targets():
     values = [
         desk.values(CAMPAIGN, target, SIGNATURES["an organisation"], "en", datetime.fromtimestamp(AT, UTC)) for target in MAILED
     ]
-    assert [one["today"] for one in values] == ["September 21, 2011", "September 21, 2011", "September 20, 2011"]
+    assert [one["today"] for one in values] == ["21 September 2011", "21 September 2011", "20 September 2011"]
+
+
+HOMES = {
+    "en": ["To defend a family's home", "Whoever stands by a family", "Nobody should face prison"],
+    "ru": ["Защищать людей", "Тот, кто заступается", "Никто не должен попасть в тюрьму"],
+}
+
+
+@pytest.mark.parametrize("language", CAMPAIGN.languages)
+def test_each_of_the_texts_that_people_wrote_goes_out_and_a_letter_keeps_its_own(language):
+    seen: Counter[str] = Counter()
+    for number in range(60):
+        signed = replace(SIGNATURES["a person who says little"], email=parse(f"{number}@example.org"))
+        (fixed, wire), _ = written(MAILED[0], signed, language)
+        text = by_old_rules(wire).text
+        seen.update([way for way in HOMES[language] if way in text])
+        assert written(MAILED[0], signed, language)[0][0] == fixed
+    assert set(seen) == set(HOMES[language]) and seen.total() == 60
+
+
+@pytest.mark.parametrize("language", CAMPAIGN.languages)
+def test_an_organisation_that_gave_one_name_is_named_as_the_one_that_writes_and_signs_once(language):
+    union = Signature("Harbour Union", parse("u@example.org"), Kind.ORGANISATION, "GB", organisation="Harbour Union")
+    (_, wire), _ = written(MAILED[0], union, language)
+    text = by_old_rules(wire).text
+    assert text.count("Harbour Union") == 2
+    assert "signs this letter" not in text and "подписывает" not in text
+
+
+def test_what_a_signatory_adds_stands_apart_and_is_tidied():
+    signed = replace(SIGNATURES["a person who says little"], message="\n One.   \n\n\n\n\nT\u00adwo.\n\n")
+    (_, wire), _ = written(MAILED[0], signed, "en")
+    assert '\nI add, in my own words:\n\n"One.\n\nTwo."\n\nPlease let me know' in by_old_rules(wire).text
+
+
+def test_a_target_without_a_form_of_address_is_greeted_all_the_same():
+    assert (
+        "To whom it may concern,"
+        in by_old_rules(written(replace(MAILED[0], form_of_address={}), SIGNATURES["an organisation"], "en")[0][1]).text
+    )
 
 
 def test_the_same_facts_are_the_same_letter():

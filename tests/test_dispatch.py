@@ -27,7 +27,7 @@ from mailer.outcome import Reply as Answer
 from mailer.pace import Breaker, Clock
 from mailer.relay import Connection, Mode, Relay, Settings
 from mailer.relay.files import FileConnection
-from mailer.render import Renderer
+from mailer.render import Rendered, Renderer
 from tests.offices import (
     COURT,
     NOON,
@@ -58,6 +58,11 @@ consent: assumed
 pace: {per_minute: 3, per_hour: 20}
 targets: {embassy: {kind: embassy, name: Embassy, directory: embassies.yaml}}
 """
+
+
+def patient(server: ScriptedServer) -> Settings:
+    """Waits as shipped: whoever waits for one of them waits longer than a test does."""
+    return replace(settings_for(server), connect_timeout=300, command_timeout=300, data_timeout=180, dot_timeout=600)
 
 
 def order(server: ScriptedServer) -> list[str]:
@@ -415,7 +420,7 @@ async def test_a_pause_beside_a_running_worker_stops_it_within_what_it_has_in_ha
 class Odd(Renderer):
     """A renderer with a bug in it: what it raises for one signatory nobody has thought of."""
 
-    def render(self, language: str, values: Mapping[str, object]) -> tuple[str, str]:
+    def render(self, language: str, values: Mapping[str, object]) -> Rendered:
         signed: Any = values["signature"]
         if signed["name"] == "Signer 2":
             raise LookupError(signed["email"])
@@ -492,7 +497,7 @@ async def test_a_ledger_that_fails_ends_the_pass_and_what_was_dotted_is_settled_
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-async def test_a_stop_finishes_the_letters_in_hand_and_begins_no_other(connections: int, tmp_path: Path) -> None:
+async def test_a_stop_finishes_the_letters_whose_dot_has_gone_out_and_begins_no_other(connections: int, tmp_path: Path) -> None:
     async with working(tmp_path, 20) as scene:
         async with ScriptedServer([Rule("dot", Drip("250 2.0.0 taken", seconds=0.01))]) as server:
             dispatch = scene.dispatch(connections)
@@ -504,6 +509,50 @@ async def test_a_stop_finishes_the_letters_in_hand_and_begins_no_other(connectio
             await server.until(lambda: server.seen["quit"] == connections)
         assert sent.states == {"accepted": connections} and len(server.dotted) == connections
         assert scene.states() == {"accepted": connections, "queued": 20 - connections}
+        scene.assert_sound()
+
+
+@pytest.mark.parametrize("verb", ["connect", "ehlo", "mail", "rcpt", "data"])
+async def test_a_stop_gives_up_at_once_what_no_dot_has_left_for(verb: Any, tmp_path: Path) -> None:
+    """The server would be waited for for minutes at each of these steps, and then at the dot as well."""
+    async with working(tmp_path, 5) as scene, ScriptedServer([Rule(verb, Hang())]) as server:
+        dispatch = scene.dispatch(2)
+        sending = asyncio.create_task(dispatch.send(Relay(patient(server)), log.Watch()))
+        await server.until(lambda: server.connections == 2 if verb == "connect" else server.seen[verb] == 2)
+        for _ in range(100):  # turns of the loop in which the client finds itself connected: what waits then is what we mean
+            await asyncio.sleep(0)
+        dispatch.stop()
+        async with asyncio.timeout(30):
+            sent = await sending
+        assert not sent.states and not sent.relay_failed and not server.dotted
+        assert scene.states() == {"queued": 5}
+        assert {scene.last_attempt(letter).verdict for letter in (1, 2)} == {"unsent"}
+        scene.assert_sound()
+        async with ScriptedServer() as well:
+            assert (await scene.send(settings_for(well))).states == {"accepted": 5}
+
+
+async def test_a_stop_waits_for_the_answer_to_a_dot_while_it_gives_up_the_others(tmp_path: Path) -> None:
+    script = [Rule("dot", Drip("250 2.0.0 taken", seconds=0.01)), Rule("data", Hang(), nth=2)]
+    async with working(tmp_path, 5) as scene, ScriptedServer(script) as server:
+        dispatch = scene.dispatch(2)
+        sending = asyncio.create_task(dispatch.send(Relay(patient(server)), log.Watch()))
+        await server.until(lambda: server.seen["dot"] == 1 and server.seen["data"] == 2)
+        dispatch.stop()
+        async with asyncio.timeout(30):
+            assert (await sending).states == {"accepted": 1}
+        assert scene.states() == {"accepted": 1, "queued": 4} and len(server.dotted) == 1
+        scene.assert_sound()
+
+
+async def test_a_stop_between_body_and_mark_leaves_no_letter(tmp_path: Path) -> None:
+    """Where no step before the mark waits for anybody, only the last look before it is left."""
+    async with working(tmp_path, 1) as scene:
+        courier = scene.courier(Settings(Mode.FILE, tmp_path / "outbox"))
+        courier.stop()
+        assert await courier.carry((await scene.claimed())[0]) is None
+        assert not list((tmp_path / "outbox").iterdir()) and scene.states() == {"queued": 1}
+        assert scene.last_attempt().marked_at is None
         scene.assert_sound()
 
 

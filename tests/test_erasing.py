@@ -11,7 +11,10 @@ import gzip
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import apsw
@@ -22,6 +25,7 @@ from mailer.address import parse
 from mailer.app import CLOCK, opened, recognisers, spool_of
 from mailer.config import load
 from tests.installed import COMMAND, COURT, REPOSITORY, TIMEOUT, Place, Said, at_work, copied, environment
+from tests.workbooks import workbook
 
 MINISTRY = "ministry: {name: Ministry, form_of_address: Dear Sir, to: office@ministry.example}"
 CAMPAIGN = f"pace: none\ntargets: {{{COURT}, {MINISTRY}}}\n"
@@ -116,7 +120,7 @@ async def test_of_a_thousand_canaries_none_is_left_anywhere_and_nobody_else_is_t
         ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
         for person in people:
             await erasure.begin(ground, parse(str(person["email"])), CLOCK.seconds)
-        swept = await erasure.finish(ground, CLOCK.now())
+        swept = await erasure.finish(ground)
         assert (swept.files, swept.letters, swept.waits, swept.rejected) == (4, 100, [], [])
         assert "ledger.db-wal" in files(place)
         assert traces(place, canaries) == {}
@@ -154,7 +158,7 @@ def test_dropped_again_they_are_left_out_and_no_report_copies_the_row(place):
     with_jane(place).mailer("erase", JANE)
     place.put("again.csv", f"name,email,consent\nJane Canary,{JANE},yes\nNew Person,new@example.org,yes\n")
     said = place.mailer("run")
-    assert "again.csv: 2 rows, 1 taken, 1 known" in said.out
+    assert ": 2 rows, 1 taken, 1 known" in said.out
     assert place.letters("accepted") == 6
     report = (place.root / "var/queue/done/again.known.csv").read_text("utf-8-sig")
     assert "erased" in report and "canary" not in report.lower()
@@ -287,6 +291,30 @@ def test_killed_at_any_point_it_is_finished_by_the_next_run_or_had_not_begun(pla
     assert nth > 2, "it was killed at least twice"
 
 
+_SEEN: list[tuple[str, list[str]]] = []
+
+
+@cache
+def _hooked() -> None:
+    sys.addaudithook(_see)
+
+
+def _see(event: str, told: tuple[object, ...]) -> None:
+    if event == "open" and _SEEN and isinstance(told[0], str | Path) and str(told[0]).startswith(_SEEN[-1][0]):
+        _SEEN[-1][1].append(str(told[0]))
+
+
+@contextmanager
+def opens_below(root: Path, into: list[str]) -> Iterator[None]:
+    """Which files below a folder are opened, as the interpreter announces it; such a hook stays, so that it is told when."""
+    _hooked()
+    _SEEN.append((str(root), into))
+    try:
+        yield
+    finally:
+        _SEEN.pop()
+
+
 def erasures(place: Place) -> int:
     db = apsw.Connection(str(place.root / "var/ledger.db"))
     count = len(db.execute("SELECT id FROM erasure").fetchall())
@@ -351,8 +379,128 @@ async def test_a_large_ledger_is_left_to_the_worker_that_is_here(place):
     async with opened(loaded) as office:
         ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
         await erasure.begin(ground, parse(JANE), CLOCK.seconds)
-        swept = await erasure.finish(ground, CLOCK.now(), may_compact=False)
+        swept = await erasure.finish(ground, may_compact=False)
         assert len(swept.waits) == 1 and len(office.ledger.erasures()) == 1
         assert office.ledger.erasures()[0].sealed is None, "no file holds the address any more"
     assert place.mailer("run").code == 0
     assert erasures(place) == 0 and traces(place, [b"canary"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ledger.db.before-2", b""),
+        (".ledger.db.before-2.part", b""),
+        ("kept by hand", b"SQLite format 3\0"),
+        ("before-20261126T031625Z/ledger.db", b"damaged"),
+        ("before-20261126T031625Z/ledger.db-wal", b""),
+        ("../var.before/ledger.db", b""),
+    ],
+)
+def test_older_ledgers_that_may_hold_them_are_named_with_what_to_type_until_they_are_gone(place, name, content):
+    with_jane(place)
+    assert "rm " not in typed(place, "erase", "-", stdin=f"{JANE}\n").err
+    path = place.write(f"var/{name}", content)
+    lies = path.resolve().relative_to(place.root)
+    shown = next(at for at in (lies.parent, lies) if at.name not in ("", "var"))
+    month = 31 * 86_400
+    said = typed(place, "erase", "-", stdin=f"{JANE}\n")
+    assert said.code == 0 and path.exists()
+    (line,) = [line for line in said.err.splitlines() if "An older ledger holds the person still" in line]
+    assert place.mailer("health").code == 0
+    os.utime(place.root / shown, (CLOCK.now() - month,) * 2)
+    told = place.mailer("health")
+    assert told.code == 1 and told.out.strip().endswith(line.partition(": ")[2]), told
+    subprocess.run(["sh", "-c", line.partition(": ")[2]], cwd=place.root, check=True)
+    assert not path.exists() and (place.root / "var/ledger.db").exists()
+    assert "rm " not in typed(place, "erase", "-", stdin=f"{JANE}\n").err
+    assert place.mailer("health").code == 0
+
+
+def test_every_file_that_holds_them_goes_whatever_its_form(place):
+    """The first sheet, the name's encoding or the first columns are what is taken in; the person stands elsewhere."""
+    other, hers = ["Other", "o@example.org", "yes"], ["Jane Canary", JANE, "yes"]
+    head = ["name", "email", "consent"]
+    place.put("sheets.xlsx", workbook({"First": [head, other], "Second": [head, hers]}))
+    place.put("hidden.xlsx", workbook({"Old": [head, hers], "New": [head, other]}, hidden=["Old"]))
+    place.put("full-width.csv", "name,email,consent\nJane Canary,jane.canary@ｅｘａｍｐｌｅ.org,yes\n")
+    place.put("heading.csv.gz", gzip.compress(f"name,email,consent,by {JANE}\nOther,p@example.org,yes,\n".encode()))
+    for _ in range(2):
+        place.put("wide.utf-32.csv.gz", gzip.compress(f"name,email,consent\nJane Canary,{JANE},yes\n".encode("utf-32")))
+        place.mailer("run")
+    assert len(os.listdir(place.root / "var/queue/done")) == 6
+    assert typed(place, "erase", "-", stdin=JANE).code == 0
+    assert os.listdir(place.root / "var/queue/done") == []
+
+
+def test_who_is_one_person_to_the_campaign_is_erased_as_one(tmp_path):
+    place = Place(tmp_path, CAMPAIGN + "addresses: {plus_tag: same, gmail_dots: same}\n")
+    place.put("tagged.csv", "name,email,consent\nJane Canary,jane.canary+news@example.org,yes\n")
+    place.put("dotted.csv", "name,email,consent\nGina Canary,g.i.n.a@googlemail.com,yes\n")
+    assert place.mailer("run").code == 0
+    assert typed(place, "erase", "-", stdin=JANE).code == 0
+    assert os.listdir(place.root / "var/queue/done") == ["dotted.csv"]
+    assert typed(place, "erase", "-", stdin="gina@gmail.com").code == 0
+    assert traces(place, [b"canary", b"gina", b"g.i.n.a"]) == {}
+
+
+def test_what_cannot_be_searched_in_done_is_named_and_keeps_the_erasure_open(place):
+    with_jane(place)
+    torn = place.root / "var/queue/done/torn.csv.gz"
+    torn.write_bytes(gzip.compress(f"name,email\nJane,{JANE}\n".encode())[:-9])
+    said = typed(place, "erase", "-", stdin=JANE)
+    assert said.code == 75
+    assert "1 file in done/ cannot be searched" in said.err and "torn.csv.gz" in said.err
+    run = place.mailer("run")
+    assert "1 file in done/ cannot be searched" in run.err and "torn" not in run.err
+    assert place.mailer("health").code != 0
+    torn.unlink()
+    place.mailer("run")
+    assert erasures(place) == 0 and place.mailer("health").code == 0
+
+
+def test_a_file_that_is_not_wholly_copied_is_waited_for(place):
+    """Taken in once it is whole, and without them, it is removed: were the erasure forgotten, it would stay."""
+    with_jane(place)
+    part = place.put("next.csv.part", f"name,email,consent\nJane Canary,{JANE},yes\n")
+    place.put(".DS_Store", bytes(range(256)))
+    said = typed(place, "erase", "-", stdin=JANE)
+    assert said.code == 75
+    assert "1 file not wholly copied" in said.err and "next.csv.part" in said.err
+    place.mailer("run")
+    assert erasures(place) == 1
+    part.rename(part.with_name("next.csv"))
+    place.mailer("run")
+    assert erasures(place) == 0 and traces(place, [b"canary"]) == {}
+
+
+def test_what_lies_below_claimed_is_waited_for(place):
+    with_jane(place)
+    below = place.root / "var/queue/claimed/below/c"
+    below.mkdir(parents=True)
+    (below / "original.csv").write_text(f"name,email\nJane,{JANE}\n")
+    said = typed(place, "erase", "-", stdin=JANE)
+    assert said.code == 75 and "1 file below claimed/" in said.err
+    (below / "original.csv").unlink()
+    below.rmdir()
+    below.parent.rmdir()
+    place.mailer("run")
+    assert erasures(place) == 0
+
+
+async def test_many_erasures_look_through_the_files_once_and_each_ends_by_itself(place):
+    """As the machine counts it: each file is opened once, for three people as for one."""
+    with_jane(place)
+    place.put("waits.csv", "name,email,consent\nOther,waits@example.org,yes\n")
+    done = {str(path) for path in (place.root / "var/queue/done").iterdir()}
+    opened_files: list[str] = []
+    loaded = load(place.root / "config/mailer.yaml", {})
+    async with opened(loaded) as office:
+        ground = erasure.Ground(office.ledger, await recognisers(office), spool_of(office.configuration))
+        for who in (JANE, "waits@example.org", "nobody@example.org"):
+            await erasure.begin(ground, parse(who), CLOCK.seconds)
+        with opens_below(place.root, opened_files):
+            swept = await erasure.finish(ground)
+        assert swept.files == 1 and len(swept.waits) == 1
+        assert [one.sealed is not None for one in office.ledger.erasures()] == [True], "who waits"
+    assert sorted(name for name in opened_files if name in done) == sorted(done)

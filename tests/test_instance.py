@@ -17,6 +17,7 @@ from mailer import instance
 from mailer.errors import CannotWrite, UsageProblem
 from mailer.instance import FOLDERS, MAIN_FILE, Lock
 from mailer.spool import Settings, Spool
+from tests.installed import Place
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -229,3 +230,59 @@ def test_a_lock_that_is_removed_between_opening_and_taking_it_is_opened_again(pa
     with Lock(path) as lock, Lock(path) as other:
         assert lock.acquire() and removed and lock.is_ours()
         assert not other.acquire()
+
+
+@pytest.mark.parametrize(
+    "locks, is_held",
+    [
+        ("1: FLOCK  ADVISORY  WRITE 4711 {device}:{number} 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 99 {device}:{number} 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 4711 00:ff:{number} 0 EOF", True),
+        ("1: FLOCK  ADVISORY  WRITE 99 00:ff:{number} 0 EOF", False),
+        ("1: FLOCK  ADVISORY  WRITE 4711 00:ff:1{number} 0 EOF", False),
+        ("1: POSIX  ADVISORY  WRITE 4711 {device}:{number} 0 EOF", False),
+        ("1: -> FLOCK  ADVISORY  WRITE 4711 {device}:{number} 0 EOF", False),
+        ("", False),
+    ],
+    ids=[
+        "its own",
+        "in another namespace",
+        "another device",
+        "a stranger's",
+        "another file",
+        "of another kind",
+        "waits",
+        "none",
+    ],
+)
+def test_the_lock_is_known_where_the_kernel_names_another_device_than_stat_does(locks, is_held, path):
+    """As on overlayfs over two file systems, and on btrfs: a live run's letters were told to be a dead worker's."""
+    path.write_text("4711\n")
+    status = path.stat()
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    told = locks.format(device=device, number=status.st_ino)
+    assert instance._is_among(told, status, "4711") is is_held
+
+
+def test_whether_the_lock_is_held_is_asked_of_the_kernel(path):
+    with Lock(path) as lock, Lock(path) as other:
+        assert not other.is_held()
+        assert lock.acquire() and other.is_held()
+        lock.release()
+        assert not other.is_held()
+
+
+# The way to it
+
+
+def test_a_first_run_makes_a_way_to_incoming_for_organisers_whatever_the_umask(tmp_path):
+    """All that a command makes is its own (umask 077): whoever drops files could not even come near."""
+    place = Place(tmp_path / "home/here", "pace: none\n")
+    place.write("config/mailer.yaml", "".join(f"{key}: state/mailer/{key}\n" for key in ("spool", "ledger", "journal")))
+    assert place.mailer("run").code == 0
+    for name in ("state", "state/mailer", "state/mailer/spool"):
+        assert stat.S_IMODE((place.root / name).stat().st_mode) == 0o711
+    assert stat.S_IMODE((place.root / "state/mailer/keys").stat().st_mode) == 0o700
+    (place.root / "state").chmod(0o750)
+    assert place.mailer("run").code == 0
+    assert stat.S_IMODE((place.root / "state").stat().st_mode) == 0o750, "what stands keeps what its owner gave it"

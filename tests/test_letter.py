@@ -5,7 +5,6 @@ Each one is read back with the standard library's email package (see `parsed`) a
 """
 
 import re
-from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -15,9 +14,11 @@ from hypothesis import strategies as st
 
 from mailer import signature
 from mailer.address import Address, parse
+from mailer.checks import readable
 from mailer.errors import BadRow, WireProblem
 from mailer.letter import HEADERS, Letter, Mailbox, compose, fingerprint, flowed, prove
-from tests.parsed import Parsed, by_new_rules, by_old_rules, unflowed, without_space
+from tests.meant import assert_read_back_as_meant, meant
+from tests.parsed import unflowed
 
 JANE, COURT, PRESS = parse("jane@example.org"), parse("head@court.example"), parse("press@court.example")
 LETTERS = parse("letters@campaign.example")
@@ -44,42 +45,6 @@ def signed(name: str) -> Letter:
     """A letter in whose every name a supporter's name stands, beside a plain one."""
     court = (Mailbox(name, COURT), Mailbox("Press, Office", PRESS))
     return letter(sender=Mailbox(f"{name} via Solidarity", LETTERS), reply_to=Mailbox(name, JANE), to=court, cc=court[:1])
-
-
-def meant(said: Letter) -> str:
-    """The text that a reader should get: without white space at the ends of lines, and no empty lines around it."""
-    return "\n".join(line.rstrip() for line in said.text.strip("\n").split("\n"))
-
-
-def assert_read_back_as_meant(said: Letter) -> bytes:
-    wire = compose(said)
-    for parsed, shown in ((by_old_rules(wire), str), (by_new_rules(wire), without_space)):
-        lists = [(said.sender,), (said.reply_to,), said.to, said.cc]
-        expected = [[(shown(m.name), str(m.address)) for m in mailboxes] for mailboxes in lists]
-        assert [parsed.sender, parsed.reply_to, parsed.to, parsed.cc] == expected
-        assert parsed.addresses == [str(m.address) for mailboxes in lists for m in mailboxes]
-        assert (parsed.subject, parsed.text) == (said.subject, meant(said))
-        assert (parsed.date, parsed.message_id, parsed.language) == (said.date, said.message_id, said.language)
-        assert_one_of_each(parsed, said)
-    assert_within_the_limits(wire)
-    return wire
-
-
-def assert_one_of_each(parsed: Parsed, said: Letter) -> None:
-    assert parsed.headers == [name.decode() for name in HEADERS if name != b"Cc" or said.cc]
-
-
-def assert_within_the_limits(wire: bytes) -> None:
-    head, _, body = wire.partition(b"\r\n\r\n")
-    for line in head.split(b"\r\n"):
-        assert len(line) <= 78 or b" " not in line.partition(b": ")[2].strip(), "a header line is folded where a space allows"
-        assert line.strip(), "a line of white space ends the headers for some readers"
-    for word in re.findall(rb"=\?[^ ]*\?=", head):
-        assert len(word) <= 75
-        b64decode(word[10:-2], validate=True).decode("utf-8")  # each word holds whole characters
-    is_encoded = b"quoted-printable" in head
-    assert all(len(line) <= (76 if is_encoded else 998) for line in body.split(b"\r\n"))
-    assert re.fullmatch(rb"(?:[^\r\n\0\x80-\xff]*\r\n)+", wire)
 
 
 # Names, subjects and texts as people, and others, write them
@@ -224,22 +189,64 @@ def test_the_same_letter_is_the_same_bytes():
     assert fingerprint(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+# The same in HTML beside the text
+
+HTML = "<!doctype html>\n<p>Dear Madam Chair,</p>\n<p>please drop the charges.</p>\n"
+BOUNDED = compose(letter(html=HTML))
+(BOUNDARY,) = re.findall(rb'boundary="([^"]+)"', BOUNDED)
+
+
+@pytest.mark.parametrize("text", [text for text, _ in TEXTS.values()], ids=TEXTS)
+def test_html_and_text_are_both_read_back_whatever_they_hold(text):
+    assert_read_back_as_meant(letter(text=text, html=HTML))
+    assert_read_back_as_meant(letter(html=text))
+
+
+def test_a_preview_shows_the_text_and_the_html():
+    shown = readable(BOUNDED)
+    assert "Subject: Drop the charges\n\nDear Madam Chair,\n\nplease drop the charges.\n" in shown
+    assert shown.endswith(f"\nThe same in HTML:\n\n{HTML}")
+    assert readable(compose(letter())).endswith("please drop the charges.\n")
+
+
+def test_with_html_the_text_stands_first_for_who_reads_no_html():
+    assert BOUNDED.index(b"text/plain") < BOUNDED.index(b"text/html")
+
+
+def test_every_attempt_chooses_the_same_boundary_and_another_letter_another_one():
+    assert compose(letter(html=HTML)) == BOUNDED
+    assert BOUNDARY not in compose(letter(html=HTML, message_id="<2.abc@campaign.example>"))
+
+
+@pytest.mark.parametrize("where", ["text", "html"])
+def test_a_boundary_never_stands_in_what_it_bounds(where):
+    """Who knows how it is derived cannot end a part: then the letter has another one."""
+    hostile = f"--{BOUNDARY.decode()}\nContent-Type: text/html\n\n<script>\n--{BOUNDARY.decode()}--"
+    said = letter(**{"html": HTML, where: hostile})
+    wire = assert_read_back_as_meant(said)
+    (chosen,) = re.findall(rb'boundary="([^"]+)"', wire)
+    assert chosen != BOUNDARY
+    assert wire.count(chosen) == 4
+    assert wire == compose(said)
+
+
 # Anything at all
 
 ANY = st.text(st.characters())  # surrogates too
 HOSTILE = st.text(st.sampled_from(" \t\r\n\0\",;:<>()[]@.\\=?-'_éЖ\u2028\u202ea"), max_size=90) | ANY
 
 
-@given(name=HOSTILE, subject=HOSTILE, text=HOSTILE)
-@example(name="=?utf-8?q?=0D=0A?=", subject="=?", text="-- " + "x" * 80)
-@example(name="\ud800", subject="a", text="a")
-@example(name="a", subject="\udfff", text="a")
-@example(name="a", subject="a", text="\ud83d")
-def test_whatever_is_written_is_read_back_or_never_leaves(name, subject, text):
+@given(name=HOSTILE, subject=HOSTILE, text=HOSTILE, html=HOSTILE)
+@example(name="=?utf-8?q?=0D=0A?=", subject="=?", text="-- " + "x" * 80, html="")
+@example(name="\ud800", subject="a", text="a", html="")
+@example(name="a", subject="\udfff", text="a", html="")
+@example(name="a", subject="a", text="\ud83d", html="")
+@example(name="a", subject="a", text="a", html="\ud83d")
+def test_whatever_is_written_is_read_back_or_never_leaves(name, subject, text, html):
     try:
-        assert_read_back_as_meant(replace(signed(name), subject=subject, text=text))
+        assert_read_back_as_meant(replace(signed(name), subject=subject, text=text, html=html))
     except WireProblem:
-        assert re.search("[\r\n\0\ud800-\udfff]", name + subject + text)
+        assert re.search("[\r\n\0\ud800-\udfff]", name + subject + text + html)
 
 
 SIGNABLE = st.characters(exclude_categories=["Cc", "Cs", "Co", "Zl", "Zp"])
@@ -292,6 +299,44 @@ BROKEN = {
         if name != b"Cc"
     },
 }
+
+
+IN_PARTS = {
+    "no end of the last part": (BOUNDED.replace(BOUNDARY + b"--", b""), "not bounded"),
+    "a third part": (BOUNDED.replace(b"<p>", b"\r\n--" + BOUNDARY + b"\r\n<p>", 1), "not bounded"),
+    "a boundary within a line": (BOUNDED.replace(b"<p>", b"<p>" + BOUNDARY, 1), "not bounded"),
+    "something before the first part": (BOUNDED.replace(b"\r\n\r\n", b"\r\n\r\nHello\r\n", 1), "not bounded"),
+    "something behind the last part": (BOUNDED + b"Hello\r\n", "not bounded"),
+    "one part": (re.sub(rb"(?s)(--=_\w+\r\n)Content-Type: text/html.*?\r\n(--=_)", rb"\2", BOUNDED), "not bounded"),
+    "another boundary": (BOUNDED.replace(b'boundary="=_', b'boundary="=-'), "type that mailer does not write"),
+    "a boundary without quotes": (BOUNDED.replace(b'"', b""), "type that mailer does not write"),
+    "another kind of parts": (BOUNDED.replace(b"/alternative", b"/mixed"), "type that mailer does not write"),
+    "HTML alone": (FINE.replace(b"text/plain", b"text/html"), "type that mailer does not write"),
+    "another character set": (FINE.replace(b"utf-8; format", b"utf-7; format"), "type that mailer does not write"),
+    "a part with another header": (BOUNDED.replace(b"\r\n\r\n<!", b"\r\nX: y\r\n\r\n<!"), "not exactly its two headers"),
+    "a part with a header less": (
+        BOUNDED.replace(b"Content-Type: text/html; charset=utf-8\r\n", b""),
+        "exactly its two headers",
+    ),
+    "a part without a body": (re.sub(rb"(?s)<!doctype.*?\r\n--", b"--", BOUNDED), "no body"),
+}
+SIGNED = b"DKIM-Signature: v=1; a=rsa-sha256;\r\n b=AAAA\r\n"
+OF_SIGNATURES = {
+    "three signatures": (SIGNED * 3 + FINE, "exactly one of each"),
+    "a signature among the headers": (FINE.replace(b"Subject:", SIGNED + b"Subject:"), "exactly one of each"),
+}
+
+
+@pytest.mark.parametrize(("wire", "why"), (IN_PARTS | OF_SIGNATURES).values(), ids=IN_PARTS | OF_SIGNATURES)
+def test_parts_and_signatures_that_break_a_rule_never_leave(wire, why):
+    with pytest.raises(WireProblem, match=why):
+        prove(wire)
+
+
+def test_a_letter_may_have_no_signature_or_one_for_each_kind_of_key():
+    for wire in (FINE, BOUNDED):
+        for signatures in range(3):
+            prove(SIGNED * signatures + wire)
 
 
 @pytest.mark.parametrize(("wire", "why"), BROKEN.values(), ids=BROKEN)

@@ -34,6 +34,12 @@ def test_the_page_that_is_kept_is_the_one_that_the_command_prints(page, tmp_path
     assert PAGES[page].read_text(encoding="utf-8") == said.out, "make manual makes it anew"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_s_first_line_has_a_day(page):
+    """Of the page and not of today: it must come out the same whenever it is made. mandoc -T lint asks for it."""
+    assert re.match(rf'\.TH {page.upper()} [15] "\d{{4}}-\d\d-\d\d" mailer\n', PAGES[page].read_text(encoding="utf-8"))
+
+
 def test_the_command_s_page_has_every_verb_with_its_options_and_every_exit_code():
     text = shown(PAGES["mailer"])
     for verb, command in commands().items():

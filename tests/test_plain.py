@@ -71,7 +71,11 @@ def test_what_the_library_says_of_a_wrong_address_is_told_in_russian(wrong):
 
 
 def test_what_is_quoted_stays_and_what_is_not_known_stays_english():
-    said = plain.told("the country «the name is missing» is not known: write its English or Russian name or its ISO code", "ru")
+    said = plain.told(
+        "the country «the name is missing» is not known: write its name in any official language of Europe "
+        "or the UN, or its ISO code",
+        "ru",
+    )
     assert "страна «the name is missing» не распознана" in said
     assert plain.told("something new", "ru") == "something new"
     assert plain.told("the name is missing", "kk") == "the name is missing"
@@ -97,8 +101,10 @@ def test_a_russian_campaign_gets_its_rows_back_in_russian_parted_as_its_excel_do
     assert first[:3] == ["2", "в имени «=1+1» нет ни одной буквы", "'=1+1"]
     assert second[1] == "имя не указано"
     raw = (tmp_path / "var/queue/done/list.rejected.csv").read_text("utf-8-sig")
-    assert raw.splitlines()[0] == "строка;причина;name;email;прочее"
-    assert (tmp_path / "var/queue/done/commas.rejected.csv").read_text("utf-8-sig").startswith("строка,причина,name,email")
+    assert raw.splitlines()[0] == '"строка";"причина";"name";"email";"прочее"'
+    assert (
+        (tmp_path / "var/queue/done/commas.rejected.csv").read_text("utf-8-sig").startswith('"строка","причина","name","email"')
+    )
     # Corrected and dropped again as it lies there, it is understood.
     corrected = (tmp_path / "var/queue/done/semicolons.rejected.csv").read_text("utf-8-sig")
     place.put("again.csv", corrected.replace("'=1+1", "Анна").replace("Нарния", "Россия"))

@@ -152,7 +152,7 @@ async def test_what_takes_long_before_the_first_letter_is_done_before_it_is_note
         class Noticed(Blotter):
             @contextmanager
             def writing(self, letter: int, attempt: int) -> Iterator[None]:
-                noted.append(desk.renderer._environment is not None)
+                noted.append(desk.renderer.is_warm)
                 yield
 
         desks = {"c": replace(desk, blotter=Noticed(tmp_path / "writing"))}

@@ -30,7 +30,8 @@ def in_clear(place: Place) -> list[str]:
     found = []
     for path in (place.root / "var").rglob("*"):
         parts = path.relative_to(place.root / "var").parts
-        if path.is_file() and parts[:2] not in {("queue", "done"), ("queue", "rejected")}:
+        is_theirs = parts[:2] in {("queue", "done"), ("queue", "rejected")} or parts[:3] == ("queue", "claimed", ".read")
+        if path.is_file() and not is_theirs:
             text = path.read_bytes().lower()
             found += [str(path) for word in (NAME, LOCAL) if word.lower().encode() in text]
     return found

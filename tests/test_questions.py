@@ -79,6 +79,7 @@ WRONG = [
     ("en ru\n", "de\n", ["there are letters to begin with in en, ru"]),
     ("free all who", "free {{ all }}\n", ["must be one line without double braces"]),
     ("letters@campaign", "letters@\n", ["`letters@` is no e-mail address"]),
+    ("letters@campaign", "free.the.strikers@gmail.com\n", ["`gmail.com` is not the campaign's own"]),
     ("copies@campaign", "letters@campaign.example\n", ["`letters@campaign.example` is taken already"]),
     ("minister@", "letters@campaign.example\n", ["`letters@campaign.example` is taken already"]),
     ("ru\nn\n", "de\n", ["must be one of en, ru, not `de`"]),

@@ -18,6 +18,7 @@ from mailer import campaign as campaigns
 from mailer import desk, signature
 from mailer.desk import Stamp
 from mailer.relay import Settings, Tls
+from tests.keys import signer
 from tests.offices import ALL, LETTER, NOON, ONE_TARGET, Scene, at_work, beside, instance, working
 from tests.parsed import by_new_rules, by_old_rules
 from tests.relays import CC, COPY, SENDER, TO, settings_for
@@ -25,6 +26,7 @@ from tests.servers.available import require
 from tests.servers.postfix import Postfix
 from tests.servers.sink import Sink, Sunk
 from tests.test_config.instance import Instance
+from tests.test_dkim import holds
 
 pytestmark = pytest.mark.postfix
 
@@ -103,6 +105,27 @@ async def test_what_passes_through_postfix_is_what_the_ledger_calls_accepted(
         assert sent.states == {"accepted": 30}
         postfix.wait_until_empty()
         assert_arrived(scene, sink.messages())
+        scene.assert_sound()
+
+
+async def test_signatures_hold_on_what_a_real_postfix_hands_on(postfix: Postfix, sink: Sink, tmp_path: Path) -> None:
+    made = gathered(tmp_path / "instance", 2)
+    made.write("templates/c/en/letter.html.j2", "<p>{{ signature.name }}</p>\n\n<p>{{ signature.message }}</p>\n")
+    keys = [signer(tmp_path, "ed25519"), signer(tmp_path, "rsa")]
+    listed = "".join(f"  - {{selector: {key.settings.selector}, key_file: {key.settings.key_file}}}\n" for key in keys)
+    made.campaign(f"dkim:\n{listed}{ONE_TARGET}")
+    async with at_work(made) as scene:
+        await scene.take_in()
+        sent = await scene.send(over_tls(postfix), 4)
+        assert sent.states == {"accepted": 10}
+        postfix.wait_until_empty()
+        wires = {record.message_id: composed(scene, record.letter) for record in scene.records()}
+        assert sorted(message.message_id for message in sink.messages()) == sorted(wires)
+        for message in sink.messages():
+            assert message.data.startswith(b"Received: ") and message.data.endswith(wires[message.message_id])
+            assert by_old_rules(message.data).html and by_new_rules(message.data).html
+            assert [holds(message.data, keys, index) for index in (0, 1)] == [True, True]
+            assert not holds(message.data.replace(b"<p>", b"<b>", 1), keys)
         scene.assert_sound()
 
 

@@ -2,7 +2,10 @@
 Templates and what becomes of them: strict, in a sandbox, bounded; values are data; messages name the place and no value.
 """
 
+import re
+import resource
 import signal
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -12,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.errors import RenderProblem
-from mailer.render import LONGEST_SUBJECT, LONGEST_TEXT, Renderer, written_date
+from mailer.render import CHOICE, LONGEST_HTML, LONGEST_SUBJECT, LONGEST_TEXT, Bounds, Rendered, Renderer, written_date
 
+USUAL = Bounds()
 CANARY = 'Canary O\'Brien "Bird"'
 VALUES = {
     "signature": {
@@ -34,16 +38,17 @@ def render(tmp_path):
     """Render the letter of a campaign that has these templates; the subject is plain unless it is given."""
 
     def rendered(letter: str, values: Mapping[str, object] = VALUES, **others: str) -> tuple[str, str]:
-        return renderer(tmp_path, {"letter": letter, "subject": "A subject", **others}).render("en", values)
+        made = renderer(tmp_path, {"letter": letter, "subject": "A subject", **others}).render("en", values)
+        return made.subject, made.text
 
     return rendered
 
 
-def renderer(folder: Path, templates: Mapping[str, str]) -> Renderer:
+def renderer(folder: Path, templates: Mapping[str, str], bounds: Bounds = USUAL) -> Renderer:
     (folder / "en").mkdir(exist_ok=True)
     for name, text in templates.items():
         (folder / "en" / f"{name}.txt.j2").write_bytes(text.encode())
-    return Renderer(folder)
+    return Renderer(folder, bounds)
 
 
 def test_a_letter_is_its_template_with_the_values_in_it(render):
@@ -65,7 +70,7 @@ def test_a_value_is_data_and_never_template_text(render, value):
 @given(st.text(st.sampled_from("{}%#-+ \nx'\"|.")))
 def test_no_value_whatever_is_template_text(tmp_path_factory, value):
     made = renderer(tmp_path_factory.mktemp("t"), {"letter": "<{{ signature.name }}>", "subject": "s"})
-    assert made.render("en", {"signature": {"name": value}})[1] == f"<{value}>"
+    assert made.render("en", {"signature": {"name": value}}).text == f"<{value}>"
 
 
 # template, the line, and all that is said about it
@@ -157,7 +162,7 @@ def test_a_language_without_templates_is_a_problem_of_that_letter(tmp_path):
 def test_what_templates_said_when_they_were_read_is_what_goes_out(tmp_path):
     made = renderer(tmp_path, {"subject": "before", "letter": "before"})
     renderer(tmp_path, {"subject": "after", "letter": "after"})
-    assert made.render("en", VALUES) == ("before", "before")
+    assert made.render("en", VALUES) == Rendered("before", "before")
     assert made.sources == {"en/letter.txt.j2": "before", "en/subject.txt.j2": "before"}
 
 
@@ -173,8 +178,8 @@ def test_a_template_that_is_no_utf_8_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("en", "September 20, 2011"), ("ru", "20 сентября 2011 г."), ("de", "20. September 2011"), ("qq", "2011-09-20"),
-     ("no such", "2011-09-20")],
+    [("en", "20 September 2011"), ("en-US", "September 20, 2011"), ("ru", "20 сентября 2011 г."), ("de", "20. September 2011"),
+     ("pt-BR", "20 de setembro de 2011"), ("zh-TW", "2011年9月20日"), ("qq", "2011-09-20"), ("no such", "2011-09-20")],
 )  # fmt: skip
 def test_a_date_is_written_as_its_language_writes_it(language, said):
     assert written_date(date(2011, 9, 20), language).replace("\u202f", " ").replace("\u00a0", " ") == said
@@ -187,16 +192,178 @@ LOOPS = {
     "a long list": "{{ ([1] * 1000000000) | length }}",
     "times a text": "{{ 1000000000 * 'x' }}",
 }
+DOUBLED = "{% set n = namespace(x='0123456789') %}{% for i in range(40) %}{% set n.x = STEP %}{% endfor %}{{ n.x | length }}"
+GROWING = {
+    "a text joined to itself": DOUBLED.replace("STEP", "n.x ~ n.x"),
+    "a text added to itself": DOUBLED.replace("STEP", "n.x + n.x"),
+    "a text replaced in itself": DOUBLED.replace("STEP", "n.x | replace('0', n.x)"),
+    "a list added to itself": DOUBLED.replace("='0123456789'", "=[1]").replace("STEP", "n.x + n.x"),
+    "a wide number": "{{ '%2000000000d' % 1 }}",
+    "a wide format": "{{ '{:2000000000}'.format(1) }}",
+    "a text set in the middle": "{{ 'x' | center(2000000000) }}",
+    "a text filled up": "{{ 'x'.ljust(2000000000) | length }}",
+    "a deep indent": "{{ 'x\ny' | indent(2000000000) }}",
+}
 
 
-@pytest.mark.parametrize("name", LOOPS)
-def test_a_template_that_takes_for_ever_or_all_there_is_stops(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("mailer.render.LONGEST_RENDERING", 0.3)
-    (tmp_path / "en").mkdir()
-    (tmp_path / "en/subject.txt.j2").write_text("S")
-    (tmp_path / "en/letter.txt.j2").write_text(LOOPS[name])
-    with pytest.raises(RenderProblem):
-        Renderer(tmp_path).render("en", {})
-    (tmp_path / "en/letter.txt.j2").write_text("{{ 'x' * 10 }} {{ 2 ** 10 }}")
-    assert Renderer(tmp_path).render("en", {}) == ("S", "xxxxxxxxxx 1024")
+@pytest.mark.parametrize("name", [*LOOPS, *GROWING])
+def test_a_template_that_takes_for_ever_or_all_there_is_stops(tmp_path, name):
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    bounds = Bounds(seconds=0.3) if name in LOOPS else Bounds(seconds=60)
+    templates = {"subject": "S", "letter": (LOOPS | GROWING)[name]}
+    with pytest.raises(RenderProblem) as problem:
+        renderer(tmp_path, templates, bounds).render("en", {})
+    if name in GROWING:
+        said = r"en/letter.txt.j2:[12]: rendering needs more than 256 MB: does a text grow in a loop\?"
+        assert re.fullmatch(said, str(problem.value))
+    assert renderer(tmp_path, templates | {"letter": "{{ 'x' * 10 }} {{ 2 ** 10 }}"}).render("en", {}).text == "xxxxxxxxxx 1024"
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+    assert resource.getrlimit(resource.RLIMIT_AS) == limits
+    assert _peak() < 2 * 2**30, "what was asked for was never there"
+
+
+def _peak() -> int:
+    """The most memory that this process ever had, in bytes."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak:"))
+    return int(line.split()[1]) * 1024
+
+
+# HTML
+
+
+HOSTILE = "<script>alert('x')</script> & \"O'Brien\""
+ESCAPED = "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;O&#39;Brien&#34;"
+
+
+def html(folder: Path, letter: str, name: str = HOSTILE, **others: str) -> str:
+    """What a template for HTML makes of one value."""
+    renderer(folder, {"letter": "text", "subject": "s", **others})
+    (folder / "en/letter.html.j2").write_text(letter)
+    return Renderer(folder).render("en", {"signature": {"name": name}}).html
+
+
+def test_a_language_without_a_template_for_html_has_none(tmp_path):
+    assert renderer(tmp_path, {"letter": "text", "subject": "s"}).render("en", {}) == Rendered("s", "text", "")
+
+
+MACROS = "{% macro greet(name) %}Dear {{ name }}{% endmacro %}"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ signature.name }}",
+        "{{ signature.name | upper | lower | replace('alert', 'alert') | replace('obrien', 'x') | trim }}",
+        "{% import 'en/macros.txt.j2' as m %}{{ m.greet(signature.name) }}",
+        "{% from 'en/macros.txt.j2' import greet with context %}{{ greet(signature.name) }}",
+        "{% include 'en/part.txt.j2' %}",
+        "{% set x %}{{ signature.name }}{% endset %}{{ x }}",
+        "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ signature.name }}{% endcall %}",
+        "{{ [signature.name, signature.name] | join('<br>') }}",
+        "{{ [signature.name] | listed }}",
+        "<p>{{ '%s' | format(signature.name) }}</p>",
+    ],
+)
+def test_in_html_a_value_is_escaped_wherever_it_stands(tmp_path, template):
+    made = html(tmp_path, template, macros=MACROS, part="{{ signature.name }}")
+    assert ESCAPED.casefold() in made.casefold()
+    assert "<script" not in made.casefold() and "<br" not in made
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ signature.name | safe }}", "1: No filter named 'safe'."),
+        (
+            "\n{% autoescape false %}{{ signature.name }}{% endautoescape %}",
+            "2: values are always escaped in HTML and never in text",
+        ),
+    ],
+)
+def test_nothing_in_a_template_switches_the_escaping_off(tmp_path, template, said):
+    with pytest.raises(RenderProblem, match=f"^en/letter.html.j2:{said}"):
+        html(tmp_path, template)
+
+
+def test_one_file_of_macros_serves_the_text_and_the_html(tmp_path):
+    (tmp_path / "macros.j2").write_text(MACROS)
+    use = "{% from 'macros.j2' import greet %}{{ greet(signature.name) }}"
+    renderer(tmp_path, {"letter": use, "subject": "s"})
+    (tmp_path / "en/letter.html.j2").write_text(f"<p>{use}</p>")
+    made = Renderer(tmp_path).render("en", {"signature": {"name": "Ann & Bob <x>"}})
+    assert (made.text, made.html) == ("Dear Ann & Bob <x>", "<p>Dear Ann &amp; Bob &lt;x&gt;</p>")
+
+
+def test_html_may_grow_up_to_its_bound_and_is_not_empty(tmp_path):
+    assert len(html(tmp_path, "x" * LONGEST_HTML)) == LONGEST_HTML
+    with pytest.raises(RenderProblem, match=r"^en/letter.html.j2: the text grows past 300000 characters$"):
+        html(tmp_path, "x" * (LONGEST_HTML + 1))
+    with pytest.raises(RenderProblem, match=r"^en/letter.html.j2: the letter is empty$"):
+        html(tmp_path, " \n")
+
+
+# Texts that people wrote, of which one is chosen
+
+
+def chosen(folder: Path, template: str, seed: str, **others: str) -> Rendered:
+    return renderer(folder, {"letter": template, "subject": "s", **others}).render("en", {CHOICE: seed})
+
+
+def test_one_of_several_texts_is_chosen_always_the_same_and_each_as_often(tmp_path):
+    made = renderer(tmp_path, {"letter": "{{ choose('opening', 'one', 'two', 'three') }}", "subject": "s"})
+    texts = [made.render("en", {CHOICE: f"{number}@example.org"}).text for number in range(3000)]
+    assert texts == [made.render("en", {CHOICE: f"{number}@example.org"}).text for number in range(3000)]
+    assert sorted(Counter(texts)) == ["one", "three", "two"]
+    assert all(900 < times < 1100 for times in Counter(texts).values())
+
+
+def test_places_choose_for_themselves_and_the_same_name_alike(tmp_path):
+    template = "{{ choose('a', 1, 2) }}{{ choose('b', 1, 2) }}{{ choose('a', 1, 2) }}"
+    texts = {chosen(tmp_path, template, str(seed)).text for seed in range(60)}
+    assert texts == {"111", "121", "212", "222"}
+
+
+def test_text_and_html_choose_alike(tmp_path):
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en/letter.html.j2").write_text(
+        "{% set a %}<b>one</b>{% endset %}{% set b %}<b>two</b>{% endset %}{{ choose('way', a, b) }}"
+    )
+    for seed in range(20):
+        made = chosen(tmp_path, "{{ choose('way', 'one', 'two') }}", str(seed))
+        assert made.html == f"<b>{made.text}</b>"
+
+
+def test_macros_choose_where_they_are_imported_with_context(tmp_path):
+    macros = "{% macro way() %}{{ choose('way', 'one', 'two') }}{% endmacro %}"
+    use = "{% import 'en/macros.txt.j2' as m CONTEXT %}\n{{ m.way() }}"
+    assert chosen(tmp_path, use.replace("CONTEXT", "with context"), "1", macros=macros).text.strip() in {"one", "two"}
+    with pytest.raises(
+        RenderProblem, match=r"^en/macros.txt.j2:1: choose\(\) does not know the letter here; import .* `with context`"
+    ):
+        chosen(tmp_path, use.replace(" CONTEXT", ""), "1", macros=macros)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ choose() }}", "choose"),
+        ("{{ choose('a', 'one') }}", "choose() takes a name of one word and two texts or more"),
+        ("{{ choose('A first way.', 'A second.', 'A third.') }}", "choose() takes a name of one word and two texts or more"),
+        ("{{ choose(1, 2, 3) }}", "choose() takes a name of one word and two texts or more"),
+        ("{{ 'one' | listed }}", "listed takes a list of texts"),
+        ("{{ '20.9.2011' | dated }}", "dated takes a day like '2011-09-20'"),
+    ],
+)
+def test_a_word_of_mailers_own_that_is_misused_says_how_it_is_meant(tmp_path, template, said):
+    with pytest.raises(RenderProblem) as problem:
+        chosen(tmp_path, template, "1")
+    assert said in str(problem.value) or (said == "choose" and "an expression fails (TypeError)" in str(problem.value))
+
+
+def test_lists_and_days_are_in_the_letters_language(tmp_path):
+    template = "{{ ['a', '', 'b', 'c'] | listed }}; {{ '2011-09-14' | dated }}"
+    assert chosen(tmp_path, template, "1").text == "a, b and c; 14 September 2011"
+    (tmp_path / "ru").mkdir()
+    for name in ("subject", "letter"):
+        (tmp_path / f"ru/{name}.txt.j2").write_text(template)
+    assert Renderer(tmp_path).render("ru", {}).text == "a, b и c; 14 сентября 2011\u202fг."

@@ -20,6 +20,7 @@ from mailer.chain import Link, link
 from mailer.highwater import HighWater
 from mailer.instance import file_of
 from tests.installed import Place, that_has_sent
+from tests.workbooks import workbook
 
 KEPT = ("ledger.db", "journal.jsonl")
 
@@ -151,6 +152,37 @@ def test_a_file_that_the_lost_ledger_had_taken_in_is_not_written_for_twice(place
     assert place.sandboxed() == 7 + (way == "edited")
 
 
+@pytest.mark.parametrize("is_of_an_older_release", [False, True])
+def test_a_second_file_whose_name_says_how_to_read_it_is_read_so_again(place, tmp_path, is_of_an_older_release):
+    """Two drops of one name: the sheet, or the encoding, that the name says is that of both, also behind a restore."""
+    backup = the_two_files(place, tmp_path / "backup")
+    head = ["name", "email", "consent"]
+    for number in (1, 2):
+        letters = [head, [f"L {number}", f"l{number}@example.org", "yes"]]
+        other = [head, ["X", "x@example.org", "no"]]
+        place.put("l.My letters.xlsx", workbook({"Other": other, "My letters": letters}))
+        place.put("k.koi8-r.csv", f"name,email,consent\nЫ Ы,k{number}@example.org,yes\n".encode("koi8-r"))
+        place.put("june.withdrawn.csv", f"email\nw{number}@example.org\n")
+        assert place.mailer("run").code == 0
+    done = place.root / "var/queue/done"
+    seconds = {"l-2.My letters.xlsx", "k-2.koi8-r.csv", "june-2.withdrawn.csv"}
+    assert seconds <= {path.name for path in done.iterdir()}
+    if is_of_an_older_release:
+        for name in seconds:
+            first, answer, ending = name.split(".")
+            (done / name).rename(done / f"{first.removesuffix('-2')}.{answer}-2.{ending}")
+    into_the_files(backup, place.root / "var")
+    sent = place.sandboxed()
+    place.mailer("run")
+    assert place.mailer("resume", "ledger", "--why", "put back").code == 0
+    people = "".join(f"A,{one}{number}@example.org,yes\n" for one in "lkw" for number in (1, 2))
+    later = time.time() + 3
+    os.utime(place.put("all.csv", "name,email,consent\n" + people), (later, later))
+    said = place.mailer("run")
+    assert "all.csv: 6 rows, 0 taken, 6 known" in said.out
+    assert place.sandboxed() == sent
+
+
 def test_who_trusts_a_copy_before_any_run_has_looked_is_heard(place, tmp_path):
     backup = the_two_files(place, tmp_path / "backup")
     place.drop(1, "second.csv", first=3)
@@ -240,7 +272,7 @@ def test_a_file_that_comes_back_with_a_whole_folder_is_held(place, tmp_path):
     assert place.mailer("resume", "ledger", "--why", "the disk died").code == 0
     said = place.mailer("run")
     assert said.code == 0
-    assert "second.csv: 2 rows, 2 taken, 0 known, 0 rejected (file 2, held)" in said.out
+    assert "file 2: 2 rows, 2 taken, 0 known, 0 rejected (held)" in said.out
     assert "File 2 is from before the ledger was restored" in said.err
     assert place.sandboxed() == 4
     assert "mailer release --file 2 --why TEXT" in said.err

@@ -353,3 +353,13 @@ def test_without_known_headings_the_delimiter_is_that_of_most_cells():
 
 def test_the_interpreters_field_limit_is_only_ever_raised():
     assert csv.field_size_limit() >= RECORD
+
+
+def test_rows_whose_own_keys_are_endless_cost_no_memory():
+    """What a key was taken for is remembered: hundreds of long ones, a row each, would be kept whole."""
+    good = json.dumps({"name": "Jane", "email": "jane@example.org"})
+    bad = json.dumps({"name": "Joan", "k" * 150_000: "x"})
+    rows = list(read(f"{good}\n{bad}\n{good}\n", "list.jsonl").rows)
+    assert [row.problem is None for row in rows] == [True, False, True]
+    assert "longer than 100000 characters together" in str(rows[1].problem)
+    assert sum(map(len, rows[1].cells)) < 200 and rows[1].cells["name… 0"] == "Joan"

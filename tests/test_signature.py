@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from mailer import answers, garbled
 from mailer.address import Address, Policy, parse
 from mailer.errors import BadRow
 from mailer.signature import LIMITS, Kind, Rules, Signature, identity, pack, read, unpack
@@ -109,13 +110,13 @@ REFUSED = [
     ({"kind": "company"}, "«company» does not say who signs"),
     ({"kind": "a person for an organisation"}, "does not say who signs"),
     ({"consent": ""}, "consent is missing"),
-    ({"consent": "maybe"}, "consent is missing"),
-    ({"consent": "I do not agree"}, "consent is missing"),
-    ({"consent": "не согласен"}, "consent is missing"),
+    ({"consent": "maybe"}, "not clearly a yes"),
+    ({"consent": "I do not agree"}, "not clearly a yes"),
+    ({"consent": "не согласен"}, "not clearly a yes"),
     ({"consent": "ЛОЖЬ"}, "did not consent"),
     ({"consent": "Nein, danke"}, "did not consent"),
     ({"consent": "Жоқ"}, "did not consent"),
-    ({"consent": "Ich stimme nicht zu"}, "consent is missing"),
+    ({"consent": "Ich stimme nicht zu"}, "not clearly a yes"),
     ({"name": "JosÃ© MuÃ±oz"}, "«JosÃ© MuÃ±oz» was read in the wrong encoding before"),
     ({"city": "РњРѕСЃРєРІР°"}, "the city «РњРѕСЃРєРІР°» was read in the wrong encoding"),
     ({"consent": "no"}, "did not consent"),
@@ -361,5 +362,46 @@ def test_what_is_packed_is_unpacked_again(signature, file):
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Co", "Zl", "Zp", "Cn", "Cf", "So"]), min_size=1, max_size=40))
 def test_whatever_is_made_of_letters_is_somebodys_name(name):
     name = unicodedata.normalize("NFC", name).strip()
+    assume(not answers.is_yes_or_no(name))
     assume(any(c.isalpha() for c in name) and not set(name) & set("\u115f\u1160\u3164\uffa0") and len(name) <= 100)
+    assume(not garbled.is_garbled(name) and not garbled.has_lost_letters(name) and "&" not in name)
     assert signed(name=name).name == name
+
+
+# Texts that were spoilt before they came here
+
+SPOILT = [
+    *("JosÃ© GarcÃ\xada", "JosĂ© GarcĂ\xada", "JosГ© GarcГ\xada", "Jos√© Garc√≠a", "Jos├® Garc├¡a", "MÃ¼ller 😀", "NiccolÃ"),
+    *("Èâàí Ïåòðîâ (Ìîñêâà)", "Ñ€ÑƒÑÑÐºÐ¸Ð¹", "РџРµС‚СЂ", "Donâ€™t imprison them", "å¼\xa0ä¼Ÿ", "Jos? Garc?a"),
+]
+WHOLE = [
+    *("Ñandú", "Ýmir", "Đorđe", "Ÿ a", "O’Brien", "Ķ", "¿Qué?", "AT&T", "Nguyễn Văn Đức", "Þórður Ægisson", "Şükrü Yıldız"),
+    *("Tŷ Siân", "Різдво Гість Її Їжак", "Úžasný Ôňo", "«CAFÉ ANDRÉ»", "“IRMÔ", "JOÃO", "Россия’s", "20 С°", "DeÀngelis"),
+    *("Åäö", "Ærøskøbing", "L’ÉTÉ", "№ 5 abc", "ŁÓDŹ", "Her name? Jane"),
+]
+
+
+@pytest.mark.parametrize("text", SPOILT)
+def test_a_text_that_was_spoilt_before_is_refused(text):
+    with pytest.raises(BadRow, match=r"wrong encoding|question marks"):
+        signed(name=text)
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_true_name_is_never_taken_for_a_spoilt_one(text):
+    assert signed(name=text).name == text
+
+
+def test_what_the_web_has_escaped_is_undone_once():
+    assert signed(name="O&#039;Brien &amp; Sons", message="&lt;3 &amp;amp; AT&T &copy;").name == "O'Brien & Sons"
+    assert signed(message="&lt;3 &amp;amp; AT&T &copy; &#8217;").message == "<3 &amp; AT&T &copy; ’"
+    with pytest.raises(BadRow, match="U\\+202E"):
+        signed(name="Jane &#8238;eoD &#x202e;" + "\u202e")
+    assert signed(message="Why?Because. What?").message == "Why?Because. What?"
+
+
+def test_a_zero_width_space_parts_words_where_a_script_has_no_blanks_and_nowhere_else():
+    assert signed(name="สมชาย\u200bใจดี").name == "สมชาย\u200bใจดี"
+    for text in ("สมชาย\u200b", "\u200bใจดี", "สมชาย\u200b\u200bใจดี", "สมชาย\u200bJane"):
+        with pytest.raises(BadRow, match=r"U\+200B|no letter"):
+            signed(name=text + "a")

@@ -193,3 +193,28 @@ def test_what_stands_in_the_way_is_named_and_so_is_what_to_do(root, blocked, tol
     said = init(root)
     assert said.code == 73
     assert told in said.err and "mend it, and give the command again" in said.err
+
+
+@pytest.mark.parametrize("link", ["etc/cron.d", "etc", "var/lib/mailer", "etc/mailer/mailer.yaml"])
+def test_nothing_is_written_through_a_link_that_leads_out_of_the_root(link, root, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(elsewhere)
+    said = init(root)
+    assert said.code == 64 and "leads out of" in said.err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_link_within_the_root_is_followed(root):
+    (root / "usr/etc").mkdir(parents=True)
+    (root / "etc").symlink_to("usr/etc")
+    assert init(root).code == 0
+    assert (root / "usr/etc/mailer/mailer.yaml").is_file()
+
+
+@pytest.mark.parametrize("group", ["x\nrelay: {mode: smtp}", "a b", "-x", "a:b", "x" * 33])
+def test_what_is_no_groups_name_gets_nowhere(group, root):
+    said = init(root, f"--group={group}")
+    assert said.code == 64 and "no group's name" in said.err
+    assert not root.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import stat
 import subprocess
 from itertools import pairwise
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from mailer.instance import FOLDERS
-from tests.installed import COMMAND, REPOSITORY, TIMEOUT
+from tests.installed import COMMAND, REPOSITORY, TIMEOUT, Place
 from tests.servers.available import program, require
 
 UNITS = REPOSITORY / "config/systemd"
 SERVICES = ("mailer.service", "mailer-run.service")
+HEALTH = "mailer-health.service"
 INSTALLED = "/usr/local/bin/mailer"
 MOST_EXPOSED = 20  # tenths; systemd's own services stand between 2 and 9 whole ones
 
@@ -73,11 +75,13 @@ def test_the_services_are_hardly_exposed(units, name):
 
 def test_both_services_are_shut_in_alike():
     """Whatever a pass may not do, the loop may not do either."""
+    who = [text(name).partition("# -- who it is")[2].partition("[Install]")[0].strip() for name in (*SERVICES, HEALTH)]
+    assert who[0] and len(set(who)) == 1
     shut_in = [text(name).partition("# The relay's password stays")[2].partition("[Install]")[0].strip() for name in SERVICES]
     assert shut_in[0] and shut_in[0] == shut_in[1]
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", (*SERVICES, HEALTH))
 def test_each_group_of_options_has_its_reason(name):
     """A person who wonders about a line finds why it is there; only the plainest say it by themselves."""
     plain = {"Description", "Documentation", "Type", "NotifyAccess", "ExecStart", "Restart", "RestartSec", "SyslogIdentifier"}
@@ -99,6 +103,25 @@ def test_a_stop_waits_for_the_letters_in_hand_and_ends_that_are_none_of_its_faul
     assert said["RestartPreventExitStatus"].split() == ["64", "78"]
     assert (said["KillMode"], said["OOMPolicy"], said["StartLimitIntervalSec"]) == ("mixed", "continue", "0")
     assert said["StateDirectoryMode"] == f"{FOLDERS['var']:04o}"  # systemd gives it this mode at each start
+
+
+def test_a_pass_that_stands_still_does_not_stand_for_ever():
+    assert dict(options("mailer-run.service"))["TimeoutStartSec"] == "1d"
+
+
+def test_what_health_finds_stands_in_the_journal_as_an_error_and_fails_the_unit(tmp_path):
+    place = Place(tmp_path, "pace: none\n")
+    assert place.mailer("run").code == 0
+    line = dict(options(HEALTH))["ExecStart"].replace(f"{INSTALLED} --config /etc/mailer/mailer.yaml", str(COMMAND))
+
+    def asks() -> tuple[int, str]:
+        done = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        return done.returncode, done.stdout
+
+    assert asks() == (0, "")
+    assert place.mailer("pause", "--why", "wrong text").code == 0
+    code, told = asks()
+    assert code == 1 and told.startswith("<3>mailer: all sending is paused")
 
 
 def test_only_one_folder_is_written_to():

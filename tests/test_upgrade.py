@@ -288,3 +288,8 @@ def test_a_newer_mailer_s_step_is_taken_from_here_too(tmp_path):
     with apsw.Connection(str(ledger)) as db:
         assert db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'm'").fetchall() == [(1,)]
     db.close()
+
+
+def test_the_copy_that_was_kept_is_named_to_whoever_erases_somebody(old):
+    assert old.mailer("upgrade").code == 0
+    assert f"rm var/ledger.db.before-{NEEDED}" in old.mailer("erase", "person.1@example.org").err

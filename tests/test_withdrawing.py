@@ -7,6 +7,7 @@ Through the command, with the files that organisers drop.
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,8 +42,9 @@ def by_command(place: Place) -> None:
 def by_a_list_on_the_command_line(place: Place) -> None:
     path = place.write("who.csv", "Email\nperson.2@example.org\nnot an address\nnobody@example.org\n")
     said = place.mailer("withdraw", path)
-    assert said.code == 0 and "2 people withdrawn: 1 had signed." in said.out
-    assert "line 3" in said.err and "history" not in said.err
+    assert said.code == 65 and "2 people withdrawn: 1 had signed." in said.out
+    assert "1 row not understood: who stands there has NOT withdrawn." in said.out
+    assert "line 3" in said.err and "history" not in said.err and "not an address" not in said.err
 
 
 def by_a_list_that_is_dropped(place: Place) -> None:
@@ -77,6 +79,29 @@ def test_what_waits_is_cancelled_and_they_are_left_out_for_ever(place, how):
     assert place.mailer("verify").code == 0
 
 
+LISTS = sorted((Path(__file__).with_name("data") / "withdrawals").iterdir())
+
+
+@pytest.mark.parametrize("is_dropped", [True, False], ids=["dropped", "given"])
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
+def test_a_list_is_read_as_mail_programs_write_addresses_and_what_is_not_understood_is_said_aloud(place, path, is_dropped):
+    waiting(place)
+    heard = path.name.startswith("understood")
+    if is_dropped:
+        place.put(f"june.withdrawn{path.suffix}", path.read_text("utf-8"))
+        said = place.mailer("run")
+        assert ("has NOT withdrawn" in said.err) is not heard
+        assert (place.root / "var/queue/done/june.withdrawn.rejected.csv").exists() is not heard
+        health = place.mailer("health")
+        assert ("1 list of people who withdraw with rows" in health.out) is not heard and health.code == (0 if heard else 1)
+    else:
+        said = place.mailer("withdraw", place.write(f"who{path.suffix}", path.read_text("utf-8")))
+        assert ("has NOT withdrawn" in said.out) is not heard
+        assert "person." not in said.out + said.err
+    assert said.code == (0 if heard else 65)
+    assert place.letters("cancelled") == 2
+
+
 def test_of_what_was_sent_already_the_organiser_is_told(place):
     place.drop(2)
     place.mailer("run")
@@ -86,11 +111,14 @@ def test_of_what_was_sent_already_the_organiser_is_told(place):
     assert [row["reason"] for row in beside(place, "late.withdrawn.known.csv")] == ["withdrawn; 1 letter sent before"]
 
 
-def test_a_row_that_may_withdraw_and_may_not_is_a_reason_and_nothing_is_sent_for_it(place):
-    place.put("odd.csv", "name,email,withdrawn at\nJane,jane@example.org,perhaps\n")
-    said = place.mailer("run")
-    assert "0 taken, 0 known, 1 rejected" in said.out
-    assert "neither a date" in beside(place, "odd.rejected.csv")[0]["reason"]
+def test_a_row_that_withdraws_in_whatever_words_is_heard_and_so_is_a_date_of_either_order(place):
+    waiting(place)
+    rows = (
+        "Person 1,person.1@example.org,asked by phone\nPerson 2,person.2@example.org,03/04/2011\nNew,new@example.org,perhaps\n"
+    )
+    place.put("odd.csv", f"name,email,Unsubscribed at\n{rows}")
+    assert "0 taken, 3 known, 0 rejected" in place.mailer("run").out
+    assert (place.letters("accepted"), place.letters("cancelled")) == (1, 2)
 
 
 def test_a_list_of_signatures_is_no_list_of_withdrawals_whatever_else_its_name_says(place):

@@ -224,4 +224,4 @@ def test_a_workbook_is_taken_in_and_known_again(tmp_path):
         assert place.mailer("run", "--intake-only").code == 0
     told = place.mailer("status", "--json").json["campaigns"]["c"]
     assert (told["signatures"], told["duplicates"], told["rejected_rows"]) == (2, 2, 2)
-    assert "3,the country «7» is not known" in (place.root / "var/queue/done/list.rejected.csv").read_text(encoding="utf-8")
+    assert '"3","the country «7» is not known' in (place.root / "var/queue/done/list.rejected.csv").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ its last line. The copy says of itself that it is one, so that whoever puts it b
 
 It is written under a hidden name and renamed once all of it is durable; `SHA256SUMS` names every file in it. Everything is
 for its owner alone (0600 in 0700). What is not in it: signature files, which are the organisers' own and name people openly;
-letters in a sandbox; the relay's password; the keys, unless they are asked for. It never writes over an older one.
+letters in a sandbox; the relay's password; the keys, those that sign too, unless they are asked for. It never writes over an
+older one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -33,7 +34,7 @@ from mailer.spool.folders import rename_if_free, rename_new
 
 __all__ = ["Backup", "Sources", "faults", "write"]
 
-_README, _CONFIGURATION, _TEMPLATES, _KEYS = "README.txt", "configuration", "templates", "keys"
+_README, _CONFIGURATION, _TEMPLATES, _KEYS, _SIGNING = "README.txt", "configuration", "templates", "keys", "signing"
 _BEGUN = ".mailer-"  # what was cut off is left under such a name
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCKLESS = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL})
@@ -43,7 +44,8 @@ _LOCKLESS = frozenset({errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL
 class Sources:
     """
     What a backup is made of: files and folders as the configuration names them, `main` its own file. Of `keys` only the place
-    is told, unless `with_keys`. `spool` is only known so that nothing is written there.
+    is told, unless `with_keys`; so of `signing`, the keys that sign letters (DKIM), by the names that they get. `spool` is only
+    known so that nothing is written there.
     """
 
     main: Path
@@ -53,6 +55,7 @@ class Sources:
     keys: Path
     spool: Path
     with_keys: bool = False
+    signing: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ def _files(sources: Sources) -> Iterator[tuple[str, Path]]:
     yield from _tree(_TEMPLATES, sources.templates, set())
     if sources.with_keys:
         yield from _tree(_KEYS, sources.keys, set())
+        yield from ((f"{_SIGNING}/{name}", key) for name, key in sorted(sources.signing.items()))
 
 
 def _tree(name: str, folder: Path, apart: Iterable[Path], suffix: str = "") -> Iterator[tuple[str, Path]]:
@@ -188,7 +192,14 @@ def _tree(name: str, folder: Path, apart: Iterable[Path], suffix: str = "") -> I
 def _words(sources: Sources, moment: datetime) -> bytes:
     it = sources
     text = readme(
-        moment, main=it.main, ledger=it.ledger, journal=it.journal, templates=it.templates, keys=it.keys, with_keys=it.with_keys
+        moment,
+        main=it.main,
+        ledger=it.ledger,
+        journal=it.journal,
+        templates=it.templates,
+        keys=it.keys,
+        signing=it.signing,
+        with_keys=it.with_keys,
     )
     return text.encode("utf-8", "surrogateescape")
 

@@ -74,6 +74,14 @@ class _Verbs(click.Group):
         self.add_command(command)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, list(args))
+        except click.UsageError:  # also what is wrong before the verb is told in the form that is asked for there
+            if form := lines.asked(args):
+                lines.write_as(form)
+            raise
+
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(

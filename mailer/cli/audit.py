@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from mailer.cli.ground import configuration, counted, hint, is_at_work, json_line, near, say
+from mailer.cli.ground import configuration, counted, hint, is_at_work, json_line, near, removal, say
 from mailer.config import Configuration
 
 SICK = 1
+DAY = 86_400  # seconds
 
 
 @click.command()
@@ -68,10 +69,23 @@ def _verify_backup(folder: Path) -> int:
 async def _health(loaded: Configuration) -> list[str]:
     from mailer import health
     from mailer.app import CLOCK, opened, spool_of
+    from mailer.instance import Lock
 
+    still = health.standing_still(Lock(loaded.keys.parent / "lock").came_on_at(), CLOCK.now())
     async with opened(loaded) as office:
         beside = partial(is_at_work, loaded)
-        return await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns)
+        found = await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns)
+    return still + found + _older_ledgers(loaded, CLOCK.now())
+
+
+def _older_ledgers(loaded: Configuration, now: float) -> list[str]:
+    """Copies of the ledger that lie there for longer than the organisers' files: whoever was erased since is still in them."""
+    from mailer.erasure import aside
+
+    days = loaded.keep_files_days
+    old = [path for path in aside(Path(loaded.ledger)) if path.lstat().st_mtime < now - days * DAY]
+    said = f"an older ledger lies there for more than {days} days, and holds whoever was erased since"
+    return [f"{said}: once you can do without it: {removal(path)}" for path in old]
 
 
 async def _verify(loaded: Configuration) -> tuple[list[str], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,7 @@ __all__ = [
     "json_line",
     "known_campaign",
     "near",
+    "removal",
     "say",
     "table",
     "told_pause",
@@ -111,6 +113,11 @@ def near(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def removal(path: Path) -> str:
+    """What removes a file or a whole folder, as the reader would type it from here."""
+    return f"rm {'-r ' if path.is_dir() else ''}{shlex.quote(near(path))}"
 
 
 def again(configuration: Configuration, words: str) -> str:

@@ -42,6 +42,7 @@ def backup(context: click.Context, folder: Path, with_keys: bool) -> None:
         keys=loaded.keys,
         spool=loaded.spool,
         with_keys=with_keys,
+        signing=_signing(loaded),
     )
     with _shown("the ledger is copied") as told:
         made = backup.write(folder, sources, CLOCK.seconds, told)
@@ -52,7 +53,15 @@ def backup(context: click.Context, folder: Path, with_keys: bool) -> None:
     else:
         hint(f"The keys are not in it, and without them it is of no use: keep those of {near(loaded.keys)} in another place,")
         hint(f"once for each campaign, or have them in it: {again(loaded, f'backup --keys {folder}')}")
+        for key in sorted(set(sources.signing.values())):
+            hint(f"Nor is the key that signs letters, {near(key)}; a new one under a new selector will do.")
     hint(f"Is it whole: mailer verify {near(made.folder)}; how it is put back: README.txt in it")
+
+
+def _signing(loaded: Configuration) -> dict[str, Path]:
+    """The keys that sign letters, by campaign and selector."""
+    signing = ((id, each) for id, campaign in loaded.campaigns.items() for each in campaign.dkim)
+    return {f"{id}/{each.selector}.pem": Path(each.key_file) for id, each in signing}
 
 
 @click.command()

@@ -16,9 +16,9 @@ import click
 
 from mailer import address
 from mailer.address import Address
-from mailer.cli.ground import again, campaign_of, configuration, counted, hint, is_at_work, near, say
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, is_at_work, near, removal, say
 from mailer.config import Configuration
-from mailer.errors import UnreadableFile, UsageProblem
+from mailer.errors import BadRow, UnreadableFile, UsageProblem, unquoted
 from mailer.ledger import Left
 
 _UNFINISHED = 75
@@ -32,18 +32,19 @@ _HISTORY = "The address is in your shell's history now; the next time: {} -, the
 @click.argument("who", metavar="FILE|EMAIL|-")
 @click.option("--campaign", default="", help="Which campaign they withdraw from; needed where there are several.")
 @click.pass_context
-def withdraw(context: click.Context, who: str, campaign: str) -> None:
+def withdraw(context: click.Context, who: str, campaign: str) -> int:
     """
     Stop what was not sent of people who withdraw.
 
     They are kept out from then on, and what was sent already is told. EMAIL, or addresses on stdin (-), one a line; or a FILE
-    with a column for the address. Such a file may also be dropped into incoming/: as NAME.withdrawn.csv.
+    with a column for the address. Such a file may also be dropped into incoming/: as NAME.withdrawn.csv. Ends with 65 where a
+    row of it was not understood: who stands there has not withdrawn.
     """
     loaded = configuration(context)
     if not campaign and len(loaded.campaigns) > 1:
         raise click.UsageError("say --campaign: " + ", ".join(sorted(loaded.campaigns)))
     id = campaign_of(loaded, campaign) if campaign else next(iter(loaded.campaigns))
-    addresses = _of_file(loaded, id, Path(who)) if _is_file(who) else _given(who)
+    addresses, unheard = _of_file(loaded, id, Path(who)) if _is_file(who) else (_given(who), 0)
     left = asyncio.run(_withdraw(loaded, id, addresses))
     signed = sum(one.had_signed for one in left)
     say(f"{counted(len(left), 'person') if len(left) == 1 else f'{len(left)} people'} withdrawn: {signed} had signed.")
@@ -53,6 +54,11 @@ def withdraw(context: click.Context, who: str, campaign: str) -> None:
     if "@" in who:
         hint(_HISTORY.format(again(loaded, "withdraw")))
     hint(f"What was sent already cannot be called back. Every letter: {again(loaded, 'log --state cancelled')}")
+    if unheard:
+        say(
+            f"{counted(unheard, 'row')} not understood: who stands there has NOT withdrawn. Correct the file and give it again."
+        )
+    return BadRow.exit_code if unheard else 0
 
 
 @click.command()
@@ -88,7 +94,7 @@ def _given(who: str) -> list[Address]:
     found = []
     for number, text in enumerate(texts, 1):
         try:
-            found.append(address.parse(text))
+            found.append(address.parse_written(text))
         except ValueError:
             where = f"line {number} of stdin" if who == "-" else "what you gave"
             raise UsageProblem(f"{where} is no e-mail address; nothing was done") from None
@@ -103,13 +109,13 @@ def _lines(stream: TextIO) -> list[str]:
     return [line.strip() for line in stream if line.strip()]
 
 
-def _of_file(loaded: Configuration, campaign: str, file: Path) -> list[Address]:
-    """The addresses of a list; a row without a good one is told, and stops nothing."""
+def _of_file(loaded: Configuration, campaign: str, file: Path) -> tuple[list[Address], int]:
+    """The addresses of a list, and how many rows have no good one; each of those is told by its line, and stops nothing."""
     from datetime import UTC, datetime
 
     from mailer import reading
 
-    found = []
+    found, unheard = [], 0
     try:
         with file.open("rb") as stream:
             today = datetime.now(UTC).date()
@@ -118,12 +124,13 @@ def _of_file(loaded: Configuration, campaign: str, file: Path) -> list[Address]:
                 if one.withdraws is not None:
                     found.append(one.withdraws)
                 else:
-                    hint(f"line {one.row.line}: not understood: {one.reason}")
+                    unheard += 1
+                    hint(f"line {one.row.line}: not understood: {unquoted(one.reason)}")
     except UnreadableFile as problem:
         raise UnreadableFile(f"the file cannot be read: {problem.reason}") from problem
     except OSError as problem:
         raise UsageProblem(f"the file cannot be read ({problem.strerror}); nothing was done") from problem
-    return found
+    return found, unheard
 
 
 async def _withdraw(loaded: Configuration, campaign: str, addresses: list[Address]) -> list[Left]:
@@ -152,15 +159,18 @@ async def _erase(loaded: Configuration, who: Address, given: str) -> int:
         _say_letters([left])
         swept, unfinished = erasure.Swept(), ""
         try:
-            swept = await erasure.finish(ground, CLOCK.now(), may_compact=_may_compact(loaded))
+            swept = await erasure.finish(ground, may_compact=_may_compact(loaded))
         except LedgerProblem as problem:
             unfinished = str(problem)
-        told = erasure.still(loaded.keys.parent, who, swept.rejected)
+        looked = [*swept.unclear, *swept.rejected]
+        looked += erasure.still(loaded.keys.parent, who, looked)
     if swept.files or swept.letters:
         files, letters = counted(swept.files, "file"), counted(swept.letters, "letter")
         say(f"Removed: {files} in done/ with what lay beside, {letters} in the sandbox or outbox.")
-    for path in [*swept.rejected, *told][:_SHOWN]:
+    for path in looked[:_SHOWN]:
         hint(f"This may hold the person still, look at it and remove it yourself: {near(path)}")
+    for path in erasure.aside(Path(loaded.ledger)):
+        hint(f"An older ledger holds the person still, if they were in it; once you can do without it: {removal(path)}")
     hint("Copies elsewhere (backups, the lists that you exported, mail servers) are yours to erase.")
     if "@" in given:
         hint(_HISTORY.format(again(loaded, "erase")))

@@ -14,9 +14,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TextIO
 
 from mailer import log
@@ -51,6 +52,17 @@ def begin() -> None:
 def write_as(form: str) -> None:
     """From now on write in this form, one of FORMS."""
     _ON_STDERR.form = form
+
+
+def asked(words: Sequence[str]) -> str:
+    """
+    The form that a command line asks for, also where it is none that can be read; empty if it asks for none.
+
+    >>> asked(["--log-format=json", "--nope"]), asked(["--nope", "--log-format", "journal"]), asked(["--log-format"])
+    ('json', 'journal', '')
+    """
+    said = " ".join(words).replace("--log-format=", "--log-format ").split()
+    return next((form for word, form in pairwise(said) if word == "--log-format" and form in FORMS), "")
 
 
 def are_for_a_person() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import click
 from mailer import system
 from mailer.cli.ground import counted, hint, say
 from mailer.errors import UsageProblem
+from mailer.spool.names import printable
 
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")  # goes into mailer.yaml and to groupadd as it stands
 _FOR_ALL = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install"
 
 
@@ -21,9 +24,12 @@ def install(root: Path, group: str, *, yes: bool) -> None:
     Make the instance of a machine, or of another root; told first, and asked where a person sits there.
 
     Raises:
-        UsageProblem: somebody else must give this command, or nobody was there to say yes.
+        UsageProblem: somebody else must give this command, nobody was there to say yes, a link leads out of the root, or the
+            group has no group's name.
         CannotWrite: a step failed; the same command goes on from there.
     """
+    if group and not _GROUP.fullmatch(group):
+        raise UsageProblem(f"«{printable(group)}» is no group's name: 1 to 32 letters, digits, dots, - and _, a letter first")
     is_machine = root.resolve() == Path("/")
     if is_machine and os.geteuid() != 0:
         raise UsageProblem("an account, /etc/mailer and /var/lib/mailer are root's to make; type: sudo mailer init --system")

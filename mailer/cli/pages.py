@@ -18,6 +18,7 @@ from mailer.config.values import shape_of
 from mailer.errors import BadRow, MailerError
 
 _WIDTH = 76
+_DATE = "2026-11-26"  # of the release that these pages belong to (man(7)): the same whenever and wherever they are made
 _FILES = {
     "config/mailer.yaml": "the main file, mailer.yaml(5); else MAILER_CONFIG, else /etc/mailer/mailer.yaml",
     "config/campaigns/ID.yaml": "a campaign; config/embassies.yaml: a directory of embassies",
@@ -86,7 +87,7 @@ def configuration() -> str:
 def _head(name: str, section: str, does: str, usage: str) -> list[str]:
     does = does[:1].lower() + does[1:]
     return [
-        f'.TH {name.upper()} {section} "" mailer',
+        f'.TH {name.upper()} {section} "{_DATE}" mailer',
         ".SH NAME",
         f"{_escaped(name)} \\- {_escaped(does)}",
         ".SH SYNOPSIS",
@@ -154,7 +155,7 @@ def _told(declared: Declared) -> str:
         default = schema.default_of(declared)
         said += [f"Default: {default}."] if default is not None and not declared.required else []
     if isinstance(declared, Rows):
-        said.append("A list; of each row:")
+        said.append("One, or a list; of each:" if declared.or_one else "A list; of each row:")
     return " ".join([*said, *(["Required."] if declared.required else [])])
 
 

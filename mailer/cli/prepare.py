@@ -26,15 +26,19 @@ _SHOWN = 20  # rejected rows of a previewed file; the rest is counted
 
 @click.command()
 @click.option("--relay", "ask_relay", is_flag=True, help="Connect to the relay and let it take our account; sends nothing.")
+@click.option(
+    "--dns", "ask_dns", is_flag=True, help="Ask DNS whether senders are believed (SPF, DKIM, DMARC) and targets take mail."
+)
 @click.pass_context
-def check(context: click.Context, ask_relay: bool) -> int:
+def check(context: click.Context, ask_relay: bool, ask_dns: bool) -> int:
     """
     Check the configuration, and every letter that it can write.
 
     Each template is filled in for each target, language and voice, once with every field given and once with none.
     """
     loaded = configuration(context)
-    return _told(loaded, asyncio.run(_check(loaded, ask_relay)), "check --relay" if ask_relay else "check")
+    command = " ".join(["check", *(["--relay"] if ask_relay else []), *(["--dns"] if ask_dns else [])])
+    return _told(loaded, asyncio.run(_check(loaded, ask_relay, ask_dns)), command)
 
 
 @click.command()
@@ -70,12 +74,13 @@ def approve(context: click.Context, campaign: str, diff: bool) -> None:
     asyncio.run(_approve(loaded, campaign_of(loaded, campaign), diff))
 
 
-async def _check(loaded: Configuration, ask_relay: bool) -> list[Findings]:
+async def _check(loaded: Configuration, ask_relay: bool, ask_dns: bool) -> list[Findings]:
     from mailer import checks
     from mailer.app import opened
 
     async with opened(loaded, create=True) as office:
-        found = [checks.campaign(desk) for desk in office.desks.values()]
+        desks = list(office.desks.values())
+        found = [checks.campaign(desk) for desk in desks]
         ruling = await office.ruling()
         waits = [
             f"{id}: not approved as it stands; its letters wait for: {again(loaded, f'approve {id}')}"
@@ -87,6 +92,10 @@ async def _check(loaded: Configuration, ask_relay: bool) -> list[Findings]:
         raise ConfigurationError(loaded.hindrances)
     if ask_relay:
         found.append(await checks.relay(loaded.relay, loaded.replies))
+    if ask_dns:
+        from mailer.resolver import Resolver
+
+        found.append(await checks.dns(desks, Resolver(loaded.dns), loaded.relay.host))
     return [*found, Findings(notes=tuple(waits))]
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import click
 
 from mailer import country
-from mailer.config import values
+from mailer.config import senders, values
 from mailer.config.campaigns import TAKEN
 from mailer.log import hint
 from mailer.relay.settings import Tls
@@ -21,7 +21,7 @@ from mailer.starting import LANGUAGES, Embassies, Office, Plan, RelayAccount, Wo
 
 T = TypeVar("T")
 _PORTS = {Tls.STARTTLS: "587", Tls.IMPLICIT: "465", Tls.NONE: "25"}
-_FORMS = {"en": "Dear Sir or Madam", "ru": "Уважаемые дамы и господа"}
+_FORMS = {"en": "To whom it may concern", "ru": "Уважаемые дамы и господа"}
 
 
 def ask_all() -> Plan:
@@ -38,7 +38,7 @@ def ask_all() -> Plan:
     words = {language: _words(language, title) for language in languages}
     hint("\nLetters come from the campaign's address, in the name of each signatory; replies go to the signatory.")
     sender_name = ask("The campaign's name, as a sender", _line, title)
-    sender = ask("The campaign's own e-mail address", _email)
+    sender = ask("The campaign's own e-mail address", _sender)
     copy_to = ask("An address for copies of all letters (empty: none)", _optional(_other_than(_email, {sender})), "")
     offices = _offices(languages, {sender, copy_to})
     embassies = _embassies(languages, {sender, copy_to} | {office.to for office in offices}, is_needed=not offices)
@@ -150,6 +150,10 @@ def _languages(written: str) -> list[str]:
 
 def _email(written: str) -> str:
     return str(values.email(written))
+
+
+def _sender(written: str) -> str:
+    return str(senders.ADDRESS.means(written))
 
 
 def _country(written: str) -> str:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,7 @@ from mailer import log
 from mailer.app import Office
 from mailer.campaign import Campaign, Reason
 from mailer.cli.ground import again, configuration, counted, hint, near, say, told_pause
-from mailer.cli.lines import are_for_a_person, is_journal
+from mailer.cli.lines import are_for_a_person
 from mailer.cli.streams import give_up
 from mailer.config import Configuration, load
 from mailer.delivery import State
@@ -35,6 +36,11 @@ from mailer.notify import Manager, Pulse
 from mailer.outcome import ACCOUNT_REFUSED
 from mailer.spool.names import printable
 from mailer.worker import Job, Summary, Worker
+
+if TYPE_CHECKING:
+    from mailer.instance import Lock
+
+_BEAT = 60.0  # seconds between two signs of life in the lock's file
 
 
 @click.command()
@@ -60,7 +66,8 @@ def work(context: click.Context) -> int:
     """
     The same for ever, until SIGTERM.
 
-    As systemd starts it: the folder is looked at every second, and on SIGTERM the letters in hand are finished.
+    As systemd starts it: the folder is looked at every second. On SIGTERM letters whose final dot has gone out
+    are finished, and the others wait for the next start.
     """
     return perform(configuration(context), Job(forever=True))
 
@@ -72,7 +79,7 @@ def perform(loaded: Configuration, job: Job) -> int:
     Raises:
         ConfigurationError: letters are to be sent, and the relay's password is not handed over.
     """
-    from mailer.instance import Lock
+    from mailer.instance import Lock, make_way
 
     manager = Manager(os.environ)  # before anything else: no child may find it in its environment
     if job.send and loaded.hindrances:
@@ -81,16 +88,13 @@ def perform(loaded: Configuration, job: Job) -> int:
         faulthandler.enable(2)  # where it was stuck when the watchdog ends it: places in the code, no values
     if job.forever:
         log.show_files()
-    try:
-        loaded.keys.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    except OSError as problem:
-        raise CannotWrite(f"{loaded.keys.parent}: the folder cannot be made ({problem.strerror})") from problem
+    make_way(loaded.keys.parent)
     with Lock(loaded.keys.parent / "lock") as lock:
         if not lock.acquire():
             tell("Another mailer is at work here; this one has nothing to do.")
             hint(f"What it does: {again(loaded, 'log --follow')}")
             return 0
-        loaded, summary, blocked = asyncio.run(_perform(loaded, job, manager, lock.is_ours))
+        loaded, summary, blocked = asyncio.run(_perform(loaded, job, manager, lock))
     told(loaded, summary, blocked)
     return 0 if job.forever else code_of(summary, blocked)
 
@@ -139,16 +143,15 @@ class _Around:
     is_ours: Callable[[], bool]
 
 
-async def _perform(
-    loaded: Configuration, job: Job, manager: Manager, is_ours: Callable[[], bool]
-) -> tuple[Configuration, Summary, list[str]]:
+async def _perform(loaded: Configuration, job: Job, manager: Manager, lock: Lock) -> tuple[Configuration, Summary, list[str]]:
     """Do the job with one worker; `forever` with one after the other, each by the configuration as it then stands."""
     stop = _Stop(manager)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as nohup(1) starts it
             asyncio.get_running_loop().add_signal_handler(number, stop.ask)
     with shown() as watch:
-        around = _Around(manager, Pulse(manager, watch), is_ours)
+        around = _Around(manager, Pulse(manager, watch), lock.is_ours)
+        beating = asyncio.ensure_future(_come_on(lock))
         try:
             while True:
                 summary, blocked = await _work(loaded, job, stop, around)
@@ -157,8 +160,16 @@ async def _perform(
                     return loaded, summary, blocked
                 loaded = changed
         finally:
+            beating.cancel()
             manager.stopping()
             around.pulse.end()
+
+
+async def _come_on(lock: Lock) -> None:
+    """For as long as the event loop turns; `mailer health` tells of one that stands still."""
+    while True:
+        lock.come_on()
+        await asyncio.sleep(_BEAT)
 
 
 async def _read_again(before: Configuration, stop: _Stop, around: _Around) -> Configuration | None:
@@ -257,13 +268,15 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
 
     for file in summary.files:
         count, name, reason = file.count, printable(file.name), file.reason
-        if is_journal(sys.stdout):  # it is read by others, and kept: no name of a file, and none of its words
-            name, reason = "a file", unquoted(reason)
+        if not sys.stdout.isatty():  # a journal, a mail of cron's: read by others, and kept, so no name and no word of a file
+            name, reason = f"file {file.file}" if file.file else "a file", unquoted(reason)
         if reason:
             tell(f"{name}: set aside whole: {reason}")
         else:
             rows = f"{counted(count.read, 'row')}, {count.taken} taken, {count.known} known, {count.refused} rejected"
-            tell(f"{name}: {rows}" + (f" (file {file.held}, held)" if file.held else ""))
+            late = "; once more, for it was written to after it had been read" if file.is_late else ""
+            held = f" (file {file.file}, held)" if sys.stdout.isatty() else " (held)"
+            tell(f"{name}: {rows}" + (held if file.is_held else "") + late)
             if parts := accounts.parts(count):
                 tell(f"  {parts}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
@@ -272,9 +285,9 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
     else:
         tell("No letter was sent.")
-    for file in filter(lambda file: file.held, summary.files):
-        these = f"--file {file.held} --why TEXT"
-        hint(f"File {file.held} is from before the ledger was restored: its letters may have gone out, and are held.")
+    for file in filter(lambda file: file.is_held, summary.files):
+        these = f"--file {file.file} --why TEXT"
+        hint(f"File {file.file} is from before the ledger was restored: its letters may have gone out, and are held.")
         hint(f"If they have not: {again(loaded, f'release {these}')}; if they have: {again(loaded, f'cancel {these}')}")
     for sentence in blocked:
         hint(f"Waiting for you: {sentence}")
@@ -282,6 +295,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         hint(f"The relay cannot be used just now: {summary.relay_failed}. Ask it: {again(loaded, 'check --relay')}")
     if any(file.count.refused for file in summary.files):
         hint(f"Rejected rows, each with its reason: {near(loaded.spool)}/done/*.rejected.csv; correct them, drop them again")
+    if unheard := sum(file.unheard for file in summary.files):
+        hint(f"{counted(unheard, 'row')} of lists of people who withdraw not understood: who stands there has NOT withdrawn.")
     if any(file.doubtful for file in summary.files):
         hint(f"Addresses that look mistyped: {near(loaded.spool)}/done/*.doubtful.csv; their letters go out all the same")
     if any(file.reason for file in summary.files):
@@ -307,7 +322,7 @@ def code_of(summary: Summary, blocked: list[str]) -> int:
         return CannotSend.exit_code
     if summary.relay_failed:
         return RelayProblem.exit_code
-    return UnreadableFile.exit_code if any(file.reason for file in summary.files) else 0
+    return UnreadableFile.exit_code if any(file.reason or file.unheard for file in summary.files) else 0
 
 
 def shown() -> AbstractContextManager[log.Watch]:

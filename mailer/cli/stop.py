@@ -148,7 +148,7 @@ async def _stop_the_other(ledger: Path, place: str) -> None:
     from mailer.instance import place_of
     from mailer.ledger.sqlite import SqliteLedger
 
-    for other in ledger.parent.parent.glob(f"*/{ledger.name}"):
+    for other in (*ledger.parent.glob(f"*/{ledger.name}"), *ledger.parent.parent.glob(f"*/{ledger.name}")):
         if other == ledger or place_of(other) != place:
             continue
         why = "a copy of it was trusted, and may have sent since what waits here"

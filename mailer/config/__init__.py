@@ -5,8 +5,9 @@ The configuration: YAML files become the Settings and nouns that all other parts
 
 `load` reads everything once and either returns a whole Configuration or raises with all problems of all files
 together, each as `file:line: path: problem`: unknown keys, wrong values, targets that nobody could reach, templates
-that are not there. The parts of a file each have a module (`main_file`, `password`, `campaigns`, `targets`,
-`directories`, `replies`); they read it through `section`, which reads `yamls`. When to load again, `watched` tells.
+that are not there. The parts of a file each have a module (`main_file`, `password`, `campaigns`, `senders`, `signing`,
+`targets`, `directories`, `replies`); they read it through `section`, which reads `yamls`. When to load again, `watched` tells;
+whether somebody else could have written it, `writers`.
 
 It opens no connection, asks no DNS, renders no template (see `checks`) and makes no folder. Below the front nobody
 sees it: each part gets only its own Settings.
@@ -16,20 +17,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailer.campaign import Campaign
-from mailer.config import campaigns, main_file, yamls
+from mailer.config import campaigns, main_file, writers, yamls
 from mailer.config.campaigns import Surroundings
 from mailer.config.directories import Directories
 from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Section, nothing
-from mailer.config.watched import Fingerprint, fingerprint, root_of
+from mailer.config.watched import Fingerprint, fingerprint, look, root_of
 from mailer.delivery import Retry
 from mailer.errors import ConfigurationError
 from mailer.outcome import TABLE, Rule
 from mailer.relay.settings import Mode, Settings
+from mailer.resolver import Settings as Dns
 
 __all__ = ["FILE", "SYSTEM", "VARIABLE", "Configuration", "find", "fingerprint", "load"]
 
@@ -42,8 +44,8 @@ SYSTEM = Path("/etc/mailer") / FILE
 class Configuration:
     """
     One instance as configured. All paths are absolute; `root` is the folder from which relative ones counted, `beside` the
-    relay's own files, and `seen` what all files looked like before they were read. With `hindrances` it is whole for whoever
-    does not speak to the relay.
+    files that it names (the relay's, the keys that sign), and `seen` what all files looked like before they were read. With
+    `hindrances` it is whole for whoever does not speak to the relay.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class Configuration:
     warnings: tuple[str, ...] = ()
     hindrances: tuple[str, ...] = ()
     replies: tuple[Rule, ...] = TABLE
+    dns: Dns = field(default_factory=Dns)
 
     @property
     def live(self) -> bool:
@@ -107,11 +110,15 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
     path = Path(os.path.abspath(path))
     seen, root = fingerprint(path), root_of(path)  # what changes from here on is not what was read
     problems = Problems()
+    if found := writers.of_main(path, root):  # not a word is read of what anybody could have written
+        raise ConfigurationError(found)
     main = main_file.read(_section(path, root, problems) or nothing(problems), root, environ)
-    live = main.relay.mode is Mode.SMTP
-    found = _campaigns(path, root, live, problems)
+    if found := writers.of_rest(path, root, main.editors):
+        raise ConfigurationError((*problems.lines, *found))
+    read = _campaigns(path, root, main.relay.mode is Mode.SMTP, problems)
     if problems.lines:
         raise ConfigurationError(problems.lines)
+    keys = tuple(Path(each.key_file) for campaign in read.values() for each in campaign.dkim)
     return Configuration(
         path=path,
         root=root,
@@ -121,24 +128,25 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         journal=main.journal,
         keys=main.ledger.parent / "keys",
         templates=root / "templates",
-        beside=main.beside,
-        seen=seen | main.seen,
+        beside=(*main.beside, *keys),
+        seen=seen | main.seen | look(keys),
         retry=main.retry,
         group=main.group,
         run_for=main.run_for,
         whole_after=main.whole_after,
         keep_files_days=main.keep_files_days,
-        campaigns=found,
+        campaigns=read,
         warnings=problems.warnings,
         hindrances=problems.hindrances,
         replies=(*main.replies, *TABLE),
+        dns=main.dns,
     )
 
 
 def _campaigns(main: Path, root: Path, live: bool, problems: Problems) -> dict[str, Campaign]:
     """The campaigns of the files beside the main one, by id."""
     folder = main.parent / "campaigns"
-    around = Surroundings(live, root / "templates", Directories(main.parent, root, problems))
+    around = Surroundings(live, root, root / "templates", Directories(main.parent, root, problems))
     files = _campaign_files(folder, root, problems)
     if not files:
         said = f"there is none; write one as {relative(folder, root)}/ID.yaml (`mailer init DIR` makes an example)"

@@ -1,31 +1,15 @@
 """
-What may stand in a campaign's file: each key that `campaigns` reads, but for the targets' (`targets`).
+What may stand in a campaign's file: each key that `campaigns` reads, but for those of `senders`, `signing` and `targets`.
 """
 
 from __future__ import annotations
 
-from mailer.address import Address
 from mailer.columns import FIELDS
-from mailer.config import targets
+from mailer.config import senders, signing, targets
 from mailer.config.keys import Key, Named, Part
-from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, shown, text
+from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, text
 
-TOKEN = "{token}"  # noqa: S105 - a place in an address, no secret
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_LONGEST_TOKEN = "x" * 32  # as `seal.token` makes it, with room
-_NOBODY = Address("", "")
-
-
-def _bounce_address(written: str) -> str:
-    local, _, domain = written.rpartition("@")
-    if local.count(TOKEN) != 1 or TOKEN in domain:
-        raise ValueError(f"must hold {TOKEN} once, before the @, like bounces+{TOKEN}@campaign.example")
-    try:
-        email(written.replace(TOKEN, _LONGEST_TOKEN))
-    except ValueError:
-        raise ValueError(f"{shown(written)} is no e-mail address, whatever stands for {TOKEN}") from None
-    return written
-
 
 ID = Key(
     "id", identifier, "", "The campaign's name in commands, the queue and templates/; the same as its file's.", required=True
@@ -41,16 +25,6 @@ AVAILABLE = Key(
 )
 PREFER = Key("prefer", choice("target", "signatory"), "target", "Whose language a letter is written in.")
 LANGUAGES = Part("languages", "The languages of the letters.", (DEFAULT, AVAILABLE, PREFER), required=True)
-NAME = Key("name", text, "", "The campaign's name in the From of each letter, behind the signatory's.", required=True)
-ADDRESS = Key("address", email, _NOBODY, "The address that letters come from; replies go to the signatory.", required=True)
-BOUNCE_ADDRESS = Key(
-    "bounce_address",
-    _bounce_address,
-    "",
-    f"Where letters that are returned go to, with {TOKEN} before the @, as in bounces+{TOKEN}@campaign.example.",
-    shape={"type": "string", "pattern": r"[^@{}]*\{token\}[^@{}]*@[^@{}]+\.[^@{}]+"},
-)
-SENDER = Part("sender", "From whom the letters are.", (NAME, ADDRESS, BOUNCE_ADDRESS), required=True)
 COPY_TO = Key("copy_to", email, None, "The campaign's own addresses, each of which gets a copy of every letter.", several=True)
 COPY_POLICY = Key("copy_policy", choice("every", "none", later={"digest": "every"}), "every", "Whether copies are sent at all.")
 APPROVAL = Key(
@@ -103,7 +77,8 @@ WINDOW = Part("window", "In which hours letters go to a target, in the target's 
 HEADER = Key("", lines, "", "The heading of this column in the campaign's own sheets, word for word.")
 COLUMNS = Named(
     "columns",
-    "The headings of the campaign's own sheets, by field; usual ones, in English and Russian, are known without it.",
+    "The headings of the campaign's own sheets, by field; usual ones, in six languages, are known without it. A file that "
+    "lacks the one of name, email or consent is set aside.",
     {"enum": sorted(FIELDS)},
     HEADER,
 )
@@ -121,7 +96,8 @@ FILE = Part(
         ID,
         TITLE,
         LANGUAGES,
-        SENDER,
+        senders.SENDER,
+        signing.DKIM,
         COPY_TO,
         COPY_POLICY,
         APPROVAL,

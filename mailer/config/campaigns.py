@@ -15,15 +15,13 @@ from datetime import date
 from pathlib import Path
 
 from mailer.address import Address, Policy
-from mailer.campaign import Campaign, Pace, Sender, Window
+from mailer.campaign import Campaign, Pace, Window
 from mailer.columns import FIELDS
-from mailer.config import targets
+from mailer.config import senders, signing, targets
 from mailer.config.campaign_keys import (
-    ADDRESS,
     ADDRESSES,
     APPROVAL,
     AVAILABLE,
-    BOUNCE_ADDRESS,
     COLUMNS,
     CONFIRMATION,
     CONSENT,
@@ -39,7 +37,6 @@ from mailer.config.campaign_keys import (
     ID,
     IN_DOUBT,
     LANGUAGES,
-    NAME,
     OPENS,
     PACE,
     PER_HOUR,
@@ -49,7 +46,6 @@ from mailer.config.campaign_keys import (
     RECEIPT,
     RESEND_AFTER,
     ROLE,
-    SENDER,
     TITLE,
     TO,
     WEEK,
@@ -70,6 +66,7 @@ class Surroundings:
     """What a campaign file is read against. `live`: letters go to a real relay."""
 
     live: bool
+    root: Path
     templates: Path
     directories: Directories
 
@@ -87,7 +84,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
     section.one(replace(ID, means=_named_as(id)))
     languages = _languages(section.section(LANGUAGES))
     _check_templates(section, id, languages.available, around.templates)
-    sender = _sender(section.section(SENDER))
+    sender = senders.read(section.section(senders.SENDER))
     reached = targets.read(section.section(targets.TARGETS), languages.available, around.directories)
     opens, deadline = _period(section)
     campaign = Campaign(
@@ -108,6 +105,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         window=_window(section.section(WINDOW)) if section.has("window") else None,
         columns=_columns(section.section(COLUMNS)),
         addresses=_addresses(section.section(ADDRESSES)),
+        dkim=signing.read(section, sender.address, around.root),
         resend_doubts_after=_resend_after(section.section(IN_DOUBT)),
     )
     _refuse_what_comes_later(section)
@@ -148,17 +146,6 @@ def _check_templates(section: Section, id: str, languages: Sequence[str], templa
             if not os.path.isfile(templates / id / code / name):
                 said = f"there is no templates/{id}/{code}/{name}; write it, or take {shown(code)} out of the languages"
                 section.note("languages", said)
-
-
-def _sender(section: Section) -> Sender:
-    section.need(*SENDER.needed)
-    sender = Sender(
-        name=section.one(NAME),
-        address=section.one(ADDRESS),
-        bounce_address=section.one(BOUNCE_ADDRESS),
-    )
-    section.close()
-    return sender
 
 
 def _copies(section: Section, sender: Address, reached: Collection[targets.Read]) -> tuple[Address, ...]:

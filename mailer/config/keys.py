@@ -55,12 +55,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A list of mappings."""
+    """A list of mappings, or (`or_one`) one of them; of `most` at most."""
 
     name: str
     says: str
     row: Part
     required: bool = False
+    or_one: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailer import resolver
 from mailer.config import password, replies
 from mailer.config.keys import Key, Part
 from mailer.config.section import Section
-from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, is_loopback, number, text, whole
+from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, ip, is_loopback, number, text, whole
 from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
 from mailer.outcome import Rule
@@ -25,10 +26,13 @@ from mailer.spool import WHOLE_AFTER as _WHOLE_AFTER
 _RETRY = Retry()
 # RFC 5321 4.5.3.2.6, in seconds.
 _DOT_TIMEOUT = 600.0
+# What the shipped units give a stop (TimeoutStopSec=), and what it needs behind the last answer; in seconds.
+_STOPPED_WITHIN, _TO_END = 660, 60
 _KEEP_FILES_DAYS = 30
 # RFC 8314 3.3: TLS from the first byte has a port of its own.
 _PORTS = {Tls.IMPLICIT: 465}
 _PORT = 587
+_DNS = resolver.Settings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,12 @@ class MainFile:
     journal: Path
     retry: Retry
     group: str
+    editors: str
     run_for: float
     whole_after: float
     keep_files_days: int
     replies: tuple[Rule, ...]
+    dns: resolver.Settings
 
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
@@ -64,15 +70,26 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         journal=root / section.one(JOURNAL),
         retry=_retry(section.section(RETRY)),
         group=section.one(GROUP),
+        editors=section.one(EDITORS),
         run_for=section.one(RUN_FOR),
         whole_after=section.one(WHOLE_AFTER),
         keep_files_days=section.one(KEEP_FILES_DAYS),
         replies=replies.read(section.sections(replies.REPLIES)),
+        dns=_dns(section.section(DNS)),
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")
     section.close()
     return main
+
+
+def _dns(section: Section) -> resolver.Settings:
+    """Whom `check --dns` asks; without it whom this machine asks."""
+    settings = resolver.Settings(section.one(NAMESERVER), section.one(NAMESERVER_PORT))
+    if section.has("port") and not section.has("nameserver"):
+        section.note("port", "does nothing without a `nameserver`")
+    section.close()
+    return settings
 
 
 def _beside(relay: Section, root: Path, environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -114,6 +131,10 @@ def _check(relay: Section, settings: Settings) -> None:
         relay.note("ca_file", "there is no such file")
     if settings.dot_timeout < _DOT_TIMEOUT:
         said = f"is shorter than the {_DOT_TIMEOUT:g} seconds of RFC 5321: a slow server's letters will end in doubt"
+        relay.problems.warn(relay.at("dot_timeout"), said)
+    if settings.dot_timeout + _TO_END > _STOPPED_WITHIN:
+        asked = f"TimeoutStopSec={settings.dot_timeout + _TO_END:g}"
+        said = f"outlasts a stop, which systemd gives {_STOPPED_WITHIN} seconds as shipped: give the unit {asked} as well"
         relay.problems.warn(relay.at("dot_timeout"), said)
 
 
@@ -201,6 +222,7 @@ LEDGER = Key(
 )
 JOURNAL = Key("journal", text, "var/journal.jsonl", "Every move of a letter, a line each, for people and tools.")
 GROUP = Key("group", _group, "", "Members of this group may drop files and read done/, rejected/ and the report.")
+EDITORS = Key("editors", _group, "", "Members of this group may write campaigns, directories and templates, not mailer.yaml.")
 WHOLE_AFTER = Key(
     "whole_after",
     number(0),
@@ -214,8 +236,32 @@ KEEP_FILES_DAYS = Key(
     "For how many days a file that was taken in is kept in done/, with what lies beside it.",
 )
 RUN_FOR = Key("run_for", number(1), 240.0, "The longest that one `mailer run` stays, in seconds.")
+NAMESERVER = Key("nameserver", ip, _DNS.nameserver, "Its IP address; unless told, those that this machine asks.")
+NAMESERVER_PORT = Key("port", whole(1, 65535), _DNS.port, "Its port.")
+DNS = Part(
+    "dns",
+    "The nameserver that mailer check --dns asks.",
+    (NAMESERVER, NAMESERVER_PORT),
+    also={
+        "if": {"properties": {NAMESERVER_PORT.name: {"not": {"enum": [None, ""]}}}, "required": [NAMESERVER_PORT.name]},
+        "then": {"properties": {NAMESERVER.name: {"not": {"enum": [None, ""]}}}, "required": [NAMESERVER.name]},
+    },
+)
 FILE = Part(
     "mailer.yaml",
     "The main file: where letters are handed over, where everything is kept. Paths count from the folder that holds config/.",
-    (RELAY, SPOOL, LEDGER, JOURNAL, RETRY, GROUP, RUN_FOR, WHOLE_AFTER, KEEP_FILES_DAYS, replies.REPLIES),
+    (
+        RELAY,
+        SPOOL,
+        LEDGER,
+        JOURNAL,
+        RETRY,
+        GROUP,
+        EDITORS,
+        RUN_FOR,
+        WHOLE_AFTER,
+        KEEP_FILES_DAYS,
+        replies.REPLIES,
+        DNS,
+    ),
 )

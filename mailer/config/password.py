@@ -80,6 +80,17 @@ def _credential_name(written: str) -> str:
 
 
 def _from_file(path: Path) -> str:
+    check_closed(path)
+    return _content(path)
+
+
+def check_closed(path: Path) -> None:
+    """
+    See that a file holds a secret as one: it is a file, and not everybody's.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
@@ -88,7 +99,6 @@ def _from_file(path: Path) -> str:
         raise ValueError(f"`{path}` is not a file")
     if mode & stat.S_IRWXO:
         raise ValueError(f"`{path}` can be read or changed by everybody on this machine; chmod 600 it")
-    return _content(path)
 
 
 def _content(path: Path) -> str:

@@ -57,7 +57,9 @@ def _value(declared: Declared) -> dict[str, Any]:
             one = _text(declared.shape or shape_of(declared.means))
             return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]} if declared.several else one
         case Rows():
-            return {"type": "array", "items": _value(declared.row)}
+            row, bound = _value(declared.row), {} if declared.most is None else {"maxItems": declared.most}
+            rows = {"type": "array", "items": row, **bound}
+            return {"anyOf": [row, rows]} if declared.or_one else rows
         case Part() | Named() if declared.instead:
             return {"anyOf": [_text(shape_of(declared.instead)), _mapping(declared)]}
         case Part() | Named():

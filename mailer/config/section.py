@@ -95,8 +95,10 @@ class Section:
         return Section(self._known(part.name) or Node(place.line, {}), place, self.problems)
 
     def sections(self, rows: Rows) -> list[Section]:
-        """The mappings of a list under a key; none where there is no list."""
+        """The mappings of a list under a key, or the one that may stand for it; none where there is no list."""
         node = self._known(rows.name)
+        if rows.or_one and node and isinstance(node.value, dict):
+            return [Section(node, self.at(rows.name), self.problems)]
         return listed(node, self.at(rows.name), self.problems) if node else []
 
     def need(self, *names: str) -> None:

@@ -242,6 +242,14 @@ def host(written: str) -> str:
     raise ValueError(f"must be the name of a server, like smtp.example.org, not {shown(written)} (the port has its own key)")
 
 
+@_shaped("string", r"[0-9]+(\.[0-9]+){3}|[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%.+)?")
+def ip(written: str) -> str:
+    """The IP address of a server."""
+    if _is_ip(written):
+        return written
+    raise ValueError(f"must be an IP address, like 192.0.2.53, not {shown(written)}")
+
+
 def is_loopback(name: str) -> bool:
     """
     Whether a host is this machine itself, whatever the network's name servers say.

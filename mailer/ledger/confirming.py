@@ -32,6 +32,8 @@ SELECT id, state, attempt FROM letter WHERE signature = ? AND
 _LANES = json.dumps(list(frozenset(Reason) - {Reason.UNCONFIRMED}))
 _UNCONFIRMED = "SELECT id FROM signature WHERE campaign = ? AND state = 'active' AND unconfirmed = 1 LIMIT ?"
 
+_IS_UNCONFIRMED = "SELECT 1 FROM letter l JOIN signature s ON s.id = l.signature WHERE l.id = ? AND s.unconfirmed = 1"
+
 
 class ConfirmingPart:
     """What follows where a campaign begins, or ceases, to ask for confirmed signatures."""
@@ -86,6 +88,18 @@ def release(db: apsw.Connection, signature: int, now: int) -> None:
     """Queue what was held of a signature because it was not confirmed; other rules may hold it at once."""
     for letter, attempt in rows(db, _WAITS, (signature, Reason.UNCONFIRMED)):
         move(db, (letter, State.HELD, attempt), State.QUEUED, Who.RULE, "", now, at=now)
+
+
+def is_unconfirmed(db: apsw.Connection, letter: int) -> bool:
+    """Whether a letter may not go because its signature is not confirmed."""
+    return bool(rows(db, _IS_UNCONFIRMED, (letter,)))
+
+
+def hold_if_unconfirmed(db: apsw.Connection, letter: int, now: int) -> None:
+    """A letter that would be tried again waits, where its signatory was asked to confirm meanwhile: no claim would find it."""
+    for state, attempt in rows(db, "SELECT state, attempt FROM letter WHERE id = ?", (letter,)):
+        if state in DUE and is_unconfirmed(db, letter):
+            move(db, (letter, State(state), attempt), State.HELD, Who.RULE, Reason.UNCONFIRMED, now)
 
 
 def _hold(db: apsw.Connection, signature: int, now: int) -> None:

@@ -21,7 +21,7 @@ import apsw
 from mailer.chain import Break, Link, check
 from mailer.durable import sync_folder
 from mailer.errors import CannotWrite, LedgerDamaged, MailerError
-from mailer.ledger.engine import BUSY_MS, FAILURES, close, rows, translated
+from mailer.ledger.engine import BUSY_MS, FAILURES, close, rows, see_log, translated
 
 Told = Callable[[int, int], None]
 _AT_ONCE = 1_000  # pages: four megabytes between two words to whoever waits
@@ -43,6 +43,7 @@ def copy(source: Path, target: Path, why: str, told: Told = nobody) -> None:
         LedgerProblem: the source cannot be read.
         CannotWrite: the target stands already, or cannot be written.
     """
+    see_log(source)
     reader = _opened(source, apsw.SQLITE_OPEN_READWRITE)
     try:
         try:

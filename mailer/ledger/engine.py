@@ -39,6 +39,8 @@ MOST_IN_A_COMMIT = 1_000
 # What may be raised where the ledger is read; `translated` tells what each means.
 FAILURES = (apsw.Error, UnicodeDecodeError, JSONDecodeError)
 
+_LOGGED = 2  # in the header of a file that has a write-ahead log
+
 Work = Callable[[apsw.Connection], Any]
 
 
@@ -53,6 +55,7 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     if found < FLOOR:
         raise LedgerProblem(f"SQLite {apsw.sqlite_lib_version()} can lose commits; install apsw with SQLite 3.51.3 or newer")
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    see_log(path)
     try:
         connection = apsw.Connection(str(path), flags=flags)
         try:
@@ -63,6 +66,31 @@ def connect(path: Path, *, create: bool = False) -> apsw.Connection:
     except apsw.Error as problem:
         raise translated(problem, path) from problem
     return connection
+
+
+def see_log(path: Path) -> None:
+    """
+    See that the log beside a ledger is its own: to be asked before it is opened, for SQLite would take the one for the other.
+
+    A copy, as a backup holds it, says in its header that it has no log (the bytes 18 and 19 of fileformat2.html). A ledger says
+    so never again once it has one; therefore the log is looked at first.
+
+    Raises:
+        LedgerDamaged: a copy was put over a ledger whose log stayed; says how that is mended.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        if not log.stat().st_size:
+            return
+        with path.open("rb") as file:
+            written, read = file.read(20)[18:] or (_LOGGED, _LOGGED)
+    except (OSError, ValueError):  # there is none; what cannot be read, SQLite says
+        return
+    if _LOGGED not in (written, read):
+        raise LedgerDamaged(
+            f"{path}: the ledger is damaged: it is a copy that was put over another one, whose log {log.name} lies beside it;"
+            f" move {log.name} and {path.name}-shm away, keep them, and run again: the copy itself is whole"
+        )
 
 
 def _prepare(connection: apsw.Connection, path: Path, create: bool) -> None:

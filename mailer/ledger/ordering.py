@@ -12,6 +12,7 @@ import apsw
 from mailer.campaign import Reason
 from mailer.delivery import DUE, MAY_BE_OUT, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Obeyed, Selection
+from mailer.ledger.confirming import hold_if_unconfirmed, is_unconfirmed
 from mailer.ledger.ending import end, take_back
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.leaving import end_if_left, has_left
@@ -99,6 +100,8 @@ class OrderingPart:
                 return "the letter is not in doubt" if found else "there is no such letter"
             if not accepted and has_left(db, letter):
                 return "whoever signed it has withdrawn, and it is not sent again: --accepted, or mailer cancel"
+            if not accepted and is_unconfirmed(db, letter):
+                return "its signature is not confirmed, so it is not sent again: --accepted, or first a row that confirms it"
             marked_at = rows(db, _MARKED_AT, (letter,))[0][0]
             if marked_at is not None and now < marked_at + not_before:
                 return f"the server may still answer; ask again in {marked_at + not_before - now:.0f} s"
@@ -119,6 +122,7 @@ class OrderingPart:
                 told={"order": "resolve", "said": why},
             )
             end_if_left(db, letter, now)
+            hold_if_unconfirmed(db, letter, now)
             return ""
 
         return str(await self._engine.run(work))

@@ -127,6 +127,11 @@ class ReadingPart:
         found: list[list[Any]] = [[*row[:3], Count(*row[5:]), *row[3:5]] for row in self._query(sql)]
         return [FileRecord(*values) for values in found]
 
+    def set_aside(self, since: int) -> Sequence[int]:
+        """The numbers of the files that were set aside whole since a time (seconds since 1970)."""
+        sql = "SELECT id FROM file WHERE state = 'rejected' AND ended_at > ? ORDER BY id"
+        return [row[0] for row in self._query(sql, (since,))]
+
     def tally(self) -> Mapping[tuple[str, str, str], int]:
         """The number of letters by (campaign, target, state)."""
         sql = "SELECT campaign, target, state, count(*) FROM letter GROUP BY campaign, target, state"

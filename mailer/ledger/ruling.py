@@ -62,7 +62,7 @@ _DOUBTFUL = "SELECT DISTINCT target, country FROM letter WHERE state = 'in_doubt
 _DOUBTED = """
 SELECT id, attempt, recipients FROM letter WHERE state = 'in_doubt' AND campaign = ? AND target = ? AND country = ?
     AND resent = 0 AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ?
-    AND EXISTS (SELECT 1 FROM signature WHERE id = letter.signature AND state = 'active') LIMIT ?
+    AND EXISTS (SELECT 1 FROM signature WHERE id = letter.signature AND state = 'active' AND unconfirmed = 0) LIMIT ?
 """
 
 

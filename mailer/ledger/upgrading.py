@@ -23,7 +23,7 @@ from mailer.durable import sync_folder
 from mailer.errors import CannotWrite, LedgerDamaged
 from mailer.ledger import copying, schema
 from mailer.ledger.copying import Told, nobody
-from mailer.ledger.engine import BUSY_MS, FAILURES, close, translated
+from mailer.ledger.engine import BUSY_MS, FAILURES, close, see_log, translated
 from mailer.ledger.moves import write_journal
 
 
@@ -93,6 +93,7 @@ def upgrade(path: Path, now: int, told: Told = nobody, migrations: Sequence[Path
 
 
 def _opened(path: Path) -> apsw.Connection:
+    see_log(path)
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(BUSY_MS)

@@ -133,6 +133,13 @@ def not_marked(problem: str) -> str:
     return f"done; but {problem}"
 
 
+@event("file_late", WARNING)
+def file_late(file: int, before: int) -> str:
+    """A signature file was written to after it had been taken in: an upload that stood still, or an edit; it is read again."""
+    what = f"file {file} is file {before} once more" if before else f"file {file} had been read before"
+    return f"{what}, and was written to since: it is taken in again, known people stay known"
+
+
 @event("file_held", WARNING)
 def file_held(file: int) -> str:
     """The letters of a signature file wait for a person: it is older than the day on which the ledger was restored."""
@@ -233,8 +240,8 @@ def misconfigured(problems: Sequence[str]) -> str:
 
 @event("stopping", WARNING)
 def stopping() -> str:
-    """A signal asks to stop; the letters in hand are finished."""
-    return "stopping: the letters in hand are finished, no new one is begun"
+    """A signal asks to stop; letters whose final dot has gone out are finished."""
+    return "stopping: letters whose final dot has gone out are finished, no other goes out"
 
 
 @event("lost", ERROR)

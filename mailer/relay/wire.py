@@ -15,6 +15,7 @@ RFC 5321 4.1, 4.5.2 (dot-stuffing), 4.5.3.2 (waits), RFC 2920, RFC 1870 (SIZE).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from mailer.outcome import Handover, Lost, MaySend, Reply, Stage
@@ -104,8 +105,11 @@ class SmtpConnection:
         await self._reader.catch_up()
         if not self._reader.is_quiet:
             return await self._interrupted(None, rcpt)
-        lost = await self._reader.write(b".\r\n", self._settings.dot_timeout)
-        answer = lost or await self._reader.reply(self._settings.dot_timeout)
+        # Both waits have one end: a stop is given no longer than that.
+        loop, seconds = asyncio.get_running_loop(), self._settings.dot_timeout
+        until = loop.time() + seconds
+        lost = await self._reader.write(b".\r\n", seconds)
+        answer = lost or await self._reader.reply(until - loop.time())
         # A 3xx is no answer to a dot: whoever gives it may wait for more, and take the next envelope for it.
         if isinstance(answer, Lost) or answer.code == 421 or answer.code // 100 == 3:
             await self._reader.close()

@@ -13,7 +13,8 @@ no file: it reads the seekable binary stream that it is given, more than once.
 
     sheet   Row, Sheet, the bounds            form       what a file's name says
     text    bytes to text                     encodings  which of the old encodings a CSV is in
-    packed  .gz                               table      headings, and rows by them
+    packed  .gz                               rivals     which of several readings of a CSV is right
+    table   headings, and rows by them
     csv_file, json_file, yaml_file, workbook  one form each
 """
 
@@ -22,18 +23,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import BinaryIO
 
-from mailer.alphabet import Weigh, by_words
+from mailer.sheets.rivals import Spoken, nobody_knows
 from mailer.sheets.sheet import Row, Sheet
 
 __all__ = ["Row", "Sheet", "read"]
 
 
-def read(stream: BinaryIO, name: str, *, known: Callable[[str], bool] | None = None, weigh: Weigh = by_words) -> Sheet:
+def read(stream: BinaryIO, name: str, *, known: Callable[[str], bool] | None = None, spoken: Spoken = nobody_knows) -> Sheet:
     """
     Read a signature file. `stream` must be seekable and stay open while the rows are taken.
 
-    `known` says whether a heading is a column's name (see `columns.is_known`); a CSV's delimiter is found by it. `weigh` says
-    how well a CSV's header and rows suit, as one of several encodings reads them (see `encodings`).
+    `known` says whether a heading is a column's name (see `columns.is_known`); a CSV's delimiter is found by it. `spoken` says
+    which languages the people of a CSV's rows may speak, as one of several encodings reads them (see `rivals`).
 
     >>> from io import BytesIO
     >>> [row.cells for row in read(BytesIO(b"Name;City\\nJane Doe;Riga\\n"), "signatures.CSV").rows]
@@ -55,7 +56,7 @@ def read(stream: BinaryIO, name: str, *, known: Callable[[str], bool] | None = N
     text = packed.unpacked(stream) if wanted.is_packed else stream
     match wanted.kind:
         case "csv":
-            return csv_file.read(text, known, weigh, wanted.encoding)
+            return csv_file.read(text, known, spoken, wanted.encoding)
         case "json":
             return json_file.read(text, wanted.encoding)
         case "jsonl":

@@ -16,12 +16,13 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from typing import BinaryIO
 
-from mailer.alphabet import Weigh
 from mailer.errors import UnreadableFile
 from mailer.sheets import encodings
+from mailer.sheets.rivals import Spoken
 from mailer.sheets.sheet import RECORD, Sheet
 from mailer.sheets.table import headings, row, without_blank_end
 from mailer.sheets.text import lines
@@ -45,15 +46,15 @@ _ADDRESS = re.compile(r"\s*\"?[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+\"?\s*")
 _Record = tuple[int, list[str], str | None]  # its first line, its cells, what is wrong with it
 
 
-def read(stream: BinaryIO, known: Callable[[str], bool], weigh: Weigh, named: str = "") -> Sheet:
+def read(stream: BinaryIO, known: Callable[[str], bool], spoken: Spoken, named: str = "") -> Sheet:
     """
-    Read a CSV; `known` says whether a heading is recognised, `weigh` how well a reading suits, `named` its encoding.
+    Read a CSV; `known` says whether a heading is recognised, `spoken` what its people may speak, `named` its encoding.
 
     Raises:
         UnreadableFile: an encoding that is not clear, no header, a heading that stands twice, a row without end.
     """
     _refuse_foreign(stream)
-    encoding = encodings.of(stream, named, lambda encoding: _tables(stream, encoding, known), weigh)
+    encoding = encodings.of(stream, named, partial(_bytes, stream, known=known), spoken)
     delimiter = _delimiter(stream, encoding, known)
     header, records = _open(stream, encoding, delimiter)
     for _ in records:  # to the end once: a quotation that never closes has to be known before the first row
@@ -75,10 +76,16 @@ def _refuse_foreign(stream: BinaryIO) -> None:
         raise UnreadableFile("the file has the name of a CSV, but is a web page: open it in Excel and save it as CSV")
 
 
-def _tables(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> Iterator[list[str]]:
-    """The header and the records of a file as one encoding reads them; as far as it can be read."""
+def _bytes(stream: BinaryIO, encodings: list[str], known: Callable[[str], bool]) -> Iterator[list[str]]:
+    """
+    The header and the records of a file, each byte as one character (Latin-1), as far as it can be read.
+
+    They are parted by the delimiter under which most headings are known in any of the encodings that it may be in.
+    """
+    scored = [_scored(stream, encoding, known) for encoding in encodings]
+    _, delimiter = max(scored, key=lambda one: one[0], default=((), ","))
     try:
-        header, records = _open(stream, encoding, _delimiter(stream, encoding, known))
+        header, records = _open(stream, "latin-1", delimiter)
         yield header
         yield from (cells for _, cells, _ in records)
     except UnreadableFile:
@@ -87,11 +94,16 @@ def _tables(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> It
 
 def _delimiter(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> str:
     """Choose the delimiter that the file names, or else that of most known headings, unmixed ones first."""
+    return _scored(stream, encoding, known)[1]
+
+
+def _scored(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> tuple[tuple[int, ...], str]:
+    """The best delimiter, and before it how well it does: how many headings are known, are unmixed, are there."""
     first = next(lines(stream, encoding, RECORD), "")
     if named := _SEPARATOR.fullmatch(first):
-        return named.group(1)
+        return (), named.group(1)
 
-    def score(delimiter: str) -> tuple[int, int, int]:
+    def score(delimiter: str) -> tuple[int, ...]:
         try:
             header, _ = _open(stream, encoding, delimiter)
         except UnreadableFile:
@@ -100,7 +112,8 @@ def _delimiter(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) ->
         unmixed = [heading for heading in found if not any(other in heading for other in _DELIMITERS)]
         return len(found), len(unmixed), len(header)
 
-    return max(_DELIMITERS, key=score)
+    best = max(_DELIMITERS, key=score)
+    return score(best), best
 
 
 def _open(stream: BinaryIO, encoding: str, delimiter: str) -> tuple[list[str], Iterator[_Record]]:

@@ -30,15 +30,19 @@ _TABLES = {
     **dict.fromkeys(("zip", "7z", "rar", "tar", "tgz", "bz2", "xz", "zst"), "archives are not read: unpack it, drop the files"),
 }
 
-# Encodings that signature files are really in, as Python calls them. Mac Cyrillic is left out: short names are words in it too.
+# Encodings that signature files are really in, as Python calls them: of these one is found out, if it can be.
 IN_USE = (
     *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1257", "koi8_r", "koi8_u", "kz1048", "cp866"),
     *("mac_roman", "iso8859_2"),
 )
-_NAMED = frozenset(IN_USE) | {
-    *("utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "iso8859_1", "iso8859_5", "iso8859_9", "iso8859_15"),
-    "mac_cyrillic",
-}
+# All that a file may be in: a reading in one of those above has to be better than in any of these.
+OLD = (
+    *IN_USE,
+    *("iso8859_1", "iso8859_5", "iso8859_7", "iso8859_9", "iso8859_13", "iso8859_15", "iso8859_16", "cp1258", "ptcp154"),
+    *("cp437", "cp737", "cp775", "cp850", "cp852", "cp855", "cp857", "cp860", "cp861", "cp865"),
+    *("mac_cyrillic", "mac_latin2", "mac_turkish", "mac_greek", "mac_iceland"),
+)
+_NAMED = frozenset(OLD) | {"utf_8", "utf_8_sig", "utf_16", "utf_16_le", "utf_16_be", "utf_32"}
 _ENCODING = re.compile(r"(?:windows|cp|koi8|iso|utf|mac|latin|kz)[a-z0-9_-]*", re.IGNORECASE)
 
 
@@ -89,6 +93,16 @@ def spelt(encoding: str) -> str:
 
 
 def _encoding(middle: str) -> str:
+    """
+    The encoding that a part of a name says; older releases wrote a number behind it, into `done/`.
+
+    >>> _encoding("koi8-r-2"), _encoding("iso-8859-2"), _encoding("iso-8859-2-2"), _encoding("final-2")
+    ('koi8_r', 'iso8859_2', 'iso8859_2', '')
+    """
+    return _known(middle) or _known(re.sub(r"-[0-9]+\Z", "", middle))
+
+
+def _known(middle: str) -> str:
     if not _ENCODING.fullmatch(middle):
         return ""
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 COLUMNS = 200
+HEADINGS = 100_000  # characters of all of a row's headings
 CELL = 100_000  # characters
 RECORD = 1_000_000  # characters
 DEPTH = 20
@@ -79,6 +80,8 @@ def fit(cells: dict[str, str], problem: str | None) -> tuple[dict[str, str], str
     problem = problem or _excess(cells)
     if len(cells) > COLUMNS:
         cells = dict(islice(cells.items(), COLUMNS))  # what is written back of it is bounded too
+    if sum(map(len, cells)) > HEADINGS:
+        cells = {f"{key[:60]}… {number}": text for number, (key, text) in enumerate(cells.items())}
     text = "".join((*cells, *cells.values()))
     if unfit := _UNFIT.search(text):
         kind = "a NUL character" if unfit.group() == "\0" else "half a character (a lone surrogate)"
@@ -95,6 +98,9 @@ def said(key: str) -> str:
 def _excess(cells: Mapping[str, str]) -> str | None:
     if len(cells) > COLUMNS:
         return f"the row has {len(cells)} columns; at most {COLUMNS} are read"
+    # Rows may bring keys of their own, and what they were taken for is remembered.
+    if sum(map(len, cells)) > HEADINGS:
+        return f"the names of the row's columns are longer than {HEADINGS} characters together"
     if sum(map(len, cells.values())) > CELL:
         for key, text in cells.items():
             if len(text) > CELL:

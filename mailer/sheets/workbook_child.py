@@ -130,9 +130,16 @@ def tell(file: BinaryIO, wished: str, out: io.TextIOWrapper) -> None:
 
 
 def _chosen(book: Any, wished: str) -> Any:
-    """The sheet of that name, else the first that holds anything; one that is hidden only where it is named."""
+    """
+    The sheet of that name, else the first that holds anything; one that is hidden only where it is named.
+
+    Older releases wrote a number behind the name, into `done/`.
+    """
+    import re
+
     names = {one.name.casefold(): one.name for one in book.sheets_metadata}
-    if named := names.get(wished.casefold()):
+    wishes = (wished.casefold(), re.sub(r"-[0-9]+\Z", "", wished.casefold()))
+    if named := next((names[wish] for wish in wishes if wish in names), None):
         return book.get_sheet_by_name(named)
     for one in book.sheets_metadata:
         if str(one.typ).endswith("WorkSheet") and str(one.visible).endswith(".Visible"):

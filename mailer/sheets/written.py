@@ -10,6 +10,7 @@ of them cost no memory.
 from __future__ import annotations
 
 import csv
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"(^|[;,\t|\r\n])(?=[=+\-@\t\r＝＋－＠])")  # a cell's beginning, also where an Excel splits it otherwise
 _CHUNK = 65_536
 
 
@@ -25,10 +26,10 @@ def defused(text: str) -> str:
     """
     A cell that no spreadsheet takes for a formula.
 
-    >>> defused("=HYPERLINK(1)"), defused("Jane")
-    ("'=HYPERLINK(1)", 'Jane')
+    >>> defused("=HYPERLINK(1)"), defused("Jane"), defused("x;=cmd"), defused("＝1")
+    ("'=HYPERLINK(1)", 'Jane', "x;'=cmd", "'＝1")
     """
-    return "'" + text if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1'", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,6 @@ class RowsBeside:
         raw = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  it lives as long as the rows; `close` ends it
         # The byte order mark tells Excel that this is UTF-8.
         self._file = TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-        self._writer = csv.writer(self._file, delimiter=self._form.delimiter, lineterminator="\r\n")
+        self._writer = csv.writer(self._file, delimiter=self._form.delimiter, lineterminator="\r\n", quoting=csv.QUOTE_ALL)
         line, reason, other = self._form.headings
         self._writer.writerow([defused(heading) for heading in [line, reason, *self._columns, other]])

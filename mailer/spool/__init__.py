@@ -6,18 +6,20 @@ The folder of files not yet taken in, and the way of each file through it.
     incoming/[<campaign>/]x.csv    an organiser dropped it; it waits until it is whole
       | claim: one rename, under a name that tells id, campaign's folder and own name
     claimed/                       a worker has it; what a crash leaves here is looked at first
-      | finish: a name is reserved (a rename), files beside it are written, then one rename
-    done/[<campaign>/]x.csv        beside it x.rejected.csv; the second of its name is x-2.csv
+      | copied: what is read is mailer's own copy, which nobody else can change
+      | finish: a name is reserved (a rename), files beside it are written, then one rename of the copy
+    done/[<campaign>/]x.csv        the copy; beside it x.rejected.csv; the second of its name is x-2.csv
+    claimed/.read/                 the file itself, for an hour: whatever is written to it late is taken in too
     rejected/[<campaign>/]x.csv    set aside whole, beside it x.csv.reason.txt
 
-A file is in exactly one of these folders, nothing is ever replaced, and each step is durable before the next one. The same
-verb called again behind a crash goes on under the same name. Whatever lies there that is no file is moved itself, never
+Nothing is ever replaced, and each step is durable before the next one. The same verb called again behind a crash goes on under
+the same name. Whatever lies there that is no file is moved itself, never
 followed.
 
 The spool reads no file's content and knows no campaign, no ledger and no clock. One process at a time takes files in (see
 `instance.Lock`), and that is for the caller to see to.
 
-    names   what files are called        files     waiting, odd, claimed
+    names   what files are called        files     waiting, odd, claimed       originals   copies, and what was copied
     modes   the folders, and for whom    folders   open handles, and what the file system says
 """
 
@@ -31,12 +33,13 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from mailer.spool import files, modes, names
+from mailer.spool import files, modes, names, originals
 from mailer.spool.files import Claimed, Done, Odd, Waiting
 from mailer.spool.folders import Folder, explained
-from mailer.spool.names import Into
+from mailer.spool.names import Into, Label
+from mailer.spool.originals import Copy, Originals
 
-__all__ = ["Claimed", "Done", "Odd", "Settings", "Spool", "Waiting"]
+__all__ = ["Claimed", "Copy", "Done", "Odd", "Settings", "Spool", "Waiting"]
 
 WHOLE_AFTER = 10.0  # seconds for which a whole file has stood still: a copy over a bad line does for some, too
 _CORRECTED = 0.1  # seconds by which a clock may be corrected between two looks
@@ -60,6 +63,7 @@ class Spool:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._kept = modes.Kept(settings.root, settings.var, settings.group)
+        self.originals = Originals(settings.root / "claimed")
         self._last = ""  # the id that was given last
         self._stuck: set[tuple[str, int]] = set()  # odd things that cannot be moved and have been told of
 
@@ -79,10 +83,16 @@ class Spool:
 
         `campaigns` get a folder each in `incoming/`.
 
+        A campaign's folder that cannot be made or mended is said too, and stops nothing.
+
         Raises:
-            CannotWrite: one cannot be made or mended.
+            CannotWrite: another one cannot be made or mended.
         """
         return self._kept.prepare(campaigns)
+
+    def troubles(self, campaigns: Iterable[str]) -> list[str]:
+        """What keeps mailer from folders of campaigns in `incoming/`, a sentence each; changes nothing."""
+        return modes.troubles(self._settings.root, campaigns)
 
     def keep(self) -> list[str]:
         """Prepare again what was removed or loosened since; gives a sentence for each thing, what can't be mended once."""
@@ -92,11 +102,7 @@ class Spool:
         """The files in `incoming/` and in the folders there, oldest first; those with an unfinished one's name stay unseen."""
         with explained():
             entries = self._incoming()
-        found = [
-            Waiting(campaign, name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, now)
-            for campaign, name, status, fault in entries
-            if not fault
-        ]
+        found = [Waiting.of((campaign, name), status, now) for campaign, name, status, fault in entries if not fault]
         return sorted(found, key=lambda waiting: (waiting.mtime_ns, waiting.campaign_folder, waiting.name))
 
     def lying(self, before: float) -> int:
@@ -130,7 +136,7 @@ class Spool:
 
     def claim(self, waiting: Waiting, now: float) -> Claimed | None:
         """
-        Take a file out of `incoming/`; None if it is gone or no longer as it was seen.
+        Take a file out of `incoming/`, or from among those that were read; None if it is gone or no longer as it was seen.
 
         Raises:
             CannotWrite: it cannot be moved.
@@ -139,10 +145,11 @@ class Spool:
         label = names.label(self._last, waiting.campaign_folder, waiting.name)
         with explained(), self._folder("claimed") as claimed:
             try:
-                with self._folder("incoming", waiting.campaign_folder) as incoming:
-                    if not waiting.is_as_seen(incoming.look(waiting.name)):
+                with self._folder(*_place(waiting)) as source:
+                    name = files.present(source, waiting.id).text if waiting.id else waiting.name
+                    if not waiting.is_as_seen(source.look(name)):
                         return None
-                    incoming.move(waiting.name, claimed, label.text)
+                    source.move(name, claimed, label.text)
             except FileNotFoundError:
                 return None
             return files.claimed(claimed.path, label)
@@ -165,24 +172,47 @@ class Spool:
             at > since and not os.access(root / folder / name, os.R_OK, effective_ids=True) for folder, name, at in found
         )
 
+    def copied(self, claimed: Claimed) -> Copy:
+        """
+        Copy a claimed file; the copy is what is read, and what `finish` lays into `done/`.
+
+        Raises:
+            UnreadableFile: it is not a file, has a second name, or may not be read.
+            CannotWrite: it is gone, or the disk is full or fails; the file stays claimed.
+        """
+        with explained(), self._folder("claimed") as folder:
+            return originals.copy(claimed, folder)
+
+    def rejected_beside(self, since: float) -> list[str]:
+        """The files in `done/` of which rows were rejected since a time, by the names of their reports, without the ending."""
+        ending = ".rejected.csv"
+        return [name.removesuffix(ending) for _, name, at in self._settled("done") if at > since and name.endswith(ending)]
+
     def changed(self, claimed: Claimed, before: os.stat_result) -> bool:
-        """Whether it was written to, linked or touched since its handle gave `before`."""
+        """Whether it was written to, linked or touched since it looked like `before`."""
         with explained(), self._folder("claimed") as folder:
             now = folder.look(files.present(folder, claimed.id).text)
         return now is None or not files.same(now, before)
 
-    def finish(self, claimed: Claimed, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
+    def finish(self, copied: Copy, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
         """
-        Move a file to `done/`; gives where it stands there.
+        Lay a file's copy into `done/`, and the file itself among those that were read; gives where the copy stands.
 
         `beside` are files to lay beside it, by the ending that takes the place of its extension (".rejected.csv"). They are
-        whole before the file itself is moved; one without content is not written.
+        whole before the copy itself is moved; one without content is not written.
 
         Raises:
             CannotWrite: calling it again, also in another process, goes on under the same name.
         """
-        with explained():
-            return self._put(claimed.id, "done", beside)
+        id = copied.claimed.id
+        with explained(), self._folder("claimed") as claimed, self._out("done", files.present(claimed, id).folder) as target:
+            label = files.present(claimed, id)
+            if label.into != "done" or not originals.is_laid(id, claimed, target, label.final):
+                label = files.reserved(label, "done", list(beside), claimed, target)
+            _write(label, beside, target)
+            originals.lay(id, claimed, target, label.final)
+            originals.put_by(label, claimed, copied.seen)
+            return target.path / label.final
 
     def set_aside(self, what: Claimed | Waiting | Odd, reason: str) -> Path | None:
         """
@@ -196,7 +226,7 @@ class Spool:
         told = f"{names.safe(what.name)}\nwas set aside: {names.printable(reason)}\nNothing of it was taken in.\n"
         with explained():
             if isinstance(what, Claimed):
-                return self._put(what.id, "rejected", {_REASON: told.encode()})
+                return self._reject(what.id, told.encode())
             label = names.label(names.ulid(what.mtime_ns / 1e9), what.campaign_folder, what.name)
             with self._folder("claimed") as claimed:
                 try:
@@ -208,15 +238,14 @@ class Spool:
                     if isinstance(what, Waiting):
                         raise
                     return self._leave(what, told)
-            return self._put(label.id, "rejected", {_REASON: told.encode()})
+            return self._reject(label.id, told.encode())
 
-    def _put(self, id: str, into: Into, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
-        """The way out of `claimed/`: reserve the name, write what lies beside it, move it; each durable before the next."""
-        with self._folder("claimed") as claimed, self._out(into, files.present(claimed, id).folder) as target:
-            label = files.reserved(files.present(claimed, id), into, list(beside), claimed, target)
-            for ending, content in beside.items():
-                chunks = [content] if isinstance(content, bytes) else content
-                target.write(label.beside(ending), chunks, temporary=f".{label.id}{ending}.tmp")
+    def _reject(self, id: str, told: bytes) -> Path:
+        """Out of `claimed/`, unread: reserve the name, write the reason beside it, move it; each durable before the next."""
+        with self._folder("claimed") as claimed, self._out("rejected", files.present(claimed, id).folder) as target:
+            label = files.reserved(files.present(claimed, id), "rejected", [_REASON], claimed, target)
+            _write(label, {_REASON: told}, target)
+            claimed.remove(names.copy(id))
             claimed.fit(label.text, os.stat(target.handle).st_gid)
             claimed.move(label.text, target, label.final)
             return target.path / label.final
@@ -255,8 +284,7 @@ class Spool:
                 try:
                     found += [(name, inner, within, files.fault(within)) for inner, within in self._entries("incoming", name)]
                 except PermissionError:
-                    reason = "files cannot be taken out of this folder: let its group do that (chmod g+rwx)"
-                    found.append(("", name, status, reason))
+                    found.append(("", name, status, modes.CLOSED))
         return found
 
     def _settled(self, into: str) -> list[tuple[str, str, float]]:
@@ -286,5 +314,14 @@ class Spool:
             return opened.sub(campaign)
 
 
+def _write(label: Label, beside: Mapping[str, Iterable[bytes] | bytes], target: Folder) -> None:
+    """Lay files beside the one that is about to stand there."""
+    for ending, content in beside.items():
+        chunks = [content] if isinstance(content, bytes) else content
+        target.write(label.beside(ending), chunks, temporary=f".{label.id}{ending}.tmp")
+
+
 def _place(what: Waiting | Odd) -> tuple[str, str]:
+    if isinstance(what, Waiting) and what.id:
+        return "claimed", originals.FOLDER
     return (what.folder if isinstance(what, Odd) else "incoming"), what.campaign_folder

@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from mailer.errors import UnreadableFile
 from mailer.spool import names
@@ -33,7 +33,8 @@ _KINDS = {
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """
-    A file seen in `incoming/`. Two looks at one that nobody touched are equal.
+    A file seen in `incoming/`, or one that was read and written to since: then `id` is the claim under which it was. Two looks
+    at one that nobody touched are equal.
 
     Its name is as the organiser, or an attacker, wrote it: not for printing. `ctime_ns` is when anything about it last changed,
     which nobody can set: copies that keep a file's old date set `mtime_ns` while they still write.
@@ -46,11 +47,17 @@ class Waiting:
     ctime_ns: int
     inode: int
     seen_at: float = field(compare=False)
+    id: str = ""
 
     @property
     def changed_at(self) -> float:
         """When it was last written to, renamed or touched, as far as the disk says; seconds since 1970."""
         return max(self.mtime_ns, self.ctime_ns) / 1e9
+
+    @classmethod
+    def of(cls, place: tuple[str, str], found: os.stat_result, now: float, id: str = "") -> Self:
+        """What stands at a place: campaign's folder and name."""
+        return cls(*place, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, now, id)
 
     def is_as_seen(self, now: os.stat_result | None) -> bool:
         """Whether the same file still stands there, unchanged."""

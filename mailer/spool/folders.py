@@ -158,6 +158,15 @@ class Folder:
             finally:
                 os.close(handle)
 
+    def remove(self, name: str) -> None:
+        """Remove a file, durably; nothing where none is."""
+        try:
+            with about(self.path):
+                os.unlink(name, dir_fd=self.handle)
+        except FileNotFoundError:
+            return
+        self.sync()
+
     def holds(self, name: str, content: bytes) -> bool:
         """Whether a file there has this content, no more and no less."""
         found = self.look(name)

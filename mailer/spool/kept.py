@@ -1,5 +1,5 @@
 """
-What lies in `done/` and `rejected/`, looked through file by file, and removed.
+What lies in `done/` and `rejected/`, looked through file by file, and removed; elsewhere in the queue it is only looked at.
 
 The way of a file ends there, so that nobody else moves anything: a file is removed with the reports that lie beside it, and
 goes last, so that whoever is cut off in between meets it again. Nothing but plain files is opened or removed.
@@ -13,15 +13,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from mailer.spool import names
 from mailer.spool.folders import READ, Folder, about, explained
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A file that lies there. `since`: when it was put there, or touched since (seconds since 1970)."""
+    """
+    A file that lies there. `since`: when it was put there, or touched since (seconds since 1970).
+
+    No other time says when it came: its own date is the organiser's, and its name is not in the ledger.
+    """
 
     into: str
     folder: str
@@ -32,6 +38,16 @@ class Kept:
     def is_report(self) -> bool:
         """Whether it may be a report beside another file; by its name alone an organiser's own may be called so too."""
         return self.into == "done" and self.name.endswith(names.REPORTS)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether its name says that it is not to be taken in, or not yet."""
+        return names.is_unfinished(self.name)
+
+    @property
+    def is_a_desktops(self) -> bool:
+        """Whether it is what a desktop lays beside files."""
+        return names.is_a_desktops(self.name)
 
     @property
     def stem(self) -> str:
@@ -48,7 +64,7 @@ class Kept:
 
 def look(root: Path, into: str) -> list[Kept]:
     """
-    The plain files of `done` or `rejected`, those in campaigns' folders too.
+    The plain files of one of the queue's folders, those in the folders there too, and unfinished ones.
 
     Raises:
         CannotWrite: a folder cannot be read.
@@ -79,13 +95,13 @@ def _all(folder: Folder) -> list[tuple[str, os.stat_result]]:
     return [(name, status) for name in folder.names() if (status := folder.look(name)) is not None]
 
 
-def asked(path: Path, ask: Callable[[BinaryIO], bool | None]) -> bool | None:
-    """What is answered of a file's content; None where it cannot be read, False where it is gone."""
+def asked(path: Path, ask: Callable[[BinaryIO], Answer], if_gone: Answer) -> Answer | None:
+    """What is answered of a file's content; None where it cannot be read, `if_gone` where it is gone."""
     try:
         with os.fdopen(os.open(path, READ), "rb") as stream:
             return ask(stream) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else None
     except FileNotFoundError:
-        return False
+        return if_gone
     except OSError:
         return None
 

@@ -5,6 +5,8 @@ The spool's folders as they must be: there, under one mount, for whom they are m
 
 What is missing is made. A mode that lets more in is mended and said; one that the administrator made stricter stays. Where
 there is a group, what is dropped into `incoming` is mailer's to read whatever the umask of who drops it (`acl`).
+
+A campaign's folder in `incoming` is within its organisers' reach: whatever they make of it is told, and stops nobody's letters.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from pathlib import Path
 
 from mailer.errors import CannotWrite
 from mailer.spool import acl
-from mailer.spool.folders import Folder, about, explained
+from mailer.spool.folders import Folder, about, explained, explanation
 
 WAY = 0o711  # folders that one only goes through
 FOLDERS = {"incoming": 0o2770, "claimed": 0o700, "done": 0o2750, "rejected": 0o2750}
+
+CLOSED = "files cannot be taken out of this folder: let its group do that (chmod g+rwx)"
+_ANEW = "once it is moved away the next run makes it anew"
 
 
 class Kept:
@@ -69,7 +74,7 @@ def prepare(root: Path, var: Path | None, group: str, campaigns: Iterable[str]) 
     Make and mend the folders; gives a sentence for each thing that was mended or could not be.
 
     Raises:
-        CannotWrite: one cannot be made or mended, or they are not under one mount.
+        CannotWrite: one of the spool's own cannot be made or mended, or they are not under one mount.
     """
     with explained():
         _make_way(root)
@@ -83,9 +88,38 @@ def prepare(root: Path, var: Path | None, group: str, campaigns: Iterable[str]) 
                 said += _kept(queue, name, mode, group)
             with queue.sub("incoming") as incoming:
                 for campaign in campaigns:
-                    said += _kept(incoming, campaign, FOLDERS["incoming"], group)
+                    said += _tried(incoming, campaign, group)
             _check_mount(queue)
     return said if not group or _number(group) is not None else [*said, f"there is no group «{group}» on this machine"]
+
+
+def troubles(root: Path, campaigns: Iterable[str]) -> list[str]:
+    """What keeps mailer from folders of campaigns in `incoming`, or lets strangers into one; a look, which changes nothing."""
+    return [told for campaign in campaigns if (told := _trouble(root / "incoming", campaign))]
+
+
+def _trouble(incoming: Path, campaign: str) -> str:
+    try:
+        with Folder(incoming) as parent, parent.sub(campaign) as folder:
+            found, wanted = os.stat(folder.handle), FOLDERS["incoming"]
+            if not folder.lets_take():
+                return f"{folder.path}: {CLOSED}"
+            if found.st_uid != os.geteuid() and found.st_mode & 0o777 & ~wanted:
+                mode = stat.S_IMODE(found.st_mode)
+                return f"{folder.path}: somebody else gave it {mode:04o}, which lets more in than {wanted:04o}: {_ANEW}"
+    except FileNotFoundError:  # the next pass makes it
+        return ""
+    except OSError as problem:
+        return f"{explanation(problem)}; {_ANEW}"
+    return ""
+
+
+def _tried(incoming: Folder, campaign: str, group: str) -> list[str]:
+    """A campaign's folder made or mended, or why it cannot be."""
+    try:
+        return _kept(incoming, campaign, FOLDERS["incoming"], group)
+    except OSError as problem:
+        return [f"{explanation(problem)}; {_ANEW}"]
 
 
 def _make_way(root: Path) -> None:

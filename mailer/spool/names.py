@@ -2,10 +2,12 @@
 What files are called on their way through the spool, whatever an organiser, or an attacker, called them.
 
     incoming/kazakhstan/Ärzte.csv  >  claimed/01J8…K3.kazakhstan.Ärzte.csv  >
-    claimed/01J8…K3-done2.kazakhstan.Ärzte.csv  >  done/kazakhstan/Ärzte-2.csv
+    claimed/01J8…K3-done2.kazakhstan.Ärzte.csv  >  done/kazakhstan/Ärzte-2.csv,
+    claimed/.read/01J8…K3-seen7Q….kazakhstan.Ärzte.csv
 
 A claimed name alone tells a file's id, its campaign's folder and its own name; the second of these also the name under which
-it is about to stand in `done/` or `rejected/`, so that whoever goes on behind a crash arrives at the same name.
+it is about to stand in `done/` or `rejected/`, so that whoever goes on behind a crash arrives at the same name; the last one
+what it looked like when it was read.
 
 Names are hostile: line ends, escape sequences, bytes that are no UTF-8, 255 of them. In `claimed/`, where only mailer looks,
 they stay as they are; everywhere else stands `safe` of them. No file is touched here.
@@ -27,8 +29,15 @@ REPORTS = (".rejected.csv", ".known.csv", ".doubtful.csv")  # what is laid besid
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 _VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
 _FOLDER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
-_CLAIMED = re.compile(rf"([{_DIGITS}]{{26}})(?:-(done|rejected)([1-9][0-9]{{0,5}}))?\.(_|{_FOLDER})\.(.+)", re.DOTALL)
+_CLAIMED = re.compile(
+    rf"([{_DIGITS}]{{26}})(?:-(done|rejected)([1-9][0-9]{{0,5}})|-seen([{_DIGITS}]{{10}}))?\.(_|{_FOLDER})\.(.+)", re.DOTALL
+)
 _STEM = re.compile(r"(.+?)((?:\.[^.]{1,16})?(?:\.gz)?)", re.DOTALL | re.IGNORECASE)
+# A part in front of the extension that says how to read the file (`sheets.form`, `reading.withdraws`): a word without a space
+# in it, before a workbook's extension any. Not a report's: a file would be taken for one.
+_WORKBOOKS = (".xlsx", ".xlsm")
+_ANSWER = re.compile(r"(.+)(\.(?!(?:rejected|known|doubtful)\Z)[A-Za-z][A-Za-z0-9_+-]*)", re.DOTALL)
+_WORKSHEET = re.compile(r"(.+)(\.[^.]+)", re.DOTALL)
 _TAIL = re.compile(r"(?:\.[A-Za-z0-9_+-]{1,16}){0,3}\Z")
 # What copies are called until they are whole (browsers, WinSCP, rclone, Syncthing on Windows); the rest begins with a dot.
 _GROWING = (".part", ".tmp", ".filepart", ".crdownload", ".partial", ".opdownload", ".download")
@@ -40,19 +49,23 @@ _ROOM = len("-rejected999999")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a name in `claimed/` tells. `into` and `number` are empty until a name elsewhere is reserved."""
+    """
+    What a name in `claimed/` tells. `into` and `number` are empty until a name elsewhere is reserved; `seen` is what it looked
+    like when it was read, once it was.
+    """
 
     id: str
     folder: str
     name: str
     into: Into = ""
     number: int = 0
+    seen: str = ""
 
     @property
     def text(self) -> str:
         """The name in `claimed/`."""
-        reserved = f"-{self.into}{self.number}" if self.into else ""
-        return f"{self.id}{reserved}.{self.folder or '_'}.{self.name}"
+        state = f"-{self.into}{self.number}" if self.into else f"-seen{self.seen}" if self.seen else ""
+        return f"{self.id}{state}.{self.folder or '_'}.{self.name}"
 
     @property
     def final(self) -> str:
@@ -82,13 +95,33 @@ def read(text: str) -> Label | None:
     Read a name in `claimed/`; None for one that mailer never gives.
 
     >>> read("01J8ZK3S4T5V6W7X8Y9Z0A1B2C-done2._.list.csv")
-    Label(id='01J8ZK3S4T5V6W7X8Y9Z0A1B2C', folder='', name='list.csv', into='done', number=2)
+    Label(id='01J8ZK3S4T5V6W7X8Y9Z0A1B2C', folder='', name='list.csv', into='done', number=2, seen='')
     >>> read("list.csv")
     """
     if not (found := _CLAIMED.fullmatch(text)):
         return None
-    id, into, number, folder, name = found.groups()
-    return Label(id, "" if folder == "_" else folder, name, _INTO[into], int(number or 0))
+    id, into, number, seen, folder, name = found.groups()
+    return Label(id, "" if folder == "_" else folder, name, _INTO[into], int(number or 0), seen or "")
+
+
+def copy(id: str) -> str:
+    """The name in `claimed/` of mailer's own copy of a file."""
+    return f".{id}.copy"
+
+
+def is_copy(name: str) -> bool:
+    """Whether a name in `claimed/` is that of such a copy."""
+    return re.fullmatch(rf"\.[{_DIGITS}]{{26}}\.copy", name) is not None
+
+
+def digits(number: int) -> str:
+    """
+    The lowest fifty bits of a number, as a name tells them.
+
+    >>> digits(0), digits((1 << 50) + 33)
+    ('0000000000', '0000000011')
+    """
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(45, -1, -5))
 
 
 def ulid(now: float, after: str = "") -> str:
@@ -124,6 +157,16 @@ def is_unfinished(name: str) -> bool:
     return name.startswith((".", "~$")) or lower.endswith(_GROWING) or lower in _OF_WINDOWS
 
 
+def is_a_desktops(name: str) -> bool:
+    """
+    Whether it is what a desktop lays beside files, which is never taken in and never becomes a file.
+
+    >>> [is_a_desktops(name) for name in ("Thumbs.db", ".DS_Store", "~$x.xlsx", "x.xlsx.part")]
+    [True, True, True, False]
+    """
+    return name.lower() in _OF_WINDOWS | {".ds_store"} or name.startswith("~$")
+
+
 def safe(name: str) -> str:
     r"""
     A name that can be printed, typed and given to other programs.
@@ -146,9 +189,18 @@ def numbered(name: str, number: int) -> str:
 
     >>> numbered("list.csv", 1), numbered("list.csv", 2), numbered("list.csv.gz", 2), numbered("list", 3)
     ('list.csv', 'list-2.csv', 'list-2.csv.gz', 'list-3')
+
+    The part that says how to read a file stays as it is:
+
+    >>> numbered("list.koi8-r.csv", 2), numbered("list.My answers.xlsx", 2), numbered("june.withdrawn.csv.gz", 2)
+    ('list-2.koi8-r.csv', 'list-2.My answers.xlsx', 'june-2.withdrawn.csv.gz')
     """
+    if number <= 1:
+        return name
     stem, extension = _parts(name)
-    return name if number <= 1 else f"{stem}-{number}{extension}"
+    answer = (_WORKSHEET if extension.casefold() in _WORKBOOKS else _ANSWER).fullmatch(stem)
+    begin, rest = (answer[1], answer[2]) if answer else (stem, "")
+    return f"{begin}-{number}{rest}{extension}"
 
 
 def stem(name: str) -> str:

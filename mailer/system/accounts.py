@@ -47,7 +47,7 @@ def _quietly(line: list[str], environ: dict[str, str]) -> None:
 
 def folders(place: Place) -> Iterator[Step]:
     """The service's folders. All below the first are made by its own account: root follows nobody's links there."""
-    var = place.root / VAR
+    var = place.at(VAR)
     wanted = [var / Path(name).relative_to("var") for name in FOLDERS]
     if any(not folder.is_dir() for folder in wanted):
         for_whom = f", its queue for the group {place.group}" if place.group else ""

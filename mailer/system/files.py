@@ -59,7 +59,7 @@ def _starters(place: Place, config: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _started(origin: Path, place: Place) -> bytes:
-    return origin.read_bytes().replace(f"={COMMAND} ".encode(), f"={place.command} ".encode())
+    return origin.read_bytes().replace(f"{COMMAND} --".encode(), f"{place.command} --".encode())
 
 
 def _main(text: str, group: str) -> bytes:
@@ -91,7 +91,7 @@ def is_changed(place: Place, file: File, before: dict[str, str]) -> bool:
 
 
 def _standing(place: Place, file: File) -> bytes | None:
-    path = place.root / file.path
+    path = place.at(file.path)
     if not os.path.lexists(path):
         return None
     return path.read_bytes() if path.is_file() else b""
@@ -121,7 +121,7 @@ def make_folders(place: Place, folder: Path) -> None:
     """Make a folder and those above it, for everybody to pass through, but for what is private."""
     place.root.mkdir(parents=True, exist_ok=True)
     for path in reversed([folder, *folder.parents]):
-        if not (place.root / path).is_dir():
+        if not place.at(path).is_dir():
             (place.root / path).mkdir()
             handle = os.open(place.root / path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
@@ -133,7 +133,7 @@ def make_folders(place: Place, folder: Path) -> None:
 
 def _write(place: Place, name: Path, content: bytes, mode: int) -> None:
     make_folders(place, name.parent)
-    path = place.root / name
+    path = place.at(name)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         _give(place, name, file.fileno())
@@ -148,7 +148,7 @@ def _write(place: Place, name: Path, content: bytes, mode: int) -> None:
 def laid(place: Place) -> dict[str, str]:
     """What was laid there before, each file with the hash of its content."""
     try:
-        found = json.loads((place.root / _MEMORY).read_bytes())
+        found = json.loads(place.at(_MEMORY).read_bytes())
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailer.errors import UsageProblem
+
 USER = "mailer"
 ETC, VAR = Path("etc/mailer"), Path("var/lib/mailer")
 COMMAND = "/usr/local/bin/mailer"  # as the shipped units and lines of cron have it
@@ -29,6 +31,18 @@ class Place:
     def has_systemd(self) -> bool:
         """Whether units are of any use there."""
         return any((self.root / folder / "systemd/systemd").exists() for folder in ("usr/lib", "lib"))
+
+    def at(self, path: Path) -> Path:
+        """
+        Where something of the instance stands below the root.
+
+        Raises:
+            UsageProblem: a link on the way leads out of the root, to what is another machine's.
+        """
+        root, there = self.root.resolve(), self.root / path
+        if not there.resolve().is_relative_to(root):
+            raise UsageProblem(f"{there}: a link on the way leads out of {root}; make it a relative one, or take it away")
+        return there
 
     def number(self, file: str, name: str) -> int | None:
         """The number of an account (`passwd`) or a group (`group`) there."""

@@ -15,6 +15,7 @@ import pytest
 
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])  # Debian keeps Postfix out of users' PATH
 PAUSE_SECONDS = 0.02
+# Debian's packages whose name is not the program's.
 _PACKAGES = {
     **dict.fromkeys(("smtp-sink", "smtp-source"), "postfix"),
     **dict.fromkeys(("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles"), "systemd"),

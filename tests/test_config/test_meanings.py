@@ -203,6 +203,14 @@ def test_warnings_stop_nothing(instance):
     )
 
 
+@pytest.mark.parametrize("seconds, is_told", [(600, False), (601, True)])
+def test_a_wait_that_outlasts_the_stop_of_the_shipped_units_is_told(seconds, is_told, instance):
+    instance.write("config/mailer.yaml", f"relay: {{mode: smtp, host: smtp.example.org, dot_timeout: {seconds}}}\n")
+    instance.campaign("targets:\n  court: {name: Court, to: head@court.example}\n")
+    told = "config/mailer.yaml:1: relay.dot_timeout: outlasts a stop, which systemd gives 660 seconds as shipped: "
+    assert instance.load().warnings == ((f"{told}give the unit TimeoutStopSec=661 as well",) if is_told else ())
+
+
 def value_of(written):
     document = yamls.read(f"key: {written}", "f", Problems()).value
     assert isinstance(document, dict)

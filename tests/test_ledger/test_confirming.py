@@ -7,7 +7,25 @@ from dataclasses import replace
 from mailer.campaign import Reason
 from mailer.delivery import ORDERS, State
 from mailer.ledger import Held, Selection, Taken
-from tests.ledgers import CAMPAIGN, DOMAIN, HELD, LANE, NOW, assert_sound, begin, claim, entry, new, one, put, states
+from tests.ledgers import (
+    CAMPAIGN,
+    DOMAIN,
+    HELD,
+    LANE,
+    LATER,
+    NOW,
+    YES,
+    assert_sound,
+    begin,
+    claim,
+    claim_one,
+    entry,
+    mark,
+    new,
+    one,
+    put,
+    states,
+)
 
 WAITS = new(state=State.HELD, reason=Reason.UNCONFIRMED)
 
@@ -113,4 +131,30 @@ async def test_a_campaign_that_begins_to_ask_holds_what_waits_and_lets_it_go_whe
     await ledger.ask_confirmation(CAMPAIGN, False)
     assert {states(ledger)[letter] for letter in waits} == {"queued"}
     assert ledger.silent() == {} and await ledger.asked_confirmation() == frozenset()
+    assert list(ledger.disagreements()) == []
+
+
+async def in_doubt_and_then_asked(ledger, rcpt):
+    """A letter came to be in doubt, and then its campaign began to ask for confirmation."""
+    due = await claim_one(ledger)
+    await mark(ledger, due, rcpt=rcpt)
+    await ledger.recover(NOW)
+    assert states(ledger) == {due.letter: "in_doubt"}
+    assert await ledger.hold_unconfirmed(CAMPAIGN, NOW, 0, 10)
+    return due.letter
+
+
+async def test_a_doubt_whose_signature_is_not_confirmed_is_not_sent_again_and_the_person_hears_why(ledger):
+    letter = await in_doubt_and_then_asked(ledger, [YES, YES, YES])
+    assert await ledger.resend_doubts(LANE, NOW, NOW + 9, 10) == 0
+    assert "is not confirmed" in await ledger.resolve(letter, accepted=False, why="-", now=NOW, not_before=0)
+    assert states(ledger) == {letter: "in_doubt"}
+    assert await ledger.resolve(letter, accepted=True, why="-", now=NOW, not_before=0) == ""
+    assert states(ledger) == {letter: "accepted"}
+
+
+async def test_who_is_missing_from_a_letter_that_ends_as_accepted_waits_for_the_confirmation(ledger):
+    letter = await in_doubt_and_then_asked(ledger, [YES, LATER, YES])
+    assert await ledger.resolve(letter, accepted=True, why="-", now=NOW, not_before=0) == ""
+    assert (one(ledger, letter).state, one(ledger, letter).reason) == ("held", Reason.UNCONFIRMED)
     assert list(ledger.disagreements()) == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,6 +58,17 @@ def claim(spool: Spool, root: Path, name: str = "list.csv", folder: str = "") ->
     claimed = spool.claim(spool.look(NOW)[0], NOW)
     assert claimed
     return claimed
+
+
+def finish(spool: Spool, claimed: Claimed, beside: Mapping[str, Iterable[bytes] | bytes]) -> Path:
+    """Copy a claimed file and finish it, as intake does behind its reading."""
+    with closing(spool.copied(claimed)) as copied:
+        return spool.finish(copied, beside)
+
+
+def originals(root: Path) -> list[Path]:
+    """The files that were read, as they were dropped."""
+    return sorted((root / "claimed" / ".read").iterdir())
 
 
 def tree(root: Path) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import pytest
 from mailer.errors import CannotWrite, UnreadableFile
 from mailer.spool import Settings, Spool, Waiting, names
 from tests.installed import LONG_AGO
-from tests.test_spool.ground import BESIDE, NOW, claim, drop, tree, unprivileged
+from tests.test_spool.ground import BESIDE, NOW, claim, drop, finish, originals, tree, unprivileged
 
 
 def test_the_examples_in_the_docstrings_hold():
@@ -120,12 +120,13 @@ def test_a_hostile_name_is_claimed_told_again_and_harmless_where_it_ends(spool, 
     assert claimed.name.endswith(".csv") == name.endswith(".csv")
     if len(os.fsencode(name)) < 100:
         assert os.fsencode(claimed.path.name).endswith(os.fsencode(name))
-    done = spool.finish(again, BESIDE)
-    assert sorted(tree(root)) == sorted(
-        str((done.parent / one).relative_to(root))
+    done = finish(spool, again, BESIDE)
+    assert len(originals(root)) == 1
+    assert sorted(tree(root / "done")) == sorted(
+        str((done.parent / one).relative_to(root / "done"))
         for one in (done.name, *(f"{done.name.removesuffix('.csv')}{end}" for end in BESIDE))
     )
-    assert all(name.isprintable() for name in tree(root))
+    assert all(name.isprintable() for name in tree(root / "done"))
 
 
 @pytest.mark.parametrize("longest", range(30, 40))
@@ -194,7 +195,7 @@ def test_a_file_that_may_not_be_read_says_what_to_change(ground):
 def test_a_claimed_file_that_somebody_deleted_is_said(spool, root):
     claimed = claim(spool, root)
     claimed.path.unlink()
-    for use in (claimed.open, lambda: spool.finish(claimed, {}), lambda: spool.set_aside(claimed, "late")):
+    for use in (claimed.open, lambda: finish(spool, claimed, {}), lambda: spool.set_aside(claimed, "late")):
         with pytest.raises(CannotWrite, match="somebody else moved or deleted it"):
             use()
 

@@ -19,16 +19,14 @@ import pytest
 from mailer.errors import CannotWrite
 from mailer.spool import Settings, Spool, folders
 from mailer.spool.folders import Folder
-from tests.test_spool.ground import BESIDE, MEMORY, NOW, claim, drop, mode, needs_root, tree, unprivileged
+from tests.test_spool.ground import BESIDE, MEMORY, NOW, claim, drop, finish, mode, needs_root, originals, tree, unprivileged
 
 
 def test_a_finished_file_stands_in_done_with_what_lies_beside_it(spool, root):
     claimed = claim(spool, root, folder="kazakhstan")
     before = os.umask(0o077)
     try:
-        with claimed.open() as stream:  # still open, as the intake has it
-            done = spool.finish(claimed, {**BESIDE, ".empty.csv": iter(())})
-            assert stream.read() == b"name\n"
+        done = finish(spool, claimed, {**BESIDE, ".empty.csv": iter(())})
     finally:
         os.umask(before)
     assert done == root / "done" / "kazakhstan" / "list.csv"
@@ -44,55 +42,59 @@ def test_a_finished_file_stands_in_done_with_what_lies_beside_it(spool, root):
 
 def test_nothing_is_ever_replaced_in_done(spool, root):
     ends = [
-        spool.finish(claim(spool, root, name), BESIDE) for name in ("list.csv", "list.csv", "list.json", "list.rejected.csv")
+        finish(spool, claim(spool, root, name), BESIDE) for name in ("list.csv", "list.csv", "list.json", "list.rejected.csv")
     ]
     assert [end.name for end in ends] == ["list.csv", "list-2.csv", "list-3.json", "list.rejected-2.csv"]
     (root / "done" / "new.known.csv").write_text("another's")
-    assert spool.finish(claim(spool, root, "new.csv"), BESIDE).name == "new-2.csv"
+    assert finish(spool, claim(spool, root, "new.csv"), BESIDE).name == "new-2.csv"
     assert (root / "done" / "new.known.csv").read_text() == "another's"
     assert len(tree(root / "done")) == 3 * len(ends) + 4
 
 
 def test_a_finished_file_named_as_a_campaign_is_not_in_the_way_of_its_folder(spool, root):
-    spool.finish(claim(spool, root, "kazakhstan"), {})
-    assert spool.finish(claim(spool, root, folder="kazakhstan"), {}) == root / "done" / "kazakhstan-2" / "list.csv"
+    finish(spool, claim(spool, root, "kazakhstan"), {})
+    assert finish(spool, claim(spool, root, folder="kazakhstan"), {}) == root / "done" / "kazakhstan-2" / "list.csv"
 
 
 @needs_root
-def test_a_finished_file_of_another_owner_keeps_its_mode_and_ours_gets_it_whatever_the_group(ground):
+def test_what_stands_in_done_is_mailers_own_whoever_dropped_it_and_whatever_the_group(ground):
     root = ground / "queue"
     with unprivileged():
         spool = Spool(Settings(root))
         spool.prepare()
-    drop(root, "list.csv").chmod(0o644)
+    drop(root, "list.csv").chmod(0o664)
+    date = (root / "incoming/list.csv").stat().st_mtime_ns
     with unprivileged():
-        assert (claimed := spool.claim(spool.look(NOW)[0], NOW))
-        assert mode(spool.finish(claimed, BESIDE)) == 0o644
+        claimed = spool.claim(spool.look(NOW)[0], NOW)
+        assert claimed
+        own, user = finish(spool, claimed, BESIDE), os.geteuid()
+    assert (mode(own), own.stat().st_uid, own.stat().st_mtime_ns) == (0o640, user, date)
+    assert own.stat().st_ino != originals(root)[0].stat().st_ino
     os.chown(root / "done", -1, 1)
     (root / "done").chmod(0o2750)
     with unprivileged():
-        assert mode(spool.finish(claim(spool, root), BESIDE)) == 0o640
+        assert mode(finish(spool, claim(spool, root), BESIDE)) == 0o640
 
 
 def test_a_name_reserved_by_another_claim_is_not_taken(spool, root):
     one, other = claim(spool, root), claim(spool, root)
     with pytest.raises(ZeroDivisionError):
-        spool.finish(one, {".rejected.csv": (bytes([1 // 0]) for _ in range(1))})
-    assert spool.finish(other, BESIDE).name == "list-2.csv"
-    assert spool.finish(one, BESIDE).name == "list.csv"
+        finish(spool, one, {".rejected.csv": (bytes([1 // 0]) for _ in range(1))})
+    assert finish(spool, other, BESIDE).name == "list-2.csv"
+    assert finish(spool, one, BESIDE).name == "list.csv"
 
 
 def test_each_of_several_claims_is_finished_as_itself(spool, root):
     claimed = [claim(spool, root, f"{number}.csv") for number in range(6)]
-    assert [spool.finish(each, {}).name for each in reversed(claimed)] == [f"{number}.csv" for number in reversed(range(6))]
+    assert [finish(spool, each, {}).name for each in reversed(claimed)] == [f"{number}.csv" for number in reversed(range(6))]
 
 
 def test_a_reserved_name_under_which_something_appeared_meanwhile_is_given_up(spool, root):
     claimed = claim(spool, root)
     with pytest.raises(ZeroDivisionError):
-        spool.finish(claimed, {".rejected.csv": (bytes([1 // 0]) for _ in range(1))})
+        finish(spool, claimed, {".rejected.csv": (bytes([1 // 0]) for _ in range(1))})
     (root / "done" / "list.csv").write_text("another's")
-    assert spool.finish(claimed, BESIDE).name == "list-2.csv"
+    assert finish(spool, claimed, BESIDE).name == "list-2.csv"
     assert (root / "done" / "list.csv").read_text() == "another's"
 
 
@@ -103,9 +105,9 @@ def test_content_that_breaks_off_leaves_nothing_half_written(spool, root):
 
     claimed = claim(spool, root)
     with pytest.raises(CannotWrite, match="make room"):
-        spool.finish(claimed, {".rejected.csv": broken()})
+        finish(spool, claimed, {".rejected.csv": broken()})
     assert list((root / "done").iterdir()) == []
-    assert spool.finish(claimed, BESIDE).name == "list.csv"
+    assert finish(spool, claimed, BESIDE).name == "list.csv"
 
 
 def test_a_folder_that_takes_nothing_is_said_and_the_next_run_goes_on(ground):
@@ -116,11 +118,11 @@ def test_a_folder_that_takes_nothing_is_said_and_the_next_run_goes_on(ground):
         claimed = claim(spool, root)
         (root / "done").chmod(0o500)
         with pytest.raises(CannotWrite, match=r"/queue/done: Permission denied"):
-            spool.finish(claimed, BESIDE)
+            finish(spool, claimed, BESIDE)
         (root / "done").chmod(0o2750)
         (again,) = Spool(Settings(root)).claimed()
         assert (again.id, again.name) == (claimed.id, "list.csv")
-        assert spool.finish(claimed, BESIDE).name == "list.csv"  # the older handle on it does as well
+        assert finish(spool, claimed, BESIDE).name == "list.csv"  # the older handle on it does as well
 
 
 PERSON = "jane.doe@example.org.csv"  # people name files after people
@@ -138,14 +140,14 @@ def test_where_a_folder_takes_nothing_it_is_named_and_the_file_is_not(ground, fo
             if folder == "rejected":
                 spool.set_aside(claimed, "not a table")
             else:
-                spool.finish(claimed, {})
+                finish(spool, claimed, {})
         assert "jane" not in str(raised.value)
 
 
 def test_what_fails_with_a_claimed_file_itself_is_told_by_its_id(spool, root):
     claimed = claim(spool, root, PERSON)
     with pytest.raises(CannotWrite, match="make room") as raised:
-        spool.finish(claimed, {".rejected.csv": full()})
+        finish(spool, claimed, {".rejected.csv": full()})
     assert "jane" not in str(raised.value)
     with Folder(root / "claimed") as source, Folder(root / "done") as target, pytest.raises(FileNotFoundError) as gone:
         source.move(f"{claimed.id}._.{PERSON}", target, PERSON)  # it has another name by now
@@ -196,10 +198,10 @@ def take_in(root: Path) -> None:
     spool = Spool(Settings(root))
     spool.prepare()
     for claimed in spool.claimed():
-        spool.finish(claimed, BESIDE)
+        finish(spool, claimed, BESIDE)
     for waiting in spool.look(NOW):
         if taken := spool.claim(waiting, NOW):
-            spool.finish(taken, BESIDE)
+            finish(spool, taken, BESIDE)
 
 
 def sort_out(root: Path) -> None:
@@ -211,7 +213,9 @@ def sort_out(root: Path) -> None:
         spool.set_aside(odd, odd.reason)
 
 
-STEPS = {"move", "write", "fit", "make", "sync", "rename_new"}  # all that changes anything on the disk
+# all that changes anything on the disk
+PLACES = ("spool/folders.py", "spool/originals.py")
+STEPS = {"move", "write", "fit", "make", "sync", "rename_new", "remove", "copy", "_pour", "lay", "put_by"}
 
 
 def killed_at(line: int, act: Callable[[Path], None], root: Path) -> bool:
@@ -222,7 +226,7 @@ def killed_at(line: int, act: Callable[[Path], None], root: Path) -> bool:
 
         def trace(frame: FrameType, event: str, _: object) -> Any:
             nonlocal left
-            if frame.f_code.co_name not in STEPS or not frame.f_code.co_filename.endswith("spool/folders.py"):
+            if frame.f_code.co_name not in STEPS or not frame.f_code.co_filename.endswith(PLACES):
                 return None
             if event == "line":
                 left -= 1
@@ -259,7 +263,8 @@ def test_a_file_is_finished_once_wherever_the_worker_dies():
         "done/kazakhstan/list.known.csv": b"line,reason\r\n",
     }
     for root in every_death(take_in, lambda root: drop(root, "list.csv", folder="kazakhstan")):
-        assert tree(root) == wanted
+        (original,) = originals(root)
+        assert tree(root) == wanted | {str(original.relative_to(root)): b"name\n"}
 
 
 def test_a_link_is_set_aside_once_wherever_the_worker_dies():
@@ -318,4 +323,4 @@ def test_every_step_is_durable_before_the_next_one(spool, root):
             assert path in synced  # the content of what is written, or moved out of our hands
         renames, synced, wanted = renames + 1, set(), {str(Path(path).parent), into}
     assert wanted <= synced
-    assert renames == 5  # claim, reserve, two files beside it, finish
+    assert renames == 6  # claim, reserve, two files beside it, its copy, itself

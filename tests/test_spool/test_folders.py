@@ -19,7 +19,7 @@ from mailer.errors import CannotWrite, UnreadableFile
 from mailer.intake import Intake
 from mailer.spool import Settings, Spool, acl
 from tests.offices import at_work, instance
-from tests.test_spool.ground import BESIDE, NOBODY, acting, claim, drop, mode, needs_root, tree, unprivileged
+from tests.test_spool.ground import BESIDE, NOBODY, acting, claim, drop, finish, mode, needs_root, tree, unprivileged
 
 ORGANISER = 12345
 
@@ -71,7 +71,7 @@ def test_folders_for_organisers_are_given_to_their_group(spool, root):
     assert mode(root / "done") == 0o2750
     moved_in = claim(spool, root)
     os.chown(moved_in.path, -1, os.getegid())
-    done = spool.finish(moved_in, BESIDE)
+    done = finish(spool, moved_in, BESIDE)
     assert {path.stat().st_gid for path in done.parent.iterdir()} == {group.gr_gid}
 
 
@@ -110,7 +110,7 @@ def test_what_an_organiser_drops_with_the_strictest_umask_is_mailers_to_take(gro
             with pytest.raises(PermissionError):
                 forbidden()
     with acting(NOBODY, group.gr_gid):
-        spool.finish(claimed, BESIDE)
+        finish(spool, claimed, BESIDE)
     with acting(ORGANISER + 1, ORGANISER, group.gr_gid):
         assert [path.read_bytes() != b"" for path in done.parent.iterdir() if path.is_file()] == [True] * 3
         with pytest.raises(PermissionError):
@@ -150,10 +150,12 @@ async def test_health_tells_of_files_that_mailer_may_not_read(ground):
         found = await health.ailments(scene.ledger, "relay", scene.time.clock, spool, lambda: True, {})
         return [sentence for sentence in found if "may not read" in sentence]
 
-    async with at_work(instance(ground)) as scene:
+    root = ground / "instance"  # its configuration is root's
+    root.mkdir(mode=0o755)
+    async with at_work(instance(root)) as scene:
         await scene.take_in()
         scene.time.now = time.time()
-        closed = ground / "var/queue/rejected/closed.csv"
+        closed = root / "var/queue/rejected/closed.csv"
         closed.touch(mode=0o600)
         for folder in (closed.parent.parent, *closed.parent.parent.iterdir()):
             folder.chmod(0o755)
@@ -200,7 +202,7 @@ try:
     spool.prepare()
     for waiting in spool.look(1e10):
         claimed = spool.claim(waiting, 1e10)
-        print(spool.finish(claimed, {".rejected.csv": (b"x" * 4096 for _ in range(64))}))
+        print(spool.finish(spool.copied(claimed), {".rejected.csv": (b"x" * 4096 for _ in range(64))}))
 except CannotWrite as problem:
     print(problem)
 """

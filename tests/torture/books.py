@@ -52,7 +52,8 @@ def books(
         yield Violation(
             BOOKS, f"{len(files)} of {intent.files} files, rows (read, taken, known, refused) {count}, not {wanted}"
         )
-    left = [path.name for name in ("incoming", "claimed") for path in (loaded.spool / name).rglob("*") if path.is_file()]
+    claimed = [path for path in (loaded.spool / "claimed").iterdir() if path.name != ".read"]
+    left = [path.name for path in [*claimed, *(loaded.spool / "incoming").rglob("*")] if path.is_file()]
     done = [path for path in (loaded.spool / "done").rglob("*") if not path.name.endswith(REPORTS)]
     if left or len(done) != intent.files:
         yield Violation(BOOKS, f"{len(left)} files are left in the queue, {len(done)} are done")

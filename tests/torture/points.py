@@ -30,7 +30,8 @@ worker.Worker._send  worker.Worker._wait  cli.send._blocked  cli.send.told  cont
 blotter.Blotter._note  consequences.Consequences.follow  intake.Intake.finish_claimed  intake.Intake.take_ready
 intake.Intake._take  intake.Intake._take_rows  spool.Spool.claim  spool.Spool.changed  spool.Spool.finish
 spool.files.reserved  spool.folders.rename_new  spool.folders.Folder.move  spool.folders.Folder.write
-spool.folders.Folder.fit  spool.folders.Folder.sync  spool.files.Claimed.open  ledger.taking.TakingPart.begin_file
+spool.folders.Folder.fit  spool.folders.Folder.sync  spool.files.Claimed.open  spool.originals.copy
+spool.originals.lay  spool.originals.put_by  ledger.taking.TakingPart.begin_file
 ledger.taking.TakingPart.begin_reading  ledger.taking.TakingPart.take_in  ledger.taking.TakingPart.end_file  rules.redecide
 dispatch.Dispatch.next_at  dispatch.Dispatch.send  dispatch.Dispatch._claim_round  ledger.sending.SendingPart.claim
 courier.Courier.carry  courier.Courier._write  relay.Relay.connect  relay.handshake.connect

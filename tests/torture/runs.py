@@ -166,7 +166,8 @@ class Zygote:
 
 def undone(here: Ground) -> Counter[str]:
     """What is left to do: letters by state, and files."""
-    left = Counter(path.name for name in ("incoming", "claimed") for path in (here.var / "queue" / name).rglob("*.csv"))
+    waiting, claimed = (here.var / "queue/incoming").rglob("*.csv"), (here.var / "queue/claimed").glob("*.csv")
+    left = Counter(path.name for path in (*waiting, *claimed))
     if here.ledger.exists():
         with closing(apsw.Connection(str(here.ledger))) as db:
             db.set_busy_timeout(10_000)

@@ -93,8 +93,8 @@ def test_the_claim_of_a_letter_is_synced_before_the_relay_is_greeted(steps: Sequ
 
 def test_the_rows_of_a_file_are_synced_before_it_leaves_the_claimed(steps: Sequence[Step]) -> None:
     moves = [place for place, step in enumerate(steps) if step.call == "renameat2"]
-    assert len(moves) == 6  # claimed, reserved, done; of two files
-    for claimed, reserved in (moves[0:2], moves[3:5]):
+    assert len(moves) == 8  # claimed, reserved, its copy done, itself put by; of two files
+    for claimed, reserved in (moves[0:2], moves[4:6]):
         assert between(steps, claimed, reserved, "fdatasync", "ledger.db-wal")
 
 

@@ -279,7 +279,7 @@ GRAVITY = Tool(
 )  # fmt: skip
 WPFORMS = Tool(
     [("Entry ID", "number"), ("Name", "name"), ("Email", "email"), ("Country", "country"), ("Your Message", "message"),
-     ("GDPR Agreement", "consent"), ("Entry Date", "date"), ("Date Modified", "="), ("User IP", "=192.0.2.1")],
+     ("I agree that a letter is sent in my name", "consent"), ("Entry Date", "date"), ("Date Modified", "="), ("User IP", "=192.0.2.1")],
     "%B %d, %Y %I:%M %p", "I consent to having this website store my submitted information", "",
 )  # fmt: skip
 JETPACK = Tool(
