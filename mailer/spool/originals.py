@@ -168,8 +168,8 @@ def put_by(label: Label, claimed: Folder, seen: os.stat_result) -> None:
 
 
 def _mark(found: os.stat_result) -> str:
-    """What a file looks like, as a word: another one after whatever was written to it; renaming it changes nothing."""
-    told = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    """What a file looks like, as a word: another one behind a write, the same when it is moved, or put back by a backup."""
+    told = f"{found.st_size} {found.st_mtime_ns}"
     return names.digits(int.from_bytes(hashlib.sha256(told.encode()).digest()[:8]))
 
 

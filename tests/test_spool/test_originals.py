@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 
 import pytest
@@ -26,7 +27,9 @@ def test_what_is_read_is_a_copy_that_no_handle_on_the_file_reaches(spool, root):
     assert mode(root / "claimed" / names.copy(claimed.id)) == 0o600
 
 
-@pytest.mark.parametrize("change", ["none", "grown", "rewritten", "touched by a mode", "rewritten at the same time"])
+@pytest.mark.parametrize(
+    "change", ["none", "grown", "rewritten", "touched by a mode", "put back by a backup", "rewritten at the same time"]
+)
 def test_a_file_that_was_written_to_behind_its_reading_is_late_once(spool, root, change):
     claimed = claim(spool, root, folder="kazakhstan")
     finish(spool, claimed, {})
@@ -39,8 +42,12 @@ def test_a_file_that_was_written_to_behind_its_reading_is_late_once(spool, root,
         os.utime(original, ns=(0, before.st_mtime_ns + ("same" not in change)))
     elif "mode" in change:
         original.chmod(0o600)
+    elif "backup" in change:
+        kept = shutil.copy2(original, root / "kept")
+        original.unlink()
+        shutil.copy2(kept, original)
     late = Spool(Settings(root)).originals.late(NOW)
-    if change in {"none", "touched by a mode"}:
+    if change in {"none", "touched by a mode", "put back by a backup"}:
         assert late == []
         return
     assert [(one.campaign_folder, one.name, one.id) for one in late] == [("kazakhstan", "list.csv", claimed.id)]
