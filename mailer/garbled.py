@@ -28,7 +28,7 @@ _CONFUSED = (("cp1251", "cp1252"), ("cp1251", "latin_1"), ("cp1251", "cp1250"), 
 _CONFUSED_LENGTH = 4  # letters: shorter words of accented letters are somebody's («Åäö»)
 _SHORTEST = 3  # «С°» and «Её» are no such words
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_WORD = re.compile(r"[^\s\u2600-\u27bf\U00010000-\U0010ffff,;:!?()\[\]{}/\"]+|\xa0")
+_WORD = re.compile(r"[^\s\u02bc\u2600-\u27bf\U00010000-\U0010ffff,;:!?()\[\]{}/\"-]+|\xa0")
 _CUT = re.compile(r"[a-zß-ÿ][ÃÂÐÑ](?![^\W\d_])")  # «Niccolò» without its last byte
 _ASKED = re.compile(r"[^\W\d_]\?[^\W\d_]")
 _ENTITY = re.compile(r"&(?:amp|quot|apos|lt|gt|nbsp|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});")
@@ -79,11 +79,19 @@ def _is_garbled(word: str) -> bool:
     if word.isascii() or languages_of(word):
         return False
     is_no_word = languages_of(word) is None
+    is_plain = word.isalpha()  # bytes of UTF-8 in another encoding show signs too; Latin letters within Russian ones do not
     for encoding in _TAKEN_FOR:
         undone, count = _undone(word, encoding)
-        if count and (languages_of(undone) or (is_no_word and (_is_text(undone) or count > 1))):
+        if count and (languages_of(undone) or (is_no_word and not is_plain and _is_whole(word, undone, count))):
             return True
     return is_no_word and any(_is_confused(word, was, taken_for) for was, taken_for in _CONFUSED)
+
+
+def _is_whole(word: str, undone: str, count: int) -> bool:
+    """Whether what was undone is the whole of a word, or most of it: a long one holds a sequence or two by chance."""
+    foreign = sum(not character.isascii() for character in word)
+    covered = len(word) - len(undone) + count
+    return covered * 2 > foreign if count > 1 else covered == foreign and _is_text(undone)
 
 
 def _undone(word: str, encoding: str) -> tuple[str, int]:

@@ -7,6 +7,7 @@ import unicodedata
 from datetime import date, datetime
 
 import pytest
+from babel import Locale, localedata
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -377,7 +378,8 @@ SPOILT = [
 WHOLE = [
     *("Ñandú", "Ýmir", "Đorđe", "Ÿ a", "O’Brien", "Ķ", "¿Qué?", "AT&T", "Nguyễn Văn Đức", "Þórður Ægisson", "Şükrü Yıldız"),
     *("Tŷ Siân", "Різдво Гість Її Їжак", "Úžasný Ôňo", "«CAFÉ ANDRÉ»", "“IRMÔ", "JOÃO", "Россия’s", "20 С°", "DeÀngelis"),
-    *("Åäö", "Ærøskøbing", "L’ÉTÉ", "№ 5 abc", "ŁÓDŹ", "Her name? Jane"),
+    *("Åäö", "Ærøskøbing", "L’ÉTÉ", "№ 5 abc", "ŁÓDŹ", "Her name? Jane", "Лукʼяненко", "псевдо-Bidi", "HR-директор", "aранска"),
+    *("СаӀудийн тӀеэцна", "Суверенлă чалăш", "аәбвггәгьӷӷәӷьддәежжәжьзӡӡәиккәкьққәқьҟҟәҟьлмнопԥрсттәҭҭә"),
 ]
 
 
@@ -390,6 +392,13 @@ def test_a_text_that_was_spoilt_before_is_refused(text):
 @pytest.mark.parametrize("text", WHOLE)
 def test_a_true_name_is_never_taken_for_a_spoilt_one(text):
     assert signed(name=text).name == text
+
+
+def test_no_country_or_language_by_any_of_its_names_is_taken_for_spoilt():
+    locales = [Locale.parse(tag) for tag in localedata.locale_identifiers()]
+    names = {str(name) for locale in locales for name in (*locale.territories.values(), *locale.languages.values())}
+    sample = sorted(names)[::5]
+    assert len(sample) > 15_000 and [name for name in sample if garbled.is_garbled(name)] == []
 
 
 def test_what_the_web_has_escaped_is_undone_once():
