@@ -42,6 +42,7 @@ FIELDS = (
 
 _LONGEST_HEADER = 2000
 _MOST_WORDS = 5
+_WORD = re.compile(r"[^\W_]+")
 
 
 def match(
@@ -115,7 +116,7 @@ def is_known(text: str, overrides: Mapping[str, str] = MappingProxyType({})) -> 
     >>> is_known("Электронная почта"), is_known("Which country do you live in?"), is_known("Shoe size")
     (True, True, False)
     """
-    return _claim(text) is not None or _fold(text) in map(_fold, overrides.values())
+    return _claim(text) is not None or any(_fold(text) == _fold(named) for named in overrides.values())
 
 
 def _see_named(header: tuple[str, ...], overrides: Mapping[str, str], needs: Collection[str]) -> None:
@@ -238,9 +239,9 @@ def _stems(listed: str) -> frozenset[str]:
 
 def _mentioned(words: list[str], aliases: Mapping[str, str]) -> tuple[set[str], set[str]]:
     """The fields whose aliases stand in a question, and the words beside; of two aliases that overlap the longer counts."""
-    fields, others, at = set(), set(), 0
+    fields, others, at, begin = set(), set(), 0, _first_words()
     while at < len(words):
-        lengths = range(min(_MOST_WORDS, len(words) - at), 0, -1)
+        lengths = range(min(_MOST_WORDS, len(words) - at), 0, -1) if words[at] in begin else ()
         length = next((n for n in lengths if " ".join(words[at : at + n]) in aliases), 0)
         if length:
             fields.add(aliases[" ".join(words[at : at + length])])
@@ -259,6 +260,12 @@ def _aliases() -> tuple[Mapping[str, str], Mapping[str, str]]:
     return exact, inside
 
 
+@cache
+def _first_words() -> frozenset[str]:
+    """The words with which an alias begins; at any other word of a long question none has to be looked for."""
+    return frozenset(alias.split()[0] for alias in _aliases()[1])
+
+
 def _folded(aliases: Iterable[str]) -> list[str]:
     return [_fold(alias) for alias in aliases]
 
@@ -270,8 +277,9 @@ def _fold(text: str) -> str:
     >>> _fold("  E-Mail_Адрес: (*)  "), _fold("Prénom")
     ('e mail адрес', 'prenom')
     """
-    letters = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    return " ".join(re.findall(r"[^\W_]+", letters))
+    letters = unicodedata.normalize("NFKD", text.casefold())
+    marks = [ord(c) for c in set(letters) if unicodedata.combining(c)]
+    return " ".join(_WORD.findall(letters.translate(dict.fromkeys(marks)) if marks else letters))
 
 
 def _said(field: str) -> str:

@@ -118,6 +118,9 @@ def wide_rows() -> Made:
     yield ".jsonl", json.dumps({f"k{n}": "x" for n in range(50_000)}).encode() + b"\n" + row(), (1, 1)
     yield ".json", json.dumps([{f"k{n}": "x" for n in range(100_000)}]).encode(), (0, 1)
     yield ".yaml", "".join(f"k{n}: x\n" for n in range(50_000)).encode(), (0, 1)
+    for length in (148, 1900):  # headings that are read in every old encoding
+        asked = ",".join(f"{n} я согласен, что имя".replace(",", " ") + " и" * (length // 2 - 12) for n in range(199))
+        yield ".csv", f"{asked}\nИванов,jane@example.org\n".encode("cp1251"), ASIDE
 
 
 def quotations() -> Made:

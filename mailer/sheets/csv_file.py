@@ -23,7 +23,7 @@ from typing import BinaryIO
 from mailer.errors import UnreadableFile
 from mailer.sheets import encodings
 from mailer.sheets.rivals import Spoken
-from mailer.sheets.sheet import RECORD, Sheet
+from mailer.sheets.sheet import COLUMNS, HEADINGS, RECORD, Sheet
 from mailer.sheets.table import headings, row, without_blank_end
 from mailer.sheets.text import lines
 
@@ -81,11 +81,14 @@ def _bytes(stream: BinaryIO, encodings: list[str], known: Callable[[str], bool])
     The header and the records of a file, each byte as one character (Latin-1), as far as it can be read.
 
     They are parted by the delimiter under which most headings are known in any of the encodings that it may be in.
+
+    Raises:
+        UnreadableFile: the header row cannot be read in any encoding.
     """
     scored = [_scored(stream, encoding, known) for encoding in encodings]
     _, delimiter = max(scored, key=lambda one: one[0], default=((), ","))
+    header, records = _open(stream, "latin-1", delimiter)
     try:
-        header, records = _open(stream, "latin-1", delimiter)
         yield header
         yield from (cells for _, cells, _ in records)
     except UnreadableFile:
@@ -108,12 +111,13 @@ def _scored(stream: BinaryIO, encoding: str, known: Callable[[str], bool]) -> tu
             header, _ = _open(stream, encoding, delimiter)
         except UnreadableFile:
             return -1, 0, 0
-        found = [heading for heading in header if known(heading)]
+        found = [heading for heading in header[:COLUMNS] if known(heading)]  # a file with more is refused anyway
         unmixed = [heading for heading in found if not any(other in heading for other in _DELIMITERS)]
         return len(found), len(unmixed), len(header)
 
-    best = max(_DELIMITERS, key=score)
-    return score(best), best
+    scores = {delimiter: score(delimiter) for delimiter in _DELIMITERS}
+    best = max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
+    return scores[best], best
 
 
 def _open(stream: BinaryIO, encoding: str, delimiter: str) -> tuple[list[str], Iterator[_Record]]:
@@ -129,7 +133,9 @@ def _open(stream: BinaryIO, encoding: str, delimiter: str) -> tuple[list[str], I
             raise UnreadableFile(f"the first {_BLANK} lines are blank: the first row has to hold the headings of the columns")
         if problem or "\0" in "".join(cells):
             raise UnreadableFile(f"the header row (line {line}) is damaged: {problem or 'it holds NUL characters'}")
-        if "".join(cells).strip(_DELIMITERS + " "):
+        if (text := "".join(cells)).strip(_DELIMITERS + " "):
+            if len(text) > HEADINGS:
+                raise UnreadableFile(f"the headings are longer than {HEADINGS} characters together")
             return without_blank_end(cells), records
     raise UnreadableFile("the file is empty: its first row has to hold the headings of the columns")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 COLUMNS = 200
-HEADINGS = 100_000  # characters of all of a row's headings
+HEADINGS = 30_000  # characters of all of a row's headings
 CELL = 100_000  # characters
 RECORD = 1_000_000  # characters
 DEPTH = 20
