@@ -3,9 +3,8 @@ Is everything in order before letters leave: every letter that a campaign can wr
 
     configuration  >  CHECKS  >  cli (check, preview, approve)
 
-Specimens are written at the same desk as real letters, for every template x language x target x voice, once with every
-field given and once with none; what fails here would hold letters later. Nothing is queued and nothing is sent; the relay is
-only greeted.
+Every template x language x target x voice is filled in (`specimens`), once with every field given and once with none; what
+fails here would hold letters later. Nothing is queued and nothing is sent; the relay is only greeted.
 """
 
 from __future__ import annotations
@@ -18,44 +17,18 @@ from pathlib import Path
 
 from mailer import alignment, reading
 from mailer import campaign as campaigns
-from mailer.address import Address
 from mailer.alignment import Said, Weight
-from mailer.campaign import Campaign, Channel, Reason, Route, Target
-from mailer.desk import Desk, Stamp, write
+from mailer.campaign import Campaign, Reason
+from mailer.desk import Desk
 from mailer.dkim import Signer
-from mailer.errors import AccountRefused, ConfigurationError, RelayProblem, RenderProblem, WireProblem
+from mailer.errors import AccountRefused, ConfigurationError, RelayProblem
 from mailer.moment import Order
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Handover, Rule, judge
 from mailer.relay import Mode, Settings, reachable
 from mailer.resolver import Resolver
 from mailer.sheets import form
-from mailer.signature import Kind, Signature
-
-SPECIMEN_DATE = 1_316_505_600  # 2011-09-20, so that specimens do not change from day to day
-_NOWHERE = Address("no-address-known", "mission.invalid")
-_JANE = Address("jane.doe", "example.org")
-_FULL = Signature(
-    "Jane O'Specimen",
-    _JANE,
-    country="IE",
-    organisation="Example Workers' Union",
-    role="Secretary",
-    city="Dublin",
-    postal_address="1 Example Street\nDublin 1\nIreland",
-    message="I have followed this case for months.\n\nPlease act.",
-)
-_BARE = Signature("Jane Specimen", _JANE, organisation="Example Workers' Union")
-
-
-@dataclass(frozen=True, slots=True)
-class Specimen:
-    """One letter as it would be written, or why it cannot be."""
-
-    target: str
-    language: str
-    voice: Kind
-    wire: bytes = b""
-    problem: str = ""
+from mailer.signature import Signature
+from mailer.specimens import BARE, FULL, specimens
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +40,11 @@ class Findings:
     exit_code: int = ConfigurationError.exit_code
 
 
-def specimens(desk: Desk, signed: Signature = _FULL) -> Iterator[Specimen]:
-    """One letter for each target, language and voice of a campaign."""
-    for target in desk.campaign.targets.values():
-        if target.channel is not Channel.EMAIL:
-            continue
-        route = _any_route(desk.campaign, target, signed.country)
-        for language in desk.campaign.languages:
-            for kind in Kind:
-                yield _specimen(desk, target, route, language, replace(signed, kind=kind))
-
-
-def _specimen(desk: Desk, target: Target, route: Route, language: str, signed: Signature) -> Specimen:
-    stamp = Stamp(f"<specimen@{desk.campaign.sender.address.domain}>", SPECIMEN_DATE, language)
-    try:
-        _, wire = write(desk, target, route, signed, stamp)
-    except (RenderProblem, WireProblem) as problem:
-        return Specimen(target.id, language, signed.kind, problem=str(problem))
-    return Specimen(target.id, language, signed.kind, wire)
-
-
-def _any_route(campaign: Campaign, target: Target, country: str) -> Route:
-    """The target's addresses as they stand, confirmed or not; of a directory, the signatory's mission or any with one."""
-    route = campaigns.route(campaign, target, country, live=False)
-    if route.hold is None:
-        return route
-    missions = target.directory.missions if target.directory else ()
-    known = next((mission.email for mission in missions if mission.email), _NOWHERE)
-    return Route(Channel.EMAIL, target.to or (known,), target.cc, via=target)
-
-
 def campaign(desk: Desk) -> Findings:
     """Check one campaign: every letter that it can write, every address that it would write to."""
     problems = [f"{desk.campaign.id}: dkim: {problem}" for problem in _unusable(desk.signers)]
     desk = replace(desk, signers=()) if problems else desk  # so that all else is checked too
-    for signed in (_FULL, _BARE):
+    for signed in (FULL, BARE):
         for one in specimens(desk, signed):
             if one.problem:
                 problems.append(f"{desk.campaign.id}: {one.target}, {one.language}, {one.voice}: {one.problem}")
@@ -166,44 +109,6 @@ async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
             return Findings((f"relay {reached.name}: {opened.stage}: {opened.answer}",), exit_code=code)
         await opened.close()
     return Findings(notes=(f"relay {reached.name} answers and lets us in",))
-
-
-def readable(wire: bytes) -> str:
-    """A letter as a mail program shows it: the headers that people read, the text, and the HTML where there is some."""
-    from email import message_from_bytes
-    from email.header import decode_header, make_header
-
-    # The older parser on purpose: the newer one leaves spaces between the encoded words of a name (CPython 128110).
-    parsed = message_from_bytes(wire)
-    names = ("From", "Reply-To", "To", "Cc", "Date", "Subject")
-    heads = [f"{name}: {make_header(decode_header(_unfolded(parsed[name])))}" for name in names if parsed[name]]
-    bodies = [part.get_payload(decode=True) for part in parsed.walk() if not part.is_multipart()]
-    text, *html = [body.decode("utf-8") if isinstance(body, bytes) else "" for body in bodies]
-    beside = ["The same in HTML:\n", html[0].replace("\r\n", "\n")] if html else []
-    return "\n".join([*heads, "", unflowed(text), "", *beside])
-
-
-def _unfolded(value: str) -> str:
-    return "".join(value.splitlines())
-
-
-def unflowed(text: str) -> str:
-    r"""
-    A format=flowed text as it was before it was wrapped (RFC 3676 4.2).
-
-    >>> unflowed("one \r\ntwo\r\n  three\r\n")
-    'one two\n three'
-    """
-    lines: list[str] = []
-    is_open = False
-    for line in text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
-        bare = line.removeprefix(" ")
-        if is_open:
-            lines[-1] += bare
-        else:
-            lines.append(bare)
-        is_open = line.endswith(" ")
-    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,10 +196,11 @@ def test_preview_shows_every_letter_and_leaves_nothing_behind(demo):
     said = mailer(demo, "preview", "kazakhstan")
     assert said.code == 0
     names = re.findall(r"^== (\S+)$", said.out, re.MULTILINE)
-    offices, languages, voices = ("supreme-court", "foreign-ministry", "embassy"), ("en", "ru"), ("person", "organisation")
-    assert sorted(names) == sorted(f"{o}-{language}-{v}" for o in offices for language in languages for v in voices)
+    reached = {"supreme-court": ["ru"], "foreign-ministry": ["ru"], "embassy": ["en", "ru"]}
+    voices = ("person", "organisation")
+    assert names == [f"{office}-{language}-{voice}" for office in reached for language in reached[office] for voice in voices]
     assert "Subject: " in said.out
-    assert said.err == "Nothing was queued and nothing was sent.\n"
+    assert said.err.endswith("Nothing was queued and nothing was sent.\n") and "--out DIR" in said.err
     assert mailer(demo, "status", "--json").json["campaigns"]["kazakhstan"]["signatures"] == 41
 
 
@@ -216,13 +217,6 @@ def test_preview_of_a_file_says_how_it_is_understood_and_takes_nothing_in(place,
     assert "Letter of Jane Doe" in said.out
     assert place.mailer("status", "--json").json["campaigns"]["c"]["signatures"] == 0
     assert path.exists()
-
-
-def test_preview_writes_the_letters_where_it_is_told_to(place, tmp_path):
-    said = place.mailer("preview", "c", "--out", tmp_path / "letters")
-    assert said.code == 0
-    assert sorted(said.out.split()) == sorted(str(path) for path in (tmp_path / "letters").iterdir())
-    assert {path.name for path in (tmp_path / "letters").iterdir()} == {"court-en-person.eml", "court-en-organisation.eml"}
 
 
 def test_preview_says_which_sheet_and_which_order_of_dates_a_file_has(place, tmp_path):

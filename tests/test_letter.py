@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from mailer import signature
 from mailer.address import Address, parse
-from mailer.checks import readable
 from mailer.errors import BadRow, WireProblem
 from mailer.letter import HEADERS, Letter, Mailbox, compose, fingerprint, flowed, prove
+from mailer.preview import readable
 from tests.meant import assert_read_back_as_meant, meant
 from tests.parsed import unflowed
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer import checks, config, starting
+from mailer import config, specimens, starting
 from mailer.address import parse
 from mailer.cli import questions
 from mailer.desk import Desk
@@ -53,12 +53,12 @@ def weighed(wires: Mapping[str, bytes], home: Path) -> dict[str, tuple[float, st
 def letters(desk: Desk) -> dict[str, bytes]:
     """Every letter, by target, language, voice and who signs; signatories enough for each of the texts to be chosen."""
     signatories: dict[str, Signature] = dict(SIGNATURES)
-    signatories |= {f"specimen {number}": signed for number, signed in enumerate((checks._FULL, checks._BARE))}
-    signatories |= {f"signatory {number}": replace(checks._BARE, email=parse(f"{number}@example.org")) for number in range(3)}
+    signatories |= {f"specimen {number}": signed for number, signed in enumerate((specimens.FULL, specimens.BARE))}
+    signatories |= {f"signatory {number}": replace(specimens.BARE, email=parse(f"{number}@example.org")) for number in range(3)}
     return {
         f"{one.target}, {one.language}, {one.voice}, {who}": one.wire
         for who, signed in signatories.items()
-        for one in checks.specimens(desk, signed)
+        for one in specimens.specimens(desk, signed)
     }
 
 

@@ -14,6 +14,8 @@ from mailer.cli.ground import counted, hint, say
 from mailer.cli.questions import ask_all
 from mailer.config import load
 from mailer.errors import CannotWrite, ConfigurationError
+from mailer.preview import readable
+from mailer.specimens import specimens
 from mailer.starting import Plan
 
 
@@ -70,5 +72,5 @@ async def _checked(draft: Path, campaign: str) -> tuple[str, checks.Findings]:
 
     async with opened(load(draft / instance.MAIN_FILE, os.environ), create=True) as office:
         desk = office.desks[campaign]
-        wire = next((one.wire for one in checks.specimens(desk) if one.wire), b"")
-        return checks.readable(wire), checks.campaign(desk)
+        wire = next((one.wire for one in specimens(desk) if one.wire), b"")
+        return readable(wire), checks.campaign(desk)

@@ -18,10 +18,12 @@ from mailer.cli import completing
 from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, table
 from mailer.config import Configuration
 from mailer.errors import CannotSend, CannotWrite, ConfigurationError, UnreadableFile
+from mailer.ledger import Approval
 from mailer.signature import Signature
 from mailer.spool.names import printable
 
 _SHOWN = 20  # rejected rows of a previewed file; the rest is counted
+_AWKWARD = 600  # letters from awkward names in one preview
 
 
 @click.command()
@@ -45,15 +47,19 @@ def check(context: click.Context, ask_relay: bool, ask_dns: bool) -> int:
 @click.argument("campaign", shell_complete=completing.campaigns)
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write the letters there, as .eml."
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the letters there, as .eml and as a page, index.html.",
 )
 @click.pass_context
 def preview(context: click.Context, campaign: str, file: Path | None, out: Path | None) -> int:
     """
     Show a campaign's letters: each target, language and voice.
 
-    With FILE, say how its columns are understood and what its rows would come to, and write the letters of its first
-    good signature.
+    Each is shown as it reads, or with --out written as .eml and, all of them side by side, as a page for a browser; there
+    also from names that are awkward to write. With FILE, say how its columns are understood and what its rows would come
+    to, and write the letters of its first good signature.
     """
     loaded = configuration(context)
     return asyncio.run(_preview(loaded, campaign_of(loaded, campaign), file, out))
@@ -129,26 +135,44 @@ def _told(loaded: Configuration, found: Iterable[Findings], command: str = "chec
 
 
 async def _preview(loaded: Configuration, campaign: str, file: Path | None, out: Path | None) -> int:
-    from mailer import checks
+    from mailer import preview as shown
+    from mailer import specimens
     from mailer.app import opened
 
     async with opened(loaded, create=True) as office:
         desk = office.desks[campaign]
-        signed = _understood(desk.campaign, file) if file else None
-        found = list(checks.specimens(desk, signed) if signed else checks.specimens(desk))
-    for one in found:
-        name = f"{one.target}-{one.language}-{one.voice}"
+        standing = _standing(desk.edition, (await office.ledger.approvals())[campaign])
+        first = _understood(desk.campaign, file) if file else None
+        signed = first or specimens.FULL
+        found = list(specimens.distinct(desk, signed))
+        awkward = list(specimens.awkward(desk, signed, most=_AWKWARD)) if out else []
+    for one in [*found, *awkward]:
         if one.problem:
-            say(f"== {name}: {one.problem}")
+            say(f"== {one.name}: {one.problem}")
         elif out is None:
-            say(f"== {name}\n{checks.readable(one.wire)}")
+            say(f"== {one.name}\n{shown.readable(one.wire)}")
         else:
-            _write(out / f"{name}.eml", one.wire)
-            say(str(out / f"{name}.eml"))
-    if file and signed is None:
+            _write(out / f"{one.name}.eml", one.wire)
+    if out is None:
+        hint(f"To read them side by side in a browser: {again(loaded, f'preview {campaign} --out DIR')}")
+    else:
+        page = shown.page(f"{campaign}: {desk.campaign.title}", standing, found, awkward)
+        _write(out / "index.html", page.encode())
+        letters = sum(not one.problem for one in [*found, *awkward])
+        say(f"{counted(letters, 'letter')} in {out}, each as .eml, and all on one page: {out / 'index.html'}")
+    if file and first is None:
         hint(f"No row of {file.name} is a signature; these letters are of an invented one.")
     hint("Nothing was queued and nothing was sent.")
     return ConfigurationError.exit_code if any(one.problem for one in found) else 0
+
+
+def _standing(edition: str, approval: Approval) -> str:
+    """Whether somebody has approved letters of an edition, in a sentence."""
+    if not approval.hash:
+        return f"Edition {edition[:12]}. Nobody has approved letters of this campaign yet."
+    if approval.hash == edition:
+        return f"Edition {edition[:12]}, approved as it stands."
+    return f"Edition {edition[:12]}, changed since edition {approval.hash[:12]} was approved: its letters wait."
 
 
 def _understood(campaign: Campaign, file: Path) -> Signature | None:
@@ -226,9 +250,9 @@ def _show_all(parts: Mapping[str, str]) -> None:
         say(f"    {part}" if part.startswith("template ") else f"    {part}: {text or 'none'}")
 
 
-def _write(path: Path, wire: bytes) -> None:
+def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(wire)
+        path.write_bytes(content)
     except OSError as problem:
         raise CannotWrite(f"{path}: it cannot be written ({problem.strerror})") from problem
