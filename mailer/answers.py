@@ -53,6 +53,10 @@ _PLAIN = {"yes", "no", "true", "false", "yes please", "no thanks", "no thank you
           "жоқ рахмет"}  # fmt: skip
 _LONGEST_PLAIN = 30
 _NOTHING = {"", "never", "null", "none", "nil", "nan", "n a", "not yet", "0000 00 00", "0000 00 00 00 00 00", "нет данных"}
+_NOBODY = {"na", "anonymous", "anon", "anonym", "anonyme", "anónimo", "unknown", "no name", "noname", "test", "testing",
+           "tester", "аноним", "анонимно", "неизвестно", "без имени", "нет имени", "тест", "unbekannt",
+           "inconnu"}  # fmt: skip
+_WRITTEN_TO = re.compile(r"\S@\S+\.\S|://|\bwww\.", re.IGNORECASE)
 _NOT_CONFIRMED = {"unconfirmed", "not confirmed", "pending", "не подтверждено", "не подтверждена", "не подтвержден",
                   "nicht bestätigt", "non confirmé", "no confirmado"}  # fmt: skip
 _NOT_WITHDRAWN = {"not withdrawn", "not unsubscribed", "не отозвано", "не отозвана", "не отписан", "не отписана",
@@ -120,6 +124,18 @@ def is_yes_or_no(text: str) -> bool:
     (True, True, False, False)
     """
     return len(text) <= _LONGEST_PLAIN and _word(text) in _PLAIN
+
+
+def is_no_name(name: str) -> bool:
+    """
+    Whether a name says that there is none, or holds an e-mail or web address, which in a letter would be an advertisement.
+
+    >>> is_no_name("N/A"), is_no_name("Аноним"), is_no_name("Anonymous Bosch"), is_no_name("Na Hye-seok")
+    (True, True, False, False)
+    >>> is_no_name("jane@example.org"), is_no_name("Jane https://x.example"), is_no_name("Jane @ Home")
+    (True, True, False)
+    """
+    return bool(_WRITTEN_TO.search(name)) or (len(name) <= _LONGEST_PLAIN and _word(name) in _NOBODY | _NOTHING - {""})
 
 
 def _says_yes(word: str) -> bool:

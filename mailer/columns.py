@@ -239,16 +239,24 @@ def _stems(listed: str) -> frozenset[str]:
 
 def _mentioned(words: list[str], aliases: Mapping[str, str]) -> tuple[set[str], set[str]]:
     """The fields whose aliases stand in a question, and the words beside; of two aliases that overlap the longer counts."""
-    fields, others, at, begin = set(), set(), 0, _first_words()
+    fields, others, at = set(), set(), 0
     while at < len(words):
-        lengths = range(min(_MOST_WORDS, len(words) - at), 0, -1) if words[at] in begin else ()
-        length = next((n for n in lengths if " ".join(words[at : at + n]) in aliases), 0)
-        if length:
+        length = _length(words, at, aliases)
+        if length and not any(_length(words, after, aliases) > length for after in range(at + 1, at + length)):
             fields.add(aliases[" ".join(words[at : at + length])])
+            at += length
         else:
             others.add(words[at])
-        at += length or 1
+            at += 1
     return fields, others
+
+
+def _length(words: list[str], at: int, aliases: Mapping[str, str]) -> int:
+    """How many words the longest alias has that stands at a place of a question; 0 where none does."""
+    if at >= len(words) or words[at] not in _first_words():
+        return 0
+    lengths = range(min(_MOST_WORDS, len(words) - at), 0, -1)
+    return next((n for n in lengths if " ".join(words[at : at + n]) in aliases), 0)
 
 
 @cache

@@ -34,7 +34,7 @@ _ALIASES = {
     "BN": "Brunei Darussalam",
     "BO": "Plurinational State of Bolivia",
     "BQ": "Bonaire Sint Eustatius and Saba",
-    "BY": "Belorussia, Byelorussia, Белоруссия, Республика Беларусь",
+    "BY": "Belorussia, Byelorussia, Weißrussland, Weissrussland, Белоруссия, Республика Беларусь",
     "CD": "DRC, DR Congo, Democratic Republic of Congo, Democratic Republic of the Congo, ДР Конго",
     "CG": "Republic of Congo, Republic of the Congo, Congo Republic, Республика Конго",
     "CI": "Ivory Coast, Берег Слоновой Кости",

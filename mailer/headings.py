@@ -15,7 +15,8 @@ ALIASES = {
     "name": (
         "name, full name, your name, your full name, display name, name and surname, first and last name, signatory, "
         "signatory name, фио, ф и о, имя и фамилия, фамилия и имя, фамилия имя, имя фамилия, фамилия имя отчество, полное "
-        "имя, ваше имя, отображаемое имя, vor- und nachname, vorname und nachname, vollständiger name, ihr name, dein "
+        "имя, как вас зовут, как тебя зовут, ваше имя, отображаемое имя, vor- und nachname, vorname und nachname, "
+        "vollständiger name, ihr name, dein "
         "name, anzeigename, nom et prénom, prénom et nom, nom complet, nom prénom, prénom nom, votre nom, nom affiché, "
         "nombre completo, nombre y apellido, nombre y apellidos, nombre para mostrar, su nombre, tu nombre, аты-жөні, "
         "аты-жөніңіз, толық аты-жөні, толық аты"
@@ -33,12 +34,14 @@ ALIASES = {
         "электронной почты, эл почта, адрес эл почты, имейл, емейл, =почта, e-mail-adresse, email adresse, mailadresse, "
         "ihre e-mail-adresse, adresse e-mail, adresse email, adresse mail, adresse électronique, courriel, adresse "
         "courriel, adresse de messagerie, correo electrónico, dirección de correo electrónico, =correo, dirección de "
-        "correo, электрондық пошта, электрондық пошта мекенжайы, эл пошта, =пошта"
+        "correo, электрондық пошта, электрондық пошта мекенжайы, эл пошта, =пошта, электрондық поштаңыз, "
+        "электронный адрес, адрес почты"
     ),
     "country": (
         "country, country name, country of residence, country region, your country, страна, страна проживания, ваша "
-        "страна, land, staat, wohnsitzland, ihr land, pays, pays de résidence, votre pays, país, país de residencia, =ел, "
-        "=елі, тұратын елі"
+        "страна, стране, страну, land, staat, wohnsitzland, ihr land, pays, pays de résidence, votre pays, país, "
+        "país de residencia, =ел, "
+        "=елі, тұратын елі, еліңіз, елде"
     ),
     "language": (
         "language, preferred language, =lang, =locale, language code, язык, язык письма, предпочитаемый язык, sprache, "
@@ -58,8 +61,10 @@ ALIASES = {
         "лауазымы, лауазым, қызметі"
     ),
     "city": (
-        "city, town, city or town, town or city, your city, locality, =place, город, населенный пункт, ваш город, "
-        "stadt, wohnort, =ort, ihre stadt, ville, commune, votre ville, ciudad, localidad, población, қала, қаласы, тұратын "
+        "city, town, city or town, town or city, your city, locality, =place, город, городе, город проживания, "
+        "населенный пункт, населенном пункте, ваш город, "
+        "stadt, wohnort, =ort, ihre stadt, ville, commune, votre ville, ciudad, localidad, población, қала, қаласы, "
+        "қалаңыз, тұратын "
         "қаласы, can2 user city"
     ),
     "postal_address": (
@@ -129,8 +134,10 @@ FILLERS = (
     "there, for, to, it, on, live, living, work, belong, represent, reside, residence, please, enter, write, type, give, "
     "tell, us, state, full, current, optional, required, mandatory, if, any, should, appear, letter, reply, answer, sign, "
     "signing, s, ваш, ваша, ваше, ваши, вашу, твой, твоя, твоё, укажите, введите, напишите, пожалуйста, какой, какая, "
-    "какое, какова, каково, в, из, на, по, для, вы, живёте, проживаете, где, и, или, от, это, как, письма, письме, ответа, "
-    "необязательно, обязательно, желанию, ihr, ihre, ihren, dein, deine, bitte, geben, sie, an, ein, eine, welchem, "
+    "какое, какова, каково, в, из, на, по, для, вы, живёте, проживаете, где, и, или, от, это, как, письма, письме, "
+    "ответа, связи, полностью, "
+    "подписанта, подписавшего, необязательно, обязательно, желанию, ihr, ihre, ihren, dein, deine, bitte, geben, "
+    "sie, an, ein, eine, welchem, "
     "welcher, welches, wie, lautet, was, ist, der, die, das, den, dem, im, aus, optional, freiwillig, für, antwort, und, "
     "oder, wohnen, leben, wo, votre, vos, ton, ta, quel, quelle, est, le, la, les, l, de, du, d, un, une, veuillez, "
     "indiquer, indiquez, saisir, entrer, entrez, dans, habitez, vivez, vous, où, facultatif, pour, réponse, et, ou, su, tu, "

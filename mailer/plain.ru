@@ -24,6 +24,8 @@ the name is missing
 	имя не указано
 the name «{0}» has no letter in it
 	в имени «{0}» нет ни одной буквы
+the name «{0}» is nobody's: write the name of whoever signs, and nothing else
+	имя «{0}» ничьё: напишите имя того, кто подписывает, и ничего больше
 the {0} holds a character that does not belong in it ({1})
 	в поле «{0}» есть знак, которому там не место ({1})
 the {0} is «{1}», which answers another question: correct the column or the cell

@@ -99,6 +99,8 @@ def read(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) 
             )
     if not any(character.isalpha() and character not in _INVISIBLE for character in texts["name"]):
         raise BadRow("the name is missing" if not texts["name"] else f"the name «{texts['name']}» has no letter in it")
+    if answers.is_no_name(texts["name"]):
+        raise BadRow(f"the name «{texts['name']}» is nobody's: write the name of whoever signs, and nothing else")
     _check_consent(fields.get("consent", ""), rules)
     email, kind = _email(fields.get("email", "")), _kind(fields.get("kind", ""))
     _check_address(email, kind, rules.addresses)

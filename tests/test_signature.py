@@ -363,7 +363,7 @@ def test_what_is_packed_is_unpacked_again(signature, file):
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Co", "Zl", "Zp", "Cn", "Cf", "So"]), min_size=1, max_size=40))
 def test_whatever_is_made_of_letters_is_somebodys_name(name):
     name = unicodedata.normalize("NFC", name).strip()
-    assume(not answers.is_yes_or_no(name))
+    assume(not answers.is_yes_or_no(name) and not answers.is_no_name(name))
     assume(any(c.isalpha() for c in name) and not set(name) & set("\u115f\u1160\u3164\uffa0") and len(name) <= 100)
     assume(not garbled.is_garbled(name) and not garbled.has_lost_letters(name) and "&" not in name)
     assert signed(name=name).name == name
@@ -399,6 +399,25 @@ def test_no_country_or_language_by_any_of_its_names_is_taken_for_spoilt():
     names = {str(name) for locale in locales for name in (*locale.territories.values(), *locale.languages.values())}
     sample = sorted(names)[::5]
     assert len(sample) > 15_000 and [name for name in sample if garbled.is_garbled(name)] == []
+
+
+@pytest.mark.parametrize("text", ["n/a", "N/A", "NaN", "null", "Anonymous", "Аноним", "test", "ТЕСТ", "без имени"])
+def test_a_word_for_no_name_is_no_name(text):
+    with pytest.raises(BadRow, match="is nobody's"):
+        signed(name=text)
+
+
+@pytest.mark.parametrize(
+    "text", ["jane@example.org", "Jane <jane@example.org>", "Jane http://x.example/?a", "buy at www.x.example"]
+)
+def test_no_letter_is_signed_with_an_address(text):
+    with pytest.raises(BadRow, match="is nobody's"):
+        signed(name=text)
+
+
+@pytest.mark.parametrize("text", ["Na Hye-seok", "Testa", "Jane @ Home", "Null Agtarap", "Ann Onymous", "J. A. Non."])
+def test_a_name_that_looks_like_one_of_these_is_taken(text):
+    assert signed(name=text).name == text
 
 
 def test_what_the_web_has_escaped_is_undone_once():
