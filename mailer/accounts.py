@@ -11,7 +11,7 @@ given beside the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,8 +61,7 @@ class Accounts:
     def good(self, read: Understood) -> Good | None:
         """A row as a signature with its letters; None where it was written down as rejected."""
         if read.signed is None:
-            self._rejected.add(read.row.line, plain.told(read.reason, self._language), read.row.cells)
-            self.count = replace(self.count, read=self.count.read + 1, refused=self.count.refused + 1)
+            self._refuse(read, read.reason)
             return None
         seal, campaign = self._desk.seal, self._desk.campaign
         is_confirmed = bool(read.signed.confirmed_at)
@@ -107,14 +106,31 @@ class Accounts:
             self._known.add(one.read.row.line, plain.told(reason, self._language), one.read.row.cells)
 
     def persons(self, read: Understood) -> list[bytes]:
-        """Who withdraws by a row, as the ledger knows them; nobody by one that is none of this."""
-        return self._desk.recogniser.persons(read.withdraws) if read.withdraws else []
+        """Who withdraws or is confirmed by a row, as the ledger knows them; nobody by one that is none of this."""
+        who = read.withdraws or read.confirms
+        return self._desk.recogniser.persons(who) if who else []
 
     def account_withdrawn(self, read: Understood, left: Left) -> None:
         """Count a row by which somebody withdraws; where a letter of theirs is out, or may be, the organiser is shown it."""
         self.count = _more(self.count, "read", "known", "withdrawn")
         if told := out(left):
             self._known.add(read.row.line, plain.told(f"withdrawn; {told}", self._language), read.row.cells)
+
+    def account_confirmed(self, read: Understood, found: Sequence[Taken]) -> None:
+        """Count a row that only confirms; where nobody has signed with its address, or they have left, it is shown."""
+        if not found:
+            self._refuse(read, "nobody has signed with this address: drop the list of signatures first, then this row again")
+            return
+        self.count = _more(self.count, "read", "known")
+        self.count = _more(self.count, "confirmed") if any(one.is_confirmed for one in found) else self.count
+        if left := next((one.left for one in found if one.left), ""):
+            self.count = _more(self.count, "left_out")
+            cells = {} if left == "erased" else read.row.cells
+            self._known.add(read.row.line, plain.told(_LEFT_OUT[left], self._language), cells)
+
+    def _refuse(self, read: Understood, reason: str) -> None:
+        self._rejected.add(read.row.line, plain.told(reason, self._language), read.row.cells)
+        self.count = _more(self.count, "read", "refused")
 
     @property
     def doubtful(self) -> int:

@@ -115,7 +115,7 @@ async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
 class FileFindings:
     """
     How a file is understood: its form in a sentence, what each column is taken for, its good and bad rows, its first signature,
-    and how many withdraw.
+    and how many withdraw or only confirm.
 
     `columns` are (column, field), the field empty for a column that is left alone.
     """
@@ -127,6 +127,7 @@ class FileFindings:
     doubtful: tuple[tuple[int, str], ...]
     first: Signature | None
     withdraws: int = 0
+    confirms: int = 0
 
 
 def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
@@ -136,7 +137,7 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
     Raises:
         UnreadableFile: it would be set aside whole, with this reason.
     """
-    good, bad, doubtful, first, withdraws = 0, [], [], None, 0
+    good, bad, doubtful, first, withdraws, confirms = 0, [], [], None, 0, 0
     found: dict[str, str] = {}
     with path.open("rb") as stream:
         opened = reading.of(stream, path.name, campaign, today)
@@ -144,6 +145,8 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
             found |= opened.understood(one.row)
             if one.withdraws is not None:
                 withdraws += 1
+            elif one.confirms is not None:
+                confirms += 1
             elif one.signed is None:
                 bad.append((one.row.line, one.reason))
             else:
@@ -151,7 +154,7 @@ def file(campaign: Campaign, path: Path, today: date) -> FileFindings:
             if one.warning:
                 doubtful.append((one.row.line, one.warning))
     found = found or opened.understood(None)
-    return FileFindings(_form(opened), tuple(found.items()), good, tuple(bad), tuple(doubtful), first, withdraws)
+    return FileFindings(_form(opened), tuple(found.items()), good, tuple(bad), tuple(doubtful), first, withdraws, confirms)
 
 
 def _form(opened: reading.Reading) -> str:

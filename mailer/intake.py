@@ -182,9 +182,11 @@ class Intake:
         while rows := list(islice(read, CHUNK)):
             if self._is_stopping:
                 raise _Stopped
-            for withdraws, these in groupby(rows, lambda row: row.withdraws is not None):  # in the file's order
-                if withdraws:
+            for what, these in groupby(rows, _what):  # in the file's order
+                if what == "withdraws":
                     await self._withdraw(campaign.id, list(these), accounts)
+                elif what == "confirms":
+                    await self._confirm(file, campaign.id, list(these), accounts)
                 elif good := [one for row in these if (one := accounts.good(row))]:
                     entries = [one.entry for one in good]
                     taken = await self._ledger.take_in(file, campaign.id, domain, entries, self._clock.seconds)
@@ -200,6 +202,14 @@ class Intake:
             left = iter(await self._ledger.withdraw(campaign, flat, self._clock.seconds))
             for row, each in zip(rows, persons, strict=True):
                 accounts.account_withdrawn(row, sum((next(left) for _ in each), Left(False)))
+
+    async def _confirm(self, file: int, campaign: str, rows: Sequence[Understood], accounts: Accounts) -> None:
+        """Rows that only confirm signatures which came before."""
+        persons = [accounts.persons(row) for row in rows]
+        flat = [person for each in persons for person in each]
+        found = iter(await self._ledger.confirm(file, campaign, flat, self._clock.seconds))
+        for row, each in zip(rows, persons, strict=True):
+            accounts.account_confirmed(row, [one for _ in each if (one := next(found)) is not None])
 
     async def _refuse(self, odd: Odd) -> Result:
         """Set aside what is no file (a link, a pipe, a folder), unread, and count it."""
@@ -231,6 +241,11 @@ class Intake:
             "there are several campaigns: drop the file into the folder of its campaign, one of: "
             + ", ".join(f"incoming/{campaign}/" for campaign in sorted(self._desks))
         )
+
+
+def _what(row: Understood) -> str:
+    """What a row does: it signs, unless it says otherwise."""
+    return "withdraws" if row.withdraws else "confirms" if row.confirms else "signs"
 
 
 def _sha256(stream: BinaryIO) -> str:

@@ -26,6 +26,10 @@ the name «{0}» has no letter in it
 	в имени «{0}» нет ни одной буквы
 the name «{0}» is nobody's: write the name of whoever signs, and nothing else
 	имя «{0}» ничьё: напишите имя того, кто подписывает, и ничего больше
+nothing is confirmed by this row: its confirmed_at is empty or no
+	эта строка ничего не подтверждает: её confirmed_at пуст или «нет»
+nobody has signed with this address: drop the list of signatures first, then this row again
+	с этим адресом никто не подписывался: сначала положите список подписей, потом снова эту строку
 the {0} holds a character that does not belong in it ({1})
 	в поле «{0}» есть знак, которому там не место ({1})
 the {0} is «{1}», which answers another question: correct the column or the cell

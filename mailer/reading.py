@@ -25,7 +25,7 @@ from mailer.moment import Order
 from mailer.sheets import Row, Sheet
 from mailer.signature import Rules, Signature
 
-# The columns without which a file is none: one of signatures, a list of those who withdraw.
+# The columns without which a file is none: one of signatures, a list of people who withdraw or confirm.
 _NEEDS = {False: ("name", "email"), True: ("email",)}
 _PEEKED = 100  # rows that are looked at for the way in which a file writes its dates
 
@@ -33,14 +33,15 @@ _PEEKED = 100  # rows that are looked at for the way in which a file writes its 
 @dataclass(frozen=True, slots=True)
 class Understood:
     """
-    One row: the signature that it is, the address that withdraws by it, or the reason why it is neither. `warning` is what a
-    person should look at.
+    One row: the signature that it is, the address that withdraws or is confirmed by it, or the reason why it is none of this.
+    `warning` is what a person should look at.
     """
 
     row: Row
     signed: Signature | None = None
     reason: str = ""
     withdraws: Address | None = None
+    confirms: Address | None = None
     warning: str = ""
 
 
@@ -49,7 +50,7 @@ class Reading:
     """
     One file, opened for its rows. `mapping` names the column of each field; None where rows bring their own keys.
 
-    `is_list`: all of its rows withdraw.
+    `is_list`: all of its rows withdraw; `confirms`: they confirm signatures that came before, and bring none.
     """
 
     sheet: Sheet
@@ -57,6 +58,7 @@ class Reading:
     campaign: Campaign
     today: date
     is_list: bool = False
+    confirms: bool = False
     order: Order = Order.UNKNOWN  # of day and month in its dates
 
     def understood(self, row: Row | None) -> dict[str, str]:
@@ -69,7 +71,7 @@ class Reading:
     def rows(self) -> Iterator[Understood]:
         """Every row of the file that is not blank, in its order."""
         rules = Rules(self.today, self.campaign.consent_required, self.campaign.opens, self.campaign.addresses)
-        match = columns.matcher(self.campaign.columns, _NEEDS[self.is_list])
+        match = columns.matcher(self.campaign.columns, _NEEDS[self.is_list or self.confirms])
         for row in self.sheet.rows:
             try:
                 if row.problem:
@@ -78,6 +80,8 @@ class Reading:
                 fields = columns.fields(row.cells, mapping)
                 if withdrawn := signature.withdraws(fields, is_list=self.is_list):
                     yield Understood(row, withdraws=withdrawn)
+                elif self.confirms:
+                    yield Understood(row, confirms=signature.confirms(fields, rules, self.order))
                 else:
                     signed = signature.read(fields, rules, self.order)
                     yield Understood(row, signed, warning=_warning(signed))
@@ -105,7 +109,8 @@ def of(stream: BinaryIO, name: str, campaign: Campaign, today: date, *, is_list:
     opened = partial(sheets.read, stream, name, known=known, spoken=partial(_spoken, overrides=campaign.columns))
     sheet, order = opened(), Order.UNKNOWN
     is_list = is_list or withdraws(name)
-    needs = [*_NEEDS[is_list], *(["consent"] if campaign.consent_required and not is_list else [])]
+    confirms = not is_list and (_says(name, "confirmed") or _only_confirms(sheet.header, campaign))
+    needs = [*_NEEDS[is_list or confirms], *(["consent"] if campaign.consent_required and not (is_list or confirms) else [])]
     mapping = columns.match(sheet.header, campaign.columns, needs) if sheet.header is not None else None
     first = list(islice(sheet.rows, _PEEKED))
     if any(map(moment.is_slashed, _dates(first, campaign, mapping))):
@@ -113,7 +118,7 @@ def of(stream: BinaryIO, name: str, campaign: Campaign, today: date, *, is_list:
         sheet = opened()
     else:
         sheet = replace(sheet, rows=chain(first, sheet.rows))
-    return Reading(sheet, mapping, campaign, today, is_list, order)
+    return Reading(sheet, mapping, campaign, today, is_list, confirms, order)
 
 
 def _dates(rows: Iterable[Row], campaign: Campaign, mapping: Mapping[str, str] | None) -> Iterator[str]:
@@ -144,4 +149,15 @@ def withdraws(name: str) -> bool:
     >>> [withdraws(name) for name in ("june.withdrawn.csv", "Withdrawn.CSV.gz", "june.withdrawn-2.csv", "not-withdrawn.csv")]
     [True, True, True, False]
     """
-    return any(re.fullmatch(r"withdrawn(-\d+)?", part) for part in name.casefold().split(".")[:-1])
+    return _says(name, "withdrawn")
+
+
+def _says(name: str, word: str) -> bool:
+    """Whether a file's name says by one of its parts what its rows are."""
+    return any(re.fullmatch(rf"{word}(-\d+)?", part) for part in name.casefold().split(".")[:-1])
+
+
+def _only_confirms(header: tuple[str, ...] | None, campaign: Campaign) -> bool:
+    """Whether a header tells who has confirmed, and of nobody who signs."""
+    found = columns.loosely(header or (), campaign.columns)
+    return {"email", "confirmed_at"} <= found.keys() and not found.keys() & {"name", "first_name", "last_name", "consent"}

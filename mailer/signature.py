@@ -137,6 +137,21 @@ def withdraws(fields: Mapping[str, str], *, is_list: bool = False) -> Address | 
     return _email(fields.get("email", ""), address.parse_written)
 
 
+def confirms(fields: Mapping[str, str], rules: Rules, order: Order = Order.UNKNOWN) -> Address:
+    """
+    Whose signature a row of a list of confirmations confirms. Without a confirmed_at every row does.
+
+    >>> str(confirms({"email": "jane@example.org", "confirmed_at": "2011-09-21"}, Rules(date(2011, 9, 30))))
+    'jane@example.org'
+
+    Raises:
+        BadRow: it confirms nobody: no date, none that can be, or no good address.
+    """
+    if "confirmed_at" in fields and not _confirmed_at(fields["confirmed_at"], rules, order):
+        raise BadRow("nothing is confirmed by this row: its confirmed_at is empty or no")
+    return _email(fields.get("email", ""), address.parse_written)
+
+
 def identity(campaign: str, signature: Signature, policy: Policy = address.PLAIN) -> str:
     """The text by which a signing is known again: the same campaign, kind and mailbox is the same signature."""
     return f"{campaign}\n{signature.kind}\n{address.known_by(signature.email, policy)}"

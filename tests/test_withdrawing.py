@@ -191,3 +191,57 @@ def test_a_campaign_that_asks_from_now_on_asks_those_too_who_wait_and_lets_them_
 def test_the_row_that_confirms_in_no_way_that_is_understood_is_a_reason(asking):
     asking.put("odd.csv", "name,email,confirmed at\nJane,jane@example.org,soon\n")
     assert "0 taken, 0 known, 1 rejected" in asking.mailer("run").out
+
+
+def lines_of(place: Place, name: str) -> list[str]:
+    """A file beside a file in `done/`: its rows, without the line of its headings."""
+    return (place.root / "var/queue/done" / name).read_text("utf-8-sig").splitlines()[1:]
+
+
+@pytest.fixture
+def signed(asking: Place) -> Place:
+    rows = "".join(f"{who},{who.lower()}@example.org,{kind}\n" for who, kind in [("Ann", ""), ("Bob", ""), ("Cid", "")])
+    asking.put("first.csv", f"name,email,kind\n{rows}Bob,bob@example.org,organisation\n")
+    asking.mailer("run")
+    assert (asking.letters("accepted"), counts(asking)["unconfirmed"]) == (0, 4)
+    return asking
+
+
+def test_a_list_of_addresses_confirms_what_they_have_signed_and_brings_nobody(signed):
+    """As tools export it: the address and when; each row is counted, and one that confirms nobody says why."""
+    rows = "ANN@Example.org,2011-10-01\nbob@example.org,yes\ncid@example.org,\ndan@example.org,yes\n"
+    signed.put("list.csv", f"Email Address,CONFIRM_TIME\n{rows}")
+    said = signed.mailer("run")
+    assert "4 rows, 0 taken, 2 known, 2 rejected" in said.out and "of those known 2 confirmed" in said.out
+    assert signed.letters("accepted") == 3, "Bob has signed for himself and for an organisation"
+    assert [line.split('","')[:2] for line in lines_of(signed, "list.rejected.csv")] == [
+        ['"4', "nothing is confirmed by this row: its confirmed_at is empty or no"],
+        ['"5', "nobody has signed with this address: drop the list of signatures first, then this row again"],
+    ]
+    assert counts(signed)["signatures"] == 4
+    signed.put("list.csv", "Email Address,CONFIRM_TIME\nann@example.org,2011-10-01\n")
+    assert "1 rows" not in (again := signed.mailer("run").out) and "0 taken, 1 known, 0 rejected" in again
+    assert signed.letters("accepted") == 3
+    assert signed.mailer("verify").code == 0
+
+
+def test_every_row_confirms_of_a_list_whose_name_says_so(signed):
+    signed.put("june.confirmed.csv", "E-Mail\nann@example.org\n<Bob <bob@example.org>\n")
+    assert "0 taken, 1 known, 1 rejected" in signed.mailer("run").out
+    assert signed.letters("accepted") == 1
+
+
+def test_no_list_confirms_who_has_withdrawn(signed):
+    signed.put("june.withdrawn.csv", "email\nann@example.org\nnobody@example.org\n")
+    signed.mailer("run")
+    signed.put("june.confirmed.csv", "email\nann@example.org\nnobody@example.org\n")
+    said = signed.mailer("run").out
+    assert "0 taken, 2 known, 0 rejected" in said and "of those known 2 left out" in said
+    assert (signed.letters("accepted"), signed.letters("cancelled")) == (0, 1)
+    assert all("has withdrawn: nothing is sent" in line for line in lines_of(signed, "june.confirmed.known.csv"))
+
+
+def test_a_preview_says_what_a_list_of_confirmations_does(signed, tmp_path):
+    (tmp_path / "list.csv").write_text("email,confirmed at\nann@example.org,yes\n", encoding="utf-8")
+    said = signed.mailer("preview", "c", tmp_path / "list.csv").out
+    assert "1 row: 0 good, 0 bad, 1 by which a signature is confirmed" in said

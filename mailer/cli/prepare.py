@@ -185,8 +185,10 @@ def _understood(campaign: Campaign, file: Path) -> Signature | None:
         raise UnreadableFile(f"{file}: {problem.reason}") from problem
     say(f"{file.name} is read as {told.form}.")
     table("Columns", ["column", "is taken for"], [(printable(column[:80]), field or "-") for column, field in told.columns])
-    withdraws = f", {told.withdraws} by which somebody withdraws" if told.withdraws else ""
-    say(f"{counted(told.good + len(told.bad) + told.withdraws, 'row')}: {told.good} good, {len(told.bad)} bad{withdraws}")
+    more = f", {told.withdraws} by which somebody withdraws" if told.withdraws else ""
+    more += f", {told.confirms} by which a signature is confirmed" if told.confirms else ""
+    every = told.good + len(told.bad) + told.withdraws + told.confirms
+    say(f"{counted(every, 'row')}: {told.good} good, {len(told.bad)} bad{more}")
     for title, rows in (("Rows that would be rejected", told.bad), ("Rows to look at", told.doubtful)):
         if rows:
             table(title, ["line", "reason"], rows[:_SHOWN], right=frozenset({0}))

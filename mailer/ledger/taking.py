@@ -91,6 +91,14 @@ class TakingPart:
 
         return list(await self._engine.run(work))
 
+    async def confirm(self, file: int, campaign: str, persons: Sequence[bytes], now: int) -> Sequence[Taken | None]:
+        """Rows of a file that only confirm what these people have signed; None for whoever is not known to have signed."""
+
+        def work(db: apsw.Connection) -> list[Taken | None]:
+            return [_confirm(db, file, campaign, person, now) for person in persons]
+
+        return list(await self._engine.run(work))
+
     async def forget_file(self, file: int) -> None:
         """A file that was read and brought nobody is forgotten, and counted nowhere."""
         sql = "DELETE FROM file WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM signature WHERE file = ?1)"
@@ -143,12 +151,24 @@ def _take(db: apsw.Connection, place: tuple[int, int], campaign: str, domain: st
 
 def _known(db: apsw.Connection, known: tuple[Any, ...], file: int, entry: Entry, now: int) -> Taken:
     """A signature that is on record since before: this row may confirm it, or be of somebody who has left."""
+    return _confirmed(db, known, file, now, is_confirmed=entry.is_confirmed)
+
+
+def _confirm(db: apsw.Connection, file: int, campaign: str, person: bytes, now: int) -> Taken | None:
+    """A row that only confirms: a person who has signed, or who has left."""
+    if known := rows(db, _OLD_SIGNATURE, (campaign, person)):
+        return _confirmed(db, known[0], file, now, is_confirmed=True)
+    left = rows(db, _LEFT_OUT, (campaign, person))
+    return Taken(False, left=left[0][0]) if left else None
+
+
+def _confirmed(db: apsw.Connection, known: tuple[Any, ...], file: int, now: int, *, is_confirmed: bool) -> Taken:
     signature, *_, unconfirmed, sealed, state, confirmed_by = known
     if state != "active":
         return Taken(False, left=state)
-    if entry.is_confirmed:
+    if is_confirmed:
         confirm(db, signature, file, now)
-    return Taken(False, sealed, is_confirmed=entry.is_confirmed and (bool(unconfirmed) or confirmed_by == file))
+    return Taken(False, sealed, is_confirmed=is_confirmed and (bool(unconfirmed) or confirmed_by == file))
 
 
 def _values(place: tuple[int, int], campaign: str, entry: Entry, now: int) -> dict[str, Any]:
