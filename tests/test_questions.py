@@ -67,10 +67,11 @@ def test_the_answers_become_an_instance_that_passes_its_check_and_says_what_they
     checked = mailer(tmp_path / "new", "check")
     assert (checked.code, checked.out.splitlines()[-1]) == (0, "No problem was found.")
     letters = mailer(tmp_path / "new", "preview", "strikers").out
-    assert letters.count("free all who were arrested.\n") == letters.count("освободить всех задержанных.\n") == 4
+    # The ministry is written to in Russian, the embassies in both: each as a person and as an organisation.
+    assert (letters.count("free all who were arrested.\n"), letters.count("освободить всех задержанных.\n")) == (2, 4)
     assert letters.count("полиция стреляла по бастующим нефтяникам «Озенмунайгаз».\n") == 4
     assert "[[" not in letters
-    assert letters.count("I therefore ask you") == letters.count("We therefore ask you") == 2
+    assert letters.count("I therefore ask you") == letters.count("We therefore ask you") == 1
     assert letters.count("Убедительно прошу") == letters.count("Убедительно просим") == 2
 
 

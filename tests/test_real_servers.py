@@ -32,7 +32,7 @@ pytestmark = pytest.mark.postfix
 
 AWKWARD = [
     {"name": "Сара О’Брайен «Сара»", "message": "Отпустите их.\n.\n..\n-- \nFrom me"},
-    {"name": 'Jane "Joe" Doe, <x@evil.example>', "message": ".\r\n.\r\nMAIL FROM:<x@evil.example>"},
+    {"name": 'Jane "Joe" Doe, <x@evil>', "message": ".\r\n.\r\nMAIL FROM:<x@evil.example>"},
     {"name": "Ünïcödé " + "ж" * 80, "message": "слово " * 300},
     {"name": "=?utf-8?q?Hi=0D=0ABcc:_x=40evil.example?=", "message": "x" * 900 + " " + "y" * 2_000},
     {"name": "李小龍", "message": "no end of line"},
