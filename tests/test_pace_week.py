@@ -1,0 +1,24 @@
+"""
+A week of cron runs keeps every limit and every window, two campaigns side by side; counted at the far side.
+"""
+
+from pathlib import Path
+
+from tests.pace_week import week
+
+
+async def test_in_a_week_no_limit_and_no_window_is_ever_exceeded_and_campaigns_keep_apart(tmp_path: Path) -> None:
+    rows, scene, server = await week(tmp_path, 150)
+    assert {row.key for row in rows} >= {"relay", "@court.example", "head@court.example", "copies@campaign.example"}
+    for row in rows:
+        assert all(most <= limit for most, limit in zip(row.most, row.limits, strict=True)), row
+        assert row.outside == 0, row
+    assert len(server.dotted) == next(row.letters for row in rows if row.key == "relay") > 300
+    # Each campaign writes as itself, to its own targets and its own copies.
+    senders = {(dot.sender, dot.recipients[-1]) for dot in server.dotted}
+    assert senders == {
+        ("letters@campaign.example", "copies@campaign.example"),
+        ("other@campaign.example", "archive@other.example"),
+    }
+    keys = scene.made.root / "var/keys"
+    assert (keys / "c.key").read_bytes() != (keys / "d.key").read_bytes()
