@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import ceil
 from typing import TypeVar
 
 from mailer import campaign as campaigns
@@ -151,7 +152,8 @@ class Courier:
         answered, meant = outcome.answered(draft.recipients, handover.rcpt, self._table)
         recipients = outcome.scrubbed(answered, draft.private)
         paced = keys(self._relay.name, (recipient.address for recipient in recipients if recipient.address in meant))
-        mark = Mark(recipients, meant, draft.fixed, paced)
+        # Counted by the next whole second: by the last one, a span that begins within it would hold a letter too many.
+        mark = Mark(recipients, meant, draft.fixed, paced, ceil(self._clock.now()))
         if self._is_stopping or not await self._ledger.mark(due, mark, self._clock.seconds):
             await self._give_back(due)
             return None

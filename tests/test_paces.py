@@ -90,3 +90,14 @@ async def test_a_letter_in_doubt_counts_and_one_that_was_let_go_unsent_does_not(
         relay = settings_for(server)
         await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
         assert not server.dotted and await scene.ledger.sent_count(f"relay:{relay.name}", 0) == 0
+
+
+async def test_a_letter_in_the_middle_of_a_second_is_counted_until_its_whole_span_is_over(tmp_path: Path) -> None:
+    async with working(tmp_path, 2, ONE_TARGET) as scene, ScriptedServer() as server:
+        relay = settings_for(server)
+        scene.time.now = NOON + 0.9
+        await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
+        scene.time.now = NOON + 60.5  # 59.6 s behind it
+        await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
+        assert len(server.dotted) == 1
+        assert await a_pass(scene, 1, (Pace(1), Pace())).next_at(relay.name, scene.time.now) == NOON + 61

@@ -128,13 +128,15 @@ class Recovered:
 class Mark:
     """
     What is made durable before the dot: every recipient as it stands, those for whom the dot is meant, what is fixed
-    from now on, and the keys of the pace under which this letter is counted.
+    from now on, the keys of the pace under which this letter is counted, and as of when
+    (seconds since 1970; None = the time of the mark).
     """
 
     recipients: tuple[Recipient, ...]
     meant: tuple[str, ...]
     fixed: Fixed
     paced: tuple[str, ...] = ()
+    counted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

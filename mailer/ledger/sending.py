@@ -117,7 +117,9 @@ class SendingPart:
                 db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
             for key in mark.paced:
                 db.execute("DELETE FROM sent WHERE address = ? AND at <= ?", (key, now - DAY))
-                db.execute("INSERT INTO sent (address, at) VALUES (?, ?)", (key, now))
+                db.execute(
+                    "INSERT INTO sent (address, at) VALUES (?, ?)", (key, now if mark.counted_at is None else mark.counted_at)
+                )
             return True
 
         return bool(await self._engine.run(work))
