@@ -4,6 +4,9 @@ A week of cron runs keeps every limit and every window, two campaigns side by si
 
 from pathlib import Path
 
+import pytest
+
+from tests.installed import Place
 from tests.pace_week import week
 
 
@@ -22,3 +25,14 @@ async def test_in_a_week_no_limit_and_no_window_is_ever_exceeded_and_campaigns_k
     }
     keys = scene.made.root / "var/keys"
     assert (keys / "c.key").read_bytes() != (keys / "d.key").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("pace", "gone"), [("pace: {per_day: 3}", 3), ("domain_pace: {per_day: 2}", 2), ("pace: none, domain_pace: none", 12)]
+)
+def test_runs_of_the_program_share_the_pace_that_the_configuration_names(pace: str, gone: int, tmp_path: Path) -> None:
+    place = Place(tmp_path / "instance", "pace: none\napproval: none\n", f"relay: {{mode: sandbox, {pace}}}\nrun_for: 1")
+    place.drop(12)
+    for _ in range(2):
+        assert place.mailer("run").code == 0
+    assert place.sandboxed() == gone and place.letters("accepted") == gone
