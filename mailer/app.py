@@ -58,11 +58,12 @@ class Office:
     high_water: HighWater
 
     async def ruling(self) -> Ruling:
-        """What rules are asked with, approvals read afresh."""
+        """What rules are asked with, approvals and closings read afresh."""
         campaigns = {id: desk.campaign for id, desk in self.desks.items()}
         editions = {id: desk.edition for id, desk in self.desks.items()}
         approvals, streaks = await self.ledger.approvals(), await self.ledger.streaks()
-        return Ruling(campaigns, editions, approvals, self.configuration.live, streaks)
+        closed = frozenset((closing.campaign, closing.target) for closing in await self.ledger.closings())
+        return Ruling(campaigns, editions, approvals, self.configuration.live, streaks, closed)
 
 
 def renderers(configuration: Configuration) -> dict[str, Renderer]:

@@ -108,6 +108,7 @@ ORDERS: Mapping[str, Order] = {
         Order("release", frozenset({_S.HELD}), _S.QUEUED),
         Order("retry", frozenset({_S.DEFERRED, _S.REFUSED, _S.BOUNCED, _S.EXPIRED, _S.CANCELLED}), _S.QUEUED),
         Order("cancel", frozenset({_S.HELD, _S.QUEUED, _S.DEFERRED, _S.IN_DOUBT, _S.BY_HAND}), _S.CANCELLED),
+        Order("done", frozenset({_S.BY_HAND}), _S.DONE),
     )
 }
 

@@ -29,8 +29,8 @@ _AT_ONCE = 10_000  # letters a transaction
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """
-    What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live, and the
-    refusals in a row.
+    What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live, the
+    refusals in a row, and which targets a person has closed, as (campaign, target).
     """
 
     campaigns: Mapping[str, Campaign]
@@ -38,6 +38,7 @@ class Ruling:
     approvals: Mapping[str, Approval]
     is_live: bool
     streaks: Sequence[Streak] = ()
+    closed: frozenset[tuple[str, str]] = frozenset()
 
     def is_approved(self, campaign: str) -> bool:
         """Whether this campaign's content may go out as it stands."""
@@ -51,6 +52,8 @@ class Ruling:
         route = self._route(lane)
         if route is None or route.channel is not Channel.EMAIL:
             return Reason.NOT_CONFIGURED
+        if {(lane.campaign, lane.target), (lane.campaign, route.via.id if route.via else "")} & self.closed:
+            return Reason.CLOSED
         if route.hold is not None or not route.to:
             return route.hold or Reason.NO_ROUTE
         if not self.is_approved(lane.campaign):

@@ -49,7 +49,12 @@ def parsed(line: str) -> tuple[click.Command, list[str], list[str]]:
     _, (name, *words), _ = group.make_parser(click.Context(group)).parse_args(list(said))
     command = group.get_command(click.Context(group), name)
     assert command is not None, f"{line}: there is no such command"
-    return command, words, said[: len(said) - len(words) - 1]
+    before = said[: len(said) - len(words) - 1]
+    if isinstance(command, click.Group):
+        before, (inner, *words) = [*before, name], words
+        command = command.get_command(click.Context(command), inner)
+        assert command is not None, f"{line}: there is no such command"
+    return command, words, before
 
 
 def test_the_readme_is_short_and_its_configuration_too():
@@ -110,7 +115,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # What the words that stand for something stand for here.
 WHO = "nobody@example.org"
-MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TEXT": "because", "DIR": "another", "17": "17"}
+MEANT = {"ID": "1", "CAMPAIGN": "kazakhstan", "TARGET": "supreme-court", "TEXT": "because", "DIR": "another", "17": "17"}
 MEANT |= {"EMAIL": WHO, "-": WHO, "FILE": "who.csv"}
 
 

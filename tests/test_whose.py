@@ -22,12 +22,13 @@ WORDS = {
     "approve": ["c"],
     "pause": ["--why", "because"],
     "resume": ["--why", "because"],
+    "target": ["close", "c", "court", "--why", "because"],
     "show": ["1"],
     "resolve": ["1", "--accepted", "--why", "because"],
     "withdraw": ["person.1@example.org"],
     "erase": ["person.1@example.org"],
     "backup": ["kept"],
-    **{order: ["1", "--why", "because"] for order in ("hold", "release", "retry", "cancel")},
+    **{order: ["1", "--why", "because"] for order in ("hold", "release", "retry", "cancel", "done")},
 }
 # These make an instance, or tell what is so in each: they touch nobody's.
 VERBS = sorted(commands().keys() - {"init", "demo", "schema", "manual", "completion"})
@@ -56,7 +57,7 @@ def test_root_is_told_as_whom_to_type_a_command_and_nothing_is_touched(others, v
     said = others.mailer(verb, *WORDS.get(verb, []))
     assert (said.code, said.out) == (64, ""), said
     assert f"{others.root / 'var'} is nobody's, and only that account" in said.err
-    assert f"type: runuser -u nobody -- mailer {verb} …" in said.err
+    assert f"type: runuser -u nobody -- mailer {verb}" in said.err
     assert owned(others.root) == before
 
 

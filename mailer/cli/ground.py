@@ -18,7 +18,7 @@ from mailer.cli.streams import give_up
 from mailer.config import Configuration, find, load
 from mailer.delivery import State
 from mailer.errors import CannotWrite, ConfigurationError, UsageProblem
-from mailer.ledger import Ledger, Pause
+from mailer.ledger import Closing, Ledger, Pause
 from mailer.log import counted, hint, note
 
 STATES = tuple(str(state) for state in State)
@@ -40,6 +40,7 @@ __all__ = [
     "removal",
     "say",
     "table",
+    "told_closing",
     "told_pause",
     "written",
 ]
@@ -53,7 +54,7 @@ def configuration(context: click.Context) -> Configuration:
         UsageProblem: the instance is another account's.
     """
     loaded = load(find(context.obj, os.environ, Path.cwd()), os.environ)
-    _see_whose(loaded, context.info_name or "")
+    _see_whose(loaded, context.command_path.partition(" ")[2])
     for warning in loaded.warnings:
         note(warning)
     return loaded
@@ -140,6 +141,14 @@ def told_pause(pause: Pause, loaded: Configuration) -> str:
     campaign = pause.scope.removeprefix("campaign:") if pause.scope != "all" else ""
     what = f"resume {campaign} --why TEXT" if campaign else "resume --why TEXT"
     return f"paused: {campaign or 'all sending'} ({pause.why}): {again(loaded, what)}"
+
+
+def told_closing(closing: Closing, loaded: Configuration) -> str:
+    """A closed target in a sentence that ends with what opens it."""
+    from mailer.report import moment
+
+    what = again(loaded, f"target open {closing.campaign} {closing.target} --why TEXT")
+    return f"closed: {closing.target} of {closing.campaign} since {moment(closing.at)} ({closing.why}): {what}"
 
 
 class Why(click.ParamType[str]):

@@ -1,4 +1,4 @@
-"""hold, release, retry, cancel, resolve: what a person orders of letters, beside a running worker, each with a reason."""
+"""hold, release, retry, cancel, done, resolve: what a person orders of letters, beside a running worker, each with a reason."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _MEANT = {
     "release": "Let held letters go, whoever held them.",
     "retry": "Send letters again. Those that were refused, bounced, expired or cancelled; deferred ones at once.",
     "cancel": "Never send these letters. One whose final dot is out is left alone, and told.",
+    "done": "Say that letters by phone or post are done: somebody has rung there, or posted them.",
 }
 
 
@@ -81,7 +82,7 @@ def _why_in_hand(loaded: Configuration) -> str:
     return f"left alone, in the hands of a worker that died: {again(loaded, 'run')} first, then give the order again."
 
 
-hold, release, retry, cancel = (_command(ORDERS[name]) for name in ("hold", "release", "retry", "cancel"))
+hold, release, retry, cancel, done = (_command(order) for order in ORDERS.values())
 
 
 @click.command()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from mailer.campaign import Reason
-from mailer.cli.ground import again, configuration, counted, hint, json_line, say, table, told_pause
+from mailer.cli.ground import again, configuration, counted, hint, json_line, say, table, told_closing, told_pause
 from mailer.config import Configuration
 from mailer.delivery import State
 from mailer.ledger import Count
@@ -85,6 +85,7 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
             if not ruling.is_approved(id)
         ]
         stops += [told_pause(pause, loaded) for pause in await ledger.pauses()]
+        stops += [told_closing(closing, loaded) for closing in await ledger.closings()]
         if breaker.why:
             next_try = f"; it is tried again at {report.moment(breaker.not_before)}" if relay["state"] == "down" else ""
             stops.append(f"The relay has failed {counted(breaker.failures, 'time')} ({breaker.why}){next_try}")

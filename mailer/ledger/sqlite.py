@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mailer.ledger.closings import ClosingPart
 from mailer.ledger.confirming import ConfirmingPart
 from mailer.ledger.engine import Engine
 from mailer.ledger.leaving import LeavingPart
@@ -22,7 +23,9 @@ from mailer.ledger.standing import StandingPart
 from mailer.ledger.taking import TakingPart
 
 
-class SqliteLedger(StandingPart, TakingPart, LeavingPart, ConfirmingPart, RulingPart, SendingPart, OrderingPart, ReadingPart):
+class SqliteLedger(
+    StandingPart, ClosingPart, TakingPart, LeavingPart, ConfirmingPart, RulingPart, SendingPart, OrderingPart, ReadingPart
+):
     """One ledger in one SQLite file. It decides nothing: states come from `delivery`, times from the caller."""
 
     def __init__(self, path: Path) -> None:
