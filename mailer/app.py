@@ -220,7 +220,14 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
         _, parts = edition_of(configuration, desk.campaign.id, desk.renderer)
         await office.ledger.keep_edition(desk.edition, approval.packed(parts), now)
     name = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(2)}"
-    settings = DispatchSettings(name, configuration.relay.connections, configuration.retry, configuration.replies)
+    settings = DispatchSettings(
+        name,
+        configuration.relay.connections,
+        configuration.retry,
+        configuration.replies,
+        configuration.pace,
+        configuration.domain_pace,
+    )
     return Worker(
         Parts(
             name=name,

@@ -129,10 +129,22 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """At most so many letters to one target address; None = no limit."""
+    """At most so many letters to one address, to one domain or over the relay; None = no limit."""
 
     per_minute: int | None = None
     per_hour: int | None = None
+    per_day: int | None = None
+
+    @property
+    def limits(self) -> tuple[tuple[int, int], ...]:
+        """
+        Each limit that there is, with its span in seconds.
+
+        >>> Pace(per_minute=20, per_day=900).limits
+        ((20, 60), (900, 86400))
+        """
+        spans = ((self.per_minute, 60), (self.per_hour, 3_600), (self.per_day, 86_400))
+        return tuple((limit, span) for limit, span in spans if limit is not None)
 
     @property
     def hourly(self) -> int | None:
@@ -142,8 +154,12 @@ class Pace:
         >>> Pace(per_minute=20, per_hour=500).hourly, Pace(per_minute=2).hourly, Pace().hourly
         (500, 120, None)
         """
-        limits = [limit * times for limit, times in ((self.per_hour, 1), (self.per_minute, 60)) if limit is not None]
+        hours = ((self.per_day, 1), (self.per_hour, 1), (self.per_minute, 60))
+        limits = [limit * times for limit, times in hours if limit is not None]
         return min(limits, default=None)
+
+
+UNPACED = Pace()
 
 
 @dataclass(frozen=True, slots=True)

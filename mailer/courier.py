@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import ceil
 from typing import TypeVar
 
 from mailer import campaign as campaigns
@@ -27,8 +28,8 @@ from mailer.delivery import Due, Fixed, Retry, State, Who
 from mailer.desk import Desk, Stamp
 from mailer.errors import KeyProblem, RenderProblem, WireProblem
 from mailer.ledger import Ledger, Mark
-from mailer.outcome import TABLE, Handover, Outcome, Private, Recipient, Role, Rule, Standing
-from mailer.pace import Clock
+from mailer.outcome import TABLE, Handover, Outcome, Private, Recipient, Rule, Standing
+from mailer.pace import Clock, keys
 from mailer.relay import Connection, Relay
 
 T = TypeVar("T")
@@ -150,8 +151,9 @@ class Courier:
         """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
         answered, meant = outcome.answered(draft.recipients, handover.rcpt, self._table)
         recipients = outcome.scrubbed(answered, draft.private)
-        paced = tuple(r.address for r in recipients if r.role is Role.TO and r.address in meant)
-        mark = Mark(recipients, meant, draft.fixed, paced)
+        paced = keys(self._relay.name, (recipient.address for recipient in recipients if recipient.address in meant))
+        # Counted by the next whole second: by the last one, a span that begins within it would hold a letter too many.
+        mark = Mark(recipients, meant, draft.fixed, paced, ceil(self._clock.now()))
         if self._is_stopping or not await self._ledger.mark(due, mark, self._clock.seconds):
             await self._give_back(due)
             return None

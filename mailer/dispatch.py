@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailer import log, pace
-from mailer.campaign import Campaign
+from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
 from mailer.delivery import Due, Retry, State, Who
@@ -29,7 +29,7 @@ from mailer.desk import Desk
 from mailer.errors import MailerError
 from mailer.ledger import Lane, Ledger
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Outcome, Rule, Scope
-from mailer.pace import HOUR, Clock
+from mailer.pace import Clock
 from mailer.relay import Relay
 from mailer.rules import Ruling, is_over
 
@@ -38,12 +38,18 @@ _ROUND = 4  # letters claimed from a lane at once, for each connection
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Who sends, over how many connections, when what is deferred is due again, and by which table replies are judged."""
+    """
+    Who sends, over how many connections, when what is deferred is due again, and by which table replies are judged; how fast.
+
+    `pace` is over the whole relay, `domain_pace` to each domain; each address has its campaign's.
+    """
 
     worker: str
     connections: int
     retry: Retry
     table: Sequence[Rule] = TABLE
+    pace: Pace = UNPACED
+    domain_pace: Pace = UNPACED
 
 
 @dataclass(slots=True)
@@ -57,11 +63,12 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A lane that may go now, its campaign, and the addresses to which its letters go."""
+    """A lane that may go now, its campaign, the addresses to which its letters go, and what paces them, by key."""
 
     lane: Lane
     campaign: Campaign
     addresses: tuple[str, ...]
+    paces: Mapping[str, Pace]
 
 
 class Dispatch:
@@ -126,7 +133,7 @@ class Dispatch:
             is_stopped = any(pause.stops(waiting.lane.campaign) for pause in pauses)
             if is_stopped or ruling.hold(waiting.lane) is not None or self._is_over(waiting.lane, now):
                 continue
-            free_at = await self._free_at(ruling, waiting.lane, now)
+            free_at = await self._free_at(self._paces(ruling, waiting.lane, relay), waiting.lane, now)
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
         return min(moments, default=None)
 
@@ -148,7 +155,7 @@ class Dispatch:
     async def _claim_round(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], left: int | None) -> int:
         """Each open lane once; a probe of a relay that had failed is one letter, alone."""
         claimed = 0
-        for lane in await self._open_lanes():
+        for lane in await self._open_lanes(relay.name):
             room = await self._room(lane, None if left is None else left - claimed)
             if room <= 0:
                 continue
@@ -158,28 +165,29 @@ class Dispatch:
                 claimed += 1
                 if due.goes_alone:
                     await line.join()
-                self._in_hand.update(lane.addresses)
+                self._in_hand.update(lane.paces.keys())
                 await line.put((due, lane))
                 if due.goes_alone:
                     await line.join()
         return claimed
 
     async def _room(self, lane: _Open, left: int | None) -> int:
-        """How many letters to claim from a lane now; asked for each in its turn, for lanes can share an address."""
+        """How many letters to claim from a lane now; asked for each in its turn, for lanes share keys of the pace."""
         bounds = [self._settings.connections * _ROUND]
         if self._consequences.breaker.is_probing:
             bounds.append(1)
-        for address in lane.addresses:
+        for key, limited in lane.paces.items():
             # Counted before the ledger is asked: what is marked in between counts twice, and never not at all.
-            in_hand, now = self._in_hand[address], self._clock.now()
-            allowed = pace.allowance(lane.campaign.pace, await self._sent_to(lane.campaign, address, now), now)
+            in_hand, now = self._in_hand[key], self._clock.now()
+            counts = [await self._ledger.sent_count(key, int(now - span)) for _, span in limited.limits]
+            allowed = pace.allowance(limited, counts)
             if allowed is not None:
                 bounds.append(allowed - in_hand)
         if left is not None:
             bounds.append(left)
         return min(bounds)
 
-    async def _open_lanes(self) -> list[_Open]:
+    async def _open_lanes(self, relay: str) -> list[_Open]:
         """The lanes in which a letter is due, that rules let go, and whose hours are open."""
         now = self._clock.now()
         ruling = await self._ruling()
@@ -193,23 +201,29 @@ class Dispatch:
             target = campaign.targets[waiting.lane.target]
             if pace.opens_at(campaign.window, target.timezone, now) > now:
                 continue
-            found.append(_Open(waiting.lane, campaign, ruling.addresses(waiting.lane)))
+            found.append(
+                _Open(waiting.lane, campaign, ruling.addresses(waiting.lane), self._paces(ruling, waiting.lane, relay))
+            )
         return found
 
     def _is_over(self, lane: Lane, now: float) -> bool:
         return is_over(self._desks[lane.campaign].campaign, now)
 
-    async def _free_at(self, ruling: Ruling, lane: Lane, now: float) -> float:
+    def _paces(self, ruling: Ruling, lane: Lane, relay: str) -> dict[str, Pace]:
+        """What limits a lane, by the keys under which its letters are counted; copies count as whoever else is written to."""
+        campaign = self._desks[lane.campaign].campaign
+        addresses = (*sorted(ruling.written_to(lane)), *map(str, campaign.copy_to))
+        first, *others = pace.keys(relay, addresses)
+        limits = {key: self._settings.domain_pace if key.startswith("@") else campaign.pace for key in others}
+        return {key: each for key, each in {first: self._settings.pace, **limits}.items() if each.limits}
+
+    async def _free_at(self, paces: Mapping[str, Pace], lane: Lane, now: float) -> float:
         campaign = self._desks[lane.campaign].campaign
         free = now
-        for address in ruling.addresses(lane):
-            free = max(free, pace.free_at(campaign.pace, await self._sent_to(campaign, address, now), now))
+        for key, limited in paces.items():
+            last = [await self._ledger.sent_back(key, limit) for limit, _ in limited.limits]
+            free = max(free, pace.free_at(limited, last, now))
         return pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, free)
-
-    async def _sent_to(self, campaign: Campaign, address: str, now: float) -> list[float]:
-        if campaign.pace.per_minute is None and campaign.pace.per_hour is None:
-            return []
-        return [float(at) for at in await self._ledger.sent_to([address], int(now - HOUR))]
 
     async def _carry_all(
         self,
@@ -229,7 +243,7 @@ class Dispatch:
                     is_denied = await self._carry(courier, relay, due, lane, sent)
                     watch.letter()
                 finally:
-                    self._in_hand.subtract(lane.addresses)
+                    self._in_hand.subtract(lane.paces.keys())
                     self._in_hand += Counter()  # forget those at zero
                     line.task_done()
         finally:

@@ -1,6 +1,6 @@
 """
-How fast, and in which hours: limits for one target address, working hours in the target's time zone, the relay's breaker, and
-the refusals in a row after which a target or a campaign is left alone.
+How fast, and in which hours: limits for an address, a domain and the relay, working hours in the target's time zone, the
+relay's breaker, and the refusals in a row after which a target or a campaign is left alone.
 
 All of it is arithmetic: given what was sent and the time, it says go, or wait until. What was sent stands in the ledger, so
 that the passes of a cron job share it.
@@ -8,7 +8,7 @@ that the passes of a cron job share it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import ClassVar
@@ -16,7 +16,7 @@ from typing import ClassVar
 from mailer.campaign import Pace, Window
 from mailer.outcome import Sign
 
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
 BACK = 300  # seconds by which the clock may be behind the newest time that was seen
 
 
@@ -38,37 +38,42 @@ def went_back(seconds: int) -> str:
     return f"this machine's clock stands {seconds} s before a time that was seen already: see that it is right"
 
 
-def allowance(pace: Pace, sent: Sequence[float], now: float) -> int | None:
+def keys(relay: str, addresses: Iterable[str]) -> tuple[str, ...]:
     """
-    How many letters may go to an address now; None = no limit.
+    Under what a letter is counted: once for its relay, once for each domain, once for each address.
 
-    `sent` are the times (seconds since 1970) of what went there within the last hour, in any order. The windows slide: no
-    60 or 3600 seconds, wherever they begin, ever hold more than the limit.
-
-    >>> allowance(Pace(per_minute=3), [100.0, 130.0], 159.0), allowance(Pace(per_minute=3), [100.0, 130.0], 160.0)
-    (1, 2)
+    >>> keys("mail.example", ["head@court.example", "press@court.example"])
+    ('relay:mail.example', '@court.example', 'head@court.example', 'press@court.example')
     """
-    room = [
-        limit - sum(at + span > now for at in sent)
-        for limit, span in ((pace.per_minute, MINUTE), (pace.per_hour, HOUR))
-        if limit is not None
-    ]
+    each = dict.fromkeys(address.lower() for address in addresses)
+    domains = dict.fromkeys("@" + address.rpartition("@")[2] for address in each)
+    return (f"relay:{relay}", *domains, *each)
+
+
+def allowance(pace: Pace, counts: Sequence[int]) -> int | None:
+    """
+    How many letters may go now under one key; None = no limit.
+
+    `counts` are how many went within the span of each of the pace's limits, which ends now. The spans slide: no 60, 3600 or
+    86400 seconds, wherever they begin, ever hold more than the limit.
+
+    >>> allowance(Pace(per_minute=3, per_hour=10), [2, 9]), allowance(Pace(), [])
+    (1, None)
+    """
+    room = [limit - count for (limit, _), count in zip(pace.limits, counts, strict=True)]
     return max(0, min(room)) if room else None
 
 
-def free_at(pace: Pace, sent: Sequence[float], now: float) -> float:
+def free_at(pace: Pace, last: Sequence[float | None], now: float) -> float:
     """
-    When the next letter may go to an address, in seconds since 1970; `now` if at once.
+    When the next letter may go under one key, in seconds since 1970; `now` if at once.
 
-    >>> free_at(Pace(per_minute=2), [100.0, 130.0], 140.0)
-    160.0
+    `last` is for each of the pace's limits N when the N-th last letter went; None if fewer did.
+
+    >>> free_at(Pace(per_minute=2), [100.0], 140.0), free_at(Pace(per_minute=2), [None], 140.0)
+    (160.0, 140.0)
     """
-    moments = [now]
-    for limit, span in ((pace.per_minute, MINUTE), (pace.per_hour, HOUR)):
-        within = sorted(at for at in sent if at + span > now)
-        if limit is not None and len(within) >= limit:
-            moments.append(within[len(within) - limit] + span)
-    return max(moments)
+    return max([now, *(at + span for (_, span), at in zip(pace.limits, last, strict=True) if at is not None)])
 
 
 def opens_at(window: Window | None, zone: tzinfo | None, now: float) -> float:

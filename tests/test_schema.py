@@ -121,7 +121,8 @@ def test_every_key_has_a_sentence_on_it(file):
 
 WHOLE_MAIN = """\
 relay: {mode: smtp, host: h.example.org, port: "587", tls: implicit, ca_file: ca.pem, username: u, password_file: p,
-  password_credential: , connections: 1, dot_timeout: 6e2}
+  password_credential: , connections: 1, dot_timeout: 6e2,
+  pace: {per_minute: 1, per_hour: 2, per_day: 3}, domain_pace: {per_minute: 1, per_hour: 2, per_day: 3}}
 spool: var/q
 ledger: var/l.db
 journal: var/j.jsonl
@@ -149,7 +150,7 @@ confirmation: none
 receipt: off
 opens: 2011-09-15
 deadline:
-pace: {per_minute: none, per_hour: 5}
+pace: {per_minute: none, per_hour: 5, per_day: 6}
 window: {days: [mon], from: 9:00, to: "24:00"}
 columns: {name: Your name}
 addresses: {role: refuse, disposable: refuse, plus_tag: same, gmail_dots: same}

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mailer.campaign import Campaign
+from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.config import campaigns, main_file, writers, yamls
 from mailer.config.campaigns import Surroundings
 from mailer.config.directories import Directories
@@ -68,6 +68,8 @@ class Configuration:
     hindrances: tuple[str, ...] = ()
     replies: tuple[Rule, ...] = TABLE
     dns: Dns = field(default_factory=Dns)
+    pace: Pace = UNPACED
+    domain_pace: Pace = UNPACED
 
     @property
     def live(self) -> bool:
@@ -140,6 +142,8 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         hindrances=problems.hindrances,
         replies=(*main.replies, *TABLE),
         dns=main.dns,
+        pace=main.pace,
+        domain_pace=main.domain_pace,
     )
 
 

@@ -4,10 +4,13 @@ What may stand in a campaign's file: each key that `campaigns` reads, but for th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mailer.columns import FIELDS
 from mailer.config import senders, signing, targets
 from mailer.config.keys import Key, Named, Part
-from mailer.config.values import choice, day, email, identifier, language, limit, lines, minute, number, text
+from mailer.config.paces import PER_DAY, PER_HOUR, PER_MINUTE
+from mailer.config.values import choice, day, email, identifier, language, lines, minute, number, text
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -63,12 +66,15 @@ ADDRESSES = Part(
 )
 OPENS = Key("opens", day, None, "Signatures from before this day are refused.")
 DEADLINE = Key("deadline", day, None, "Letters that are not accepted by the end of this day expire.")
-PER_MINUTE: Key[int | None, int | None] = Key(
-    "per_minute", limit, None, "Letters a minute, or none; unless told, 20 in mode smtp."
-)
-PER_HOUR: Key[int | None, int | None] = Key("per_hour", limit, None, "Letters an hour, or none; unless told, 500 in mode smtp.")
 PACE = Part(
-    "pace", "How fast each address is written to; none lifts the limits.", (PER_MINUTE, PER_HOUR), instead=choice("none")
+    "pace",
+    "How fast each address is written to, copies included; none lifts the limits.",
+    (
+        replace(PER_MINUTE, says="Letters a minute, or none; unless told, 20 in mode smtp."),
+        replace(PER_HOUR, says="Letters an hour, or none; unless told, 500 in mode smtp."),
+        PER_DAY,
+    ),
+    instead=choice("none"),
 )
 DAYS = Key("days", choice(*WEEK), None, "On which days letters go out.", required=True, several=True)
 FROM = Key("from", minute, None, 'From when on, like "09:00".', required=True)

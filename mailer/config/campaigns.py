@@ -17,7 +17,7 @@ from pathlib import Path
 from mailer.address import Address, Policy
 from mailer.campaign import Campaign, Pace, Window
 from mailer.columns import FIELDS
-from mailer.config import senders, signing, targets
+from mailer.config import paces, senders, signing, targets
 from mailer.config.campaign_keys import (
     ADDRESSES,
     APPROVAL,
@@ -39,8 +39,6 @@ from mailer.config.campaign_keys import (
     LANGUAGES,
     OPENS,
     PACE,
-    PER_HOUR,
-    PER_MINUTE,
     PLUS_TAG,
     PREFER,
     RECEIPT,
@@ -101,7 +99,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         confirmation_required=section.one(CONFIRMATION) == "required",
         opens=opens,
         deadline=deadline,
-        pace=_pace(section, _LIVE_PACE if around.live else Pace()),
+        pace=paces.read(section, PACE, _LIVE_PACE if around.live else Pace()),
         window=_window(section.section(WINDOW)) if section.has("window") else None,
         columns=_columns(section.section(COLUMNS)),
         addresses=_addresses(section.section(ADDRESSES)),
@@ -169,23 +167,6 @@ def _period(section: Section) -> tuple[date | None, date | None]:
     if opens and deadline and deadline < opens:
         section.note("deadline", f"is before the campaign opens ({opens})")
     return opens, deadline
-
-
-def _pace(section: Section, default: Pace) -> Pace:
-    """How fast; of two limits, the one that is not written is the default's, and `none` is no limit."""
-    written = section.plain("pace")
-    if written == "none":
-        return Pace()
-    if written:
-        section.note("pace", f"must be none, or {{per_minute: 20, per_hour: 500}}, not {shown(written)}")
-        return default
-    pace = section.section(PACE)
-    read = Pace(
-        per_minute=pace.one(replace(PER_MINUTE, default=default.per_minute)),
-        per_hour=pace.one(replace(PER_HOUR, default=default.per_hour)),
-    )
-    pace.close()
-    return read
 
 
 def _window(window: Section) -> Window:

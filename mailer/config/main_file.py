@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailer import resolver
-from mailer.config import password, replies
+from mailer.campaign import Pace
+from mailer.config import paces, password, replies
 from mailer.config.keys import Key, Part
 from mailer.config.section import Section
 from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, ip, is_loopback, number, text, whole
@@ -40,6 +41,8 @@ class MainFile:
     """What mailer.yaml says; `beside` are the relay's own files, `seen` what they looked like before they were read."""
 
     relay: Settings
+    pace: Pace
+    domain_pace: Pace
     beside: tuple[Path, ...]
     seen: Fingerprint
     spool: Path
@@ -61,7 +64,10 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
     relay = section.section(RELAY)
     beside = _beside(relay, root, environ)
     seen = look(beside)
+    pace, domain_pace = (paces.read(relay, part, Pace()) for part in (paces.RELAY_PACE, paces.DOMAIN_PACE))
     main = MainFile(
+        pace=pace,
+        domain_pace=domain_pace,
         relay=_relay(relay, root, spool.parent, environ),
         beside=beside,
         seen=seen,
@@ -196,7 +202,20 @@ DOT_TIMEOUT = Key(
 RELAY = Part(
     "relay",
     "Where letters are handed over.",
-    (MODE, HOST, PORT, TLS, CA_FILE, USERNAME, password.FILE, password.CREDENTIAL, CONNECTIONS, DOT_TIMEOUT),
+    (
+        MODE,
+        HOST,
+        PORT,
+        TLS,
+        CA_FILE,
+        USERNAME,
+        password.FILE,
+        password.CREDENTIAL,
+        CONNECTIONS,
+        DOT_TIMEOUT,
+        paces.RELAY_PACE,
+        paces.DOMAIN_PACE,
+    ),
     also={
         "if": {"properties": {MODE.name: {"const": str(Mode.SMTP)}}, "required": [MODE.name]},
         "then": {"properties": {HOST.name: {"not": {"enum": [None, ""]}}}, "required": [HOST.name]},

@@ -128,13 +128,15 @@ class Recovered:
 class Mark:
     """
     What is made durable before the dot: every recipient as it stands, those for whom the dot is meant, what is fixed
-    from now on, and the addresses whose pace this letter uses.
+    from now on, the keys of the pace under which this letter is counted, and as of when
+    (seconds since 1970; None = the time of the mark).
     """
 
     recipients: tuple[Recipient, ...]
     meant: tuple[str, ...]
     fixed: Fixed
     paced: tuple[str, ...] = ()
+    counted_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,10 @@ class Ledger(Protocol):
     async def claim(self, lane: Lane, limit: int, worker: str, relay: str, now: int) -> Sequence[Due]: ...
     async def count_due(self, now: int) -> int: ...
     async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]: ...
+
+    async def sent_count(self, key: str, since: int) -> int: ...
+
+    async def sent_back(self, key: str, nth: int) -> int | None: ...
     async def may_go(self, due: Due) -> bool: ...
     async def mark(self, due: Due, mark: Mark, now: int) -> bool: ...
     async def settle(self, due: Due, outcome: Outcome, then: Next, fixed: Fixed | None, now: int) -> bool: ...

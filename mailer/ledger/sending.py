@@ -22,7 +22,7 @@ from mailer.ledger.engine import Engine, rows
 from mailer.ledger.leaving import end_all_left, end_if_left
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
 from mailer.outcome import Outcome, Stage, Standing, Verdict
-from mailer.pace import HOUR
+from mailer.pace import DAY
 
 # Anything that stops the campaign of the letter at hand.
 _STOPPED = "SELECT 1 FROM pause WHERE scope IN ('all', 'ledger', 'clock', 'campaign:' || letter.campaign)"
@@ -84,6 +84,17 @@ class SendingPart:
         found = await self._engine.run(lambda db: rows(db, sql, (*addresses, since)))
         return [row[0] for row in found]
 
+    async def sent_count(self, key: str, since: int) -> int:
+        """How many letters were counted under a key of the pace since a time; counted where they are, for they may be many."""
+        sql = "SELECT count(*) FROM sent WHERE address = ? AND at > ?"
+        return int((await self._engine.run(lambda db: rows(db, sql, (key, since))))[0][0])
+
+    async def sent_back(self, key: str, nth: int) -> int | None:
+        """When the N-th last letter was counted under a key of the pace; None if fewer are on record."""
+        sql = "SELECT at FROM sent WHERE address = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
+        found = await self._engine.run(lambda db: rows(db, sql, (key, nth - 1)))
+        return int(found[0][0]) if found else None
+
     async def may_go(self, due: Due) -> bool:
         """Whether a mark would be given now: no order took the letter back, and nothing is paused."""
         sql = f"SELECT 1 FROM attempt WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
@@ -104,9 +115,11 @@ class SendingPart:
             if due.fixed is None:
                 fixed = mark.fixed
                 db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
-            for address in mark.paced:
-                db.execute("DELETE FROM sent WHERE address = ? AND at <= ?", (address, now - HOUR))
-                db.execute("INSERT INTO sent (address, at) VALUES (?, ?)", (address, now))
+            for key in mark.paced:
+                db.execute("DELETE FROM sent WHERE address = ? AND at <= ?", (key, now - DAY))
+                db.execute(
+                    "INSERT INTO sent (address, at) VALUES (?, ?)", (key, now if mark.counted_at is None else mark.counted_at)
+                )
             return True
 
         return bool(await self._engine.run(work))

@@ -95,16 +95,18 @@ async def test_a_body_that_may_have_left_without_a_mark_is_fixed_too(ledger):
     assert again.fixed == FIXED
 
 
-async def test_the_pace_counts_marks_by_address_for_one_hour(ledger):
+async def test_the_pace_counts_marks_by_key_for_one_day(ledger):
     await put(ledger, 3)
     first, second, third = await claim(ledger)
     await mark(ledger, first, now=NOW)
-    await mark(ledger, second, now=NOW + 3_000)
-    assert await ledger.sent_to([HEAD], NOW - 1) == [NOW, NOW + 3_000]
-    assert await ledger.sent_to([HEAD], NOW) == [NOW + 3_000]
+    await mark(ledger, second, now=NOW + 80_000)
+    assert await ledger.sent_to([HEAD], NOW - 1) == [NOW, NOW + 80_000]
+    assert await ledger.sent_to([HEAD], NOW) == [NOW + 80_000]
     assert await ledger.sent_to([PRESS, COPY], 0) == []
-    await mark(ledger, third, now=NOW + 3_600)
-    assert await ledger.sent_to([HEAD, PRESS], 0) == [NOW + 3_000, NOW + 3_600]
+    assert [await ledger.sent_count(HEAD, since) for since in (NOW - 1, NOW, NOW + 80_000)] == [2, 1, 0]
+    assert [await ledger.sent_back(HEAD, nth) for nth in (1, 2, 3)] == [NOW + 80_000, NOW, None]
+    await mark(ledger, third, now=NOW + 86_400)
+    assert await ledger.sent_to([HEAD, PRESS], 0) == [NOW + 80_000, NOW + 86_400]
 
 
 # -- settling

@@ -50,6 +50,8 @@ async def test_no_statement_of_the_flow_reads_the_whole_table_of_letters(ledger,
     await dot(ledger, settled, LATER)
     await ledger.let_go(gone, State.QUEUED, Who.WORKER, "", "", NOW)
     await ledger.sent_to(["head@court.example"], NOW)
+    await ledger.sent_count("head@court.example", NOW)
+    await ledger.sent_back("head@court.example", 3)
     await ledger.lengthen(Sign.ADDRESS, lane, ["head@court.example"], "pass")
     await ledger.end_streak(Sign.ADDRESS, lane)
     await ledger.recover(NOW)

@@ -1,0 +1,103 @@
+"""
+The pace of the relay, of a domain and of an address together, over days and cron passes, counted at the far side.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from mailer import log
+from mailer.campaign import Pace
+from mailer.dispatch import Dispatch, Settings
+from mailer.relay import Relay
+from tests.offices import NOON, ONE_TARGET, RETRY, Scene, another_campaign, at_work, drop, instance, working
+from tests.relays import COPY, TO, settings_for
+from tests.servers.scripted import Drop, Rule, ScriptedServer
+
+SPANS = (60, 3_600, 86_400)
+ADDRESS, DOMAIN, RELAY = Pace(3, 10, 30), Pace(4, 14, 40), Pace(5, 16, 45)
+PACED = ONE_TARGET.replace("pace: none", "pace: {per_minute: 3, per_hour: 10, per_day: 30}")
+OTHERS = PACED.replace(TO, "deputy@" + TO.partition("@")[2]) + "sender: {name: Other, address: other@campaign.example}\n"
+
+
+def a_pass(scene: Scene, connections: int, paces: tuple[Pace, Pace] = (RELAY, DOMAIN)) -> Dispatch:
+    """What one cron run sends by: it knows nothing but what the ledger has kept."""
+    settings = Settings("worker", connections, RETRY, pace=paces[0], domain_pace=paces[1])
+    return Dispatch(settings, scene.office.desks, scene.ledger, scene.time.clock, scene.office.ruling)
+
+
+async def by_and_by(scene: Scene, server: ScriptedServer, connections: int) -> dict[str, list[float]]:
+    """Cron run after cron run until nothing waits; when each letter came to the far side, by whom and what it counts for."""
+    relay, came, known = settings_for(server), dict[str, list[float]](), 0
+    for _ in range(1_000):
+        sending = a_pass(scene, connections)
+        await sending.send(Relay(relay), log.Watch())
+        for dot in server.dotted[known:]:
+            domains = {"@" + address.partition("@")[2] for address in dot.recipients}
+            for key in ("relay", *domains, *dot.recipients):
+                came.setdefault(key, []).append(scene.time.now)
+        known = len(server.dotted)
+        next_at = await sending.next_at(relay.name, scene.time.now)
+        if next_at is None:
+            return came
+        assert next_at > scene.time.now, "more may go at once, but was not sent"
+        scene.time.now = next_at
+    raise AssertionError("there is no end to it")
+
+
+def most_within(times: Sequence[float], seconds: float) -> int:
+    return max(sum(begin <= at < begin + seconds for at in times) for begin in times)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+async def test_no_span_ever_holds_more_than_a_limit_of_address_domain_or_relay(connections: int, tmp_path: Path) -> None:
+    made = instance(tmp_path, PACED)
+    another_campaign(made, "d", OTHERS)
+    drop(made, 60, folder="c")
+    drop(made, 60, first=100, folder="d")
+    async with at_work(made) as scene, ScriptedServer() as server:
+        await scene.take_in()
+        came = await by_and_by(scene, server, connections)
+        assert scene.states() == {"accepted": 120} and len(came["relay"]) == 120
+        for key, times in came.items():
+            pace = RELAY if key == "relay" else DOMAIN if key.startswith("@") else ADDRESS
+            for (limit, span), known in zip(pace.limits, SPANS, strict=True):
+                assert span == known and most_within(times, span) <= limit, key
+        # The copy's address is in every letter, so its pace is what holds all of them: it is used up, and never exceeded.
+        assert [most_within(came[COPY], span) for span in SPANS] == [3, 10, 30]
+
+
+@pytest.mark.parametrize(
+    ("relay", "domain", "gone"),
+    [(Pace(4), Pace(), 4), (Pace(), Pace(3), 3), (Pace(per_day=5), Pace(9), 5), (Pace(), Pace(), 12)],
+)
+async def test_the_relay_and_a_domain_have_limits_of_their_own(relay: Pace, domain: Pace, gone: int, tmp_path: Path) -> None:
+    async with working(tmp_path, 12, ONE_TARGET) as scene, ScriptedServer() as server:
+        for _ in range(3):  # three cron runs within the same second
+            await a_pass(scene, 3, (relay, domain)).send(Relay(settings_for(server)), log.Watch())
+        assert len(server.dotted) == gone
+
+
+async def test_a_letter_in_doubt_counts_and_one_that_was_let_go_unsent_does_not(tmp_path: Path) -> None:
+    async with working(tmp_path, 2, ONE_TARGET) as scene, ScriptedServer([Rule("dot", Drop())]) as server:
+        relay = settings_for(server)
+        await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
+        assert scene.states() == {"in_doubt": 1, "queued": 1}
+        assert await scene.ledger.sent_count(f"relay:{relay.name}", NOON - 1) == 1
+        assert await a_pass(scene, 1, (Pace(1), Pace())).next_at(relay.name, NOON) == NOON + 60
+    async with working(tmp_path / "other", 2, ONE_TARGET) as scene, ScriptedServer([Rule("data", Drop())]) as server:
+        relay = settings_for(server)
+        await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
+        assert not server.dotted and await scene.ledger.sent_count(f"relay:{relay.name}", 0) == 0
+
+
+async def test_a_letter_in_the_middle_of_a_second_is_counted_until_its_whole_span_is_over(tmp_path: Path) -> None:
+    async with working(tmp_path, 2, ONE_TARGET) as scene, ScriptedServer() as server:
+        relay = settings_for(server)
+        scene.time.now = NOON + 0.9
+        await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
+        scene.time.now = NOON + 60.5  # 59.6 s behind it
+        await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
+        assert len(server.dotted) == 1
+        assert await a_pass(scene, 1, (Pace(1), Pace())).next_at(relay.name, scene.time.now) == NOON + 61
