@@ -31,7 +31,7 @@ from mailer.relay import reachable
 from mailer.retention import Keeper
 from mailer.rules import Ruled, Ruling
 
-SOON = 60  # seconds; a pass stays for what is due within them
+SOON = 61  # seconds; a pass stays for what is due within a minute, and the pace counts by the second, rounded up
 LOOK = 1.0  # seconds between two looks at the incoming folder
 
 

@@ -26,7 +26,7 @@ _MEANT = {
     "release": "Let held letters go, whoever held them.",
     "retry": "Send letters again. Those that were refused, bounced, expired or cancelled; deferred ones at once.",
     "cancel": "Never send these letters. One whose final dot is out is left alone, and told.",
-    "done": "Say that letters by phone or post are done: somebody has rung there, or posted them.",
+    "done": "Say that calls and posted letters are done.",
 }
 
 

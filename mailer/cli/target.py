@@ -15,7 +15,7 @@ from mailer.errors import UsageProblem
 
 @click.group()
 def target() -> None:
-    """Close a target, or open it again: its letters wait meanwhile, and are not lost."""
+    """Close a target, or open it again."""
 
 
 def _target_of(loaded: Configuration, campaign: str, target: str) -> str:
