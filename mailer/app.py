@@ -232,6 +232,7 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
         Parts(
             name=name,
             ledger=office.ledger,
+            desks=office.desks,
             intake=Intake(spool, office.ledger, office.desks, CLOCK, watch, await _restored_at(office.ledger)),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
             journal=install.journal,

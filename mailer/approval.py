@@ -14,16 +14,19 @@ from collections.abc import Mapping
 
 from mailer.address import Address
 from mailer.campaign import Campaign, Target
+from mailer.notice import TEMPLATE
 
 Content = Mapping[str, str]
 
 
 def content(campaign: Campaign, templates: Mapping[str, str]) -> dict[str, str]:
     """The parts of a campaign that an approval covers, by a name that a person understands."""
-    parts = {f"template {name}": text for name, text in templates.items()}
+    parts = {f"template {name}": text for name, text in templates.items() if not name.endswith(f"/{TEMPLATE}")}
     parts["title"] = campaign.title
     parts["sender"] = f"{campaign.sender.name} <{campaign.sender.address}> {campaign.sender.bounce_address}".strip()
     parts["copies"] = _listed(campaign.copy_to)
+    if campaign.digest_to:
+        parts["copies, each day's together"] = _listed(campaign.digest_to)
     prefers = "the signatory's" if campaign.prefers_signatory else "the target's"
     parts["languages"] = f"{', '.join(campaign.languages)}; {prefers} first, else {campaign.default_language}"
     for target in campaign.targets.values():

@@ -12,7 +12,7 @@ the order in the file is the organisers' rule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from enum import StrEnum
@@ -29,6 +29,14 @@ class Channel(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     POST = "post"
+
+
+class Receipts(StrEnum):
+    """To whom a receipt goes: to nobody, to those whose address is confirmed, to all whose letters may go out."""
+
+    OFF = "off"
+    ON = "on"
+    ALL = "all"
 
 
 class Reason(StrEnum):
@@ -182,7 +190,8 @@ class Campaign:
     prefers_signatory: bool
     sender: Sender
     targets: Mapping[str, Target]
-    copy_to: tuple[Address, ...] = ()
+    copy_to: tuple[Address, ...] = ()  # of every letter
+    digest_to: tuple[Address, ...] = ()  # of each day
     approval_required: bool = True
     consent_required: bool = True
     confirmation_required: bool = False
@@ -194,6 +203,8 @@ class Campaign:
     addresses: Policy = PLAIN  # of the signatories
     dkim: tuple[Signing, ...] = ()
     resend_doubts_after: float | None = None  # seconds; None: only evidence or a person ends a doubt
+    receipts: Receipts = Receipts.OFF
+    organisers: Mapping[str, Address] = field(default_factory=dict)
 
 
 def route(campaign: Campaign, target: Target, country: str, *, live: bool) -> Route:
@@ -229,12 +240,17 @@ def language(campaign: Campaign, target: Target, signatory: str) -> str:
     Where there are none in just that one, those in the same language of another country do: a reader of `pt` reads `pt-BR`.
     """
     wishes = (signatory, target.language) if campaign.prefers_signatory else (target.language, signatory)
+    return understood(wishes, campaign.languages) or campaign.default_language
+
+
+def understood(wishes: Sequence[str], languages: Sequence[str]) -> str:
+    """The first of the wished languages that there is, or one near to it; empty if there is none."""
     for wish in filter(None, wishes):
-        if wish in campaign.languages:
+        if wish in languages:
             return wish
-        if near := next((known for known in campaign.languages if _spoken(known) == _spoken(wish)), None):
+        if near := next((known for known in languages if _spoken(known) == _spoken(wish)), None):
             return near
-    return campaign.default_language
+    return ""
 
 
 def _spoken(language: str) -> str:

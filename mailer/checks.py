@@ -18,6 +18,7 @@ from pathlib import Path
 from mailer import alignment, reading
 from mailer import campaign as campaigns
 from mailer.alignment import Said, Weight
+from mailer.announce import specimens_of_receipts
 from mailer.campaign import Campaign, Reason
 from mailer.desk import Desk
 from mailer.dkim import Signer
@@ -48,6 +49,7 @@ def campaign(desk: Desk) -> Findings:
         for one in specimens(desk, signed):
             if one.problem:
                 problems.append(f"{desk.campaign.id}: {one.target}, {one.language}, {one.voice}: {one.problem}")
+    problems += [f"{desk.campaign.id}: {one.problem}" for one in specimens_of_receipts(desk) if one.problem]
     return Findings(tuple(dict.fromkeys(problems)), tuple(_notes(desk)))
 
 

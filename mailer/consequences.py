@@ -82,7 +82,11 @@ class Consequences:
         self._looks = True
 
     async def follow(self, relay: str, due: Due, addresses: tuple[str, ...], result: Outcome) -> None:
-        """Draw the consequences of one outcome."""
+        """Draw the consequences of one outcome. What is said of a notice says nothing of letters, but how the relay stands."""
+        if due.notice:
+            if result.stage is not Stage.MAIL:  # where it was about the notice's return path
+                await self._of_the_relay(relay, result)
+            return
         if result.scope is Scope.CAMPAIGN:
             await self._pause(due.campaign, Who.WORKER, f"{result.reason}: {result.answer}")
         await self._of_the_relay(relay, result)

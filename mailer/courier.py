@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from mailer import campaign as campaigns
 from mailer import delivery, desk, outcome, signature
+from mailer.announce import announce
 from mailer.campaign import Reason
 from mailer.delivery import Due, Fixed, Retry, State, Who
 from mailer.desk import Desk, Stamp
@@ -42,6 +43,9 @@ class Draft:
     """
     One letter's bytes and envelope; `fixed` is what no later attempt may change, `private` what no answer of a server may
     bring into the ledger.
+
+    `paced` are the keys under which it is counted, where these are not its recipients'; `at` has the address of each recipient
+    that the ledger knows by a word (`announce`).
     """
 
     wire: bytes = field(repr=False)
@@ -49,6 +53,8 @@ class Draft:
     recipients: tuple[Recipient, ...]
     fixed: Fixed
     private: Private = field(repr=False)
+    paced: tuple[str, ...] = ()
+    at: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ class Courier:
 
     async def _hand_over(self, draft: Draft, connection: Connection) -> Handover:
         """Envelope and body. The dot may follow if the handover goes on."""
-        asked = [recipient.address for recipient in draft.recipients if recipient.is_asked]
+        asked = [draft.at.get(each.address, each.address) for each in draft.recipients if each.is_asked]
         may_send = partial(outcome.may_send, draft.recipients, table=self._table)
         handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
         if not handover.goes_on:
@@ -151,7 +157,7 @@ class Courier:
         """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
         answered, meant = outcome.answered(draft.recipients, handover.rcpt, self._table)
         recipients = outcome.scrubbed(answered, draft.private)
-        paced = keys(self._relay.name, (recipient.address for recipient in recipients if recipient.address in meant))
+        paced = draft.paced or keys(self._relay.name, (each.address for each in recipients if each.address in meant))
         # Counted by the next whole second: by the last one, a span that begins within it would hold a letter too many.
         mark = Mark(recipients, meant, draft.fixed, paced, ceil(self._clock.now()))
         if self._is_stopping or not await self._ledger.mark(due, mark, self._clock.seconds):
@@ -167,6 +173,7 @@ class Courier:
     async def _settle(self, due: Due, draft: Draft, handover: Handover) -> Outcome | None:
         # Judged as it was said; what is told from here on, to whomever, is free of what is personal.
         decided = outcome.discreet(outcome.decide(draft.recipients, handover, self._table), handover, draft.private)
+        decided = outcome.own_matter(decided) if due.notice else decided
         now = self._clock.seconds
         then = delivery.after(due, decided, self._retry, now, self._clock.chance())
         is_ours = await self._ledger.settle(due, decided, then, draft.fixed if decided.reached_data else None, now)
@@ -194,6 +201,15 @@ class Courier:
 
     def _write(self, due: Due) -> Draft | Refrained:
         """Route, render and compose; whatever cannot be written holds this letter and no other."""
+        try:
+            return self._announce(due) if due.notice else self._write_letter(due)
+        except (RenderProblem, WireProblem) as problem:
+            return Refrained(UNRENDERED, str(problem))
+        except KeyProblem as problem:
+            # The key is the right one (its fingerprint was compared), so it is this record that is damaged.
+            return Refrained("damaged record", str(problem))
+
+    def _write_letter(self, due: Due) -> Draft | Refrained:
         at = self._desks[due.campaign]
         target = at.campaign.targets.get(due.target)
         if target is None:
@@ -201,24 +217,31 @@ class Courier:
         route = campaigns.route(at.campaign, target, due.country, live=at.is_live)
         if route.hold is not None or not route.to:
             return Refrained(route.hold or Reason.NO_ROUTE)
-        try:
-            signed, _ = signature.unpack(at.seal.open(due.sealed))
-            now = self._clock.seconds
-            stamp = Stamp(due.message_id, *((due.fixed.date, due.fixed.language) if due.fixed else (now, "")))
-            at.renderer.warm()  # it takes long, once, and whoever kills us in that time has met no letter
-            with at.blotter.writing(due.letter, due.attempt):
-                fixed, wire = desk.write(at, target, route, signed, stamp)
-        except (RenderProblem, WireProblem) as problem:
-            return Refrained(UNRENDERED, str(problem))
-        except KeyProblem as problem:
-            # The key is the right one (its fingerprint was compared), so it is this record that is damaged.
-            return Refrained("damaged record", str(problem))
+        signed, _ = signature.unpack(at.seal.open(due.sealed))
+        now = self._clock.seconds
+        stamp = Stamp(due.message_id, *((due.fixed.date, due.fixed.language) if due.fixed else (now, "")))
+        at.renderer.warm()  # it takes long, once, and whoever kills us in that time has met no letter
+        with at.blotter.writing(due.letter, due.attempt):
+            fixed, wire = desk.write(at, target, route, signed, stamp)
         if due.fixed is not None and due.fixed.sha256 != fixed.sha256:
             return Refrained(CHANGED, f"its template, its target or its sender was changed since; {_advice(due.recipients)}")
         recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
         if not any(recipient.is_asked for recipient in recipients):
             return Refrained("nobody is left to ask", "whoever had not accepted it is not configured any more")
         return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, desk.private(signed))
+
+    def _announce(self, due: Due) -> Draft | Refrained:
+        """A notice; should its words differ from those of an earlier attempt, nobody has had two who was not to have them."""
+        at = self._desks[due.campaign]
+        at.renderer.warm()
+        with at.blotter.writing(due.letter, due.attempt):
+            made = announce(at, due, self._relay.name, self._clock.seconds)
+        if isinstance(made, str):
+            return Refrained(UNRENDERED, made)
+        recipients = _still_named(made.recipients, due.recipients)
+        if not any(recipient.is_asked for recipient in recipients):
+            return Refrained(UNRENDERED, "whoever had not accepted it is not configured any more")
+        return Draft(made.wire, made.sender, recipients, made.fixed, made.private, made.paced, made.at)
 
 
 def _advice(known: Sequence[Recipient]) -> str:

@@ -132,7 +132,8 @@ class Due:
     """
     One letter that was claimed: the letter's facts, its sealed signature, and the attempt that is now open.
 
-    `reached_mail_at` is when the newest attempt before it that reached MAIL ended (seconds since 1970).
+    `reached_mail_at` is when the newest attempt before it that reached MAIL ended (seconds since 1970). What is no letter but a
+    notice has what it says (`mailer.notice`), and the letters that it encloses.
     """
 
     letter: int
@@ -148,6 +149,8 @@ class Due:
     recipients: tuple[Recipient, ...]
     deaths: int = 0
     reached_mail_at: int | None = None
+    notice: str = ""
+    enclosed: tuple[Due, ...] = ()
 
     @property
     def goes_alone(self) -> bool:

@@ -73,11 +73,19 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
     """
     The bytes of one letter and what they fix. The same facts always give the same bytes.
 
-    What is fixed is the letter itself; its signatures stand above it, and are the same as long as the keys are.
-
     Raises:
         RenderProblem, WireProblem: this letter cannot be written.
         ConfigurationError: no letter can be signed.
+    """
+    return finished(desk, letter_of(desk, target, route, signed, stamp))
+
+
+def letter_of(desk: Desk, target: Target, route: Route, signed: Signature, stamp: Stamp) -> Letter:
+    """
+    One letter, before it is bytes.
+
+    Raises:
+        RenderProblem: this letter cannot be written.
     """
     campaign = desk.campaign
     target = route.via or target
@@ -86,22 +94,31 @@ def write(desk: Desk, target: Target, route: Route, signed: Signature, stamp: St
     rendered = desk.renderer.render(language, values(campaign, target, signed, language, date))
     voice = signed.organisation if signed.kind is Kind.ORGANISATION else signed.name
     name = worded(target.name, language)
-    wire = letter.compose(
-        Letter(
-            sender=Mailbox(f"{voice} via {campaign.sender.name}", campaign.sender.address),
-            reply_to=Mailbox(voice, signed.email),
-            to=tuple(Mailbox(name, address) for address in route.to),
-            cc=tuple(Mailbox("", address) for address in route.cc),
-            subject=rendered.subject,
-            text=rendered.text,
-            html=rendered.html,
-            language=language,
-            date=date,
-            message_id=stamp.message_id,
-            evidence=desk.seal.evidence(stamp.message_id),
-        )
+    return Letter(
+        sender=Mailbox(f"{voice} via {campaign.sender.name}", campaign.sender.address),
+        reply_to=Mailbox(voice, signed.email),
+        to=tuple(Mailbox(name, address) for address in route.to),
+        cc=tuple(Mailbox("", address) for address in route.cc),
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        language=language,
+        date=date,
+        message_id=stamp.message_id,
+        evidence=desk.seal.evidence(stamp.message_id),
     )
-    return Fixed(stamp.date, desk.edition, language, letter.fingerprint(wire)), _signed(desk, wire, stamp.date)
+
+
+def finished(desk: Desk, written: Letter) -> tuple[Fixed, bytes]:
+    """
+    The bytes of a letter and what they fix: the letter itself. Its signatures stand above it, the same as long as the keys are.
+
+    Raises:
+        WireProblem: it cannot be composed.
+        ConfigurationError: no letter can be signed.
+    """
+    wire, at = letter.compose(written), int(written.date.timestamp())
+    return Fixed(at, desk.edition, written.language, letter.fingerprint(wire)), _signed(desk, wire, at)
 
 
 def _signed(desk: Desk, wire: bytes, at: int) -> bytes:
@@ -116,17 +133,7 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
     """What templates see; every value is data, a text that was not given is empty."""
     local = date.astimezone(target.timezone or UTC)
     return {
-        "signature": {
-            "name": signed.name,
-            "email": str(signed.email),
-            "city": signed.city,
-            "country": country.name(signed.country, language) if signed.country else "",
-            "organisation": signed.organisation,
-            "role": signed.role,
-            "postal_address": signed.postal_address,
-            "message": own_words(signed.message),
-            "voice": str(signed.kind),
-        },
+        "signature": of_signatory(signed, language),
         "target": {
             "name": worded(target.name, language),
             "form_of_address": worded(target.form_of_address, language),
@@ -134,6 +141,21 @@ def values(campaign: Campaign, target: Target, signed: Signature, language: str,
         "campaign": {"title": campaign.title},
         "today": written_date(local.date(), language),
         CHOICE: f"{identity(campaign.id, signed)}\n{target.id}",
+    }
+
+
+def of_signatory(signed: Signature, language: str) -> dict[str, str]:
+    """What templates see of a signatory."""
+    return {
+        "name": signed.name,
+        "email": str(signed.email),
+        "city": signed.city,
+        "country": country.name(signed.country, language) if signed.country else "",
+        "organisation": signed.organisation,
+        "role": signed.role,
+        "postal_address": signed.postal_address,
+        "message": own_words(signed.message),
+        "voice": str(signed.kind),
     }
 
 

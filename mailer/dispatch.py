@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailer import log, pace
+from mailer import log, notice, pace
 from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
@@ -34,6 +34,11 @@ from mailer.relay import Relay
 from mailer.rules import Ruling, is_over
 
 _ROUND = 4  # letters claimed from a lane at once, for each connection
+_PLACES: Mapping[str, int] = {
+    notice.Lane.TRIAL: 0,
+    notice.Lane.DIGEST: 0,
+    notice.Lane.RECEIPT: 2,
+}  # in a round; letters go between them
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,10 @@ class Settings:
 
 @dataclass(slots=True)
 class Sent:
-    """What became of the letters that were carried, and why no more were."""
+    """What became of the letters that were carried, and of the notices beside them, and why no more were."""
 
     states: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
     account_refused: str = ""
     relay_failed: str = ""
 
@@ -98,9 +104,9 @@ class Dispatch:
         for courier in self._couriers:
             courier.stop()
 
-    async def send(self, relay: Relay, watch: log.Watch, limit: int | None = None) -> Sent:
+    async def send(self, relay: Relay, watch: log.Watch, limit: int | None = None, *, only: Lane | None = None) -> Sent:
         """
-        Send what is due now, at most `limit` letters; done when nothing more may go.
+        Send what is due now, at most `limit` letters, or `only` what waits in one lane; done when nothing more may go.
 
         Raises:
             MailerError: the ledger or a disk failed; nothing more was sent.
@@ -116,15 +122,15 @@ class Dispatch:
                     settings = self._settings
                     courier = Courier(self._desks, relay, self._ledger, settings.retry, self._clock, settings.table)
                     group.create_task(self._carry_all(courier, relay, line, sent, watch))
-                await self._feed(relay, line, limit)
+                await self._feed(relay, line, limit, only)
                 for _ in range(self._settings.connections):
                     await line.put(None)
         except BaseExceptionGroup as problems:
             raise _first(problems) from problems
         return sent
 
-    async def next_at(self, relay: str, now: float) -> float | None:
-        """When the next letter may go (seconds since 1970); None if nothing waits that time alone would let go."""
+    async def next_at(self, relay: str, now: float, *, only: Lane | None = None) -> float | None:
+        """When the next letter may go (seconds since 1970), of one lane or all; None if nothing waits for time alone."""
         ruling = await self._ruling()
         breaker = await self._ledger.breaker(relay)
         pauses = await self._ledger.pauses()
@@ -133,16 +139,21 @@ class Dispatch:
             is_stopped = any(pause.stops(waiting.lane.campaign) for pause in pauses)
             if is_stopped or ruling.hold(waiting.lane) is not None or self._is_over(waiting.lane, now):
                 continue
+            if only not in (None, waiting.lane):
+                continue
             free_at = await self._free_at(self._paces(ruling, waiting.lane, relay), waiting.lane, now)
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
         return min(moments, default=None)
 
-    async def _feed(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], limit: int | None) -> None:
+    async def _feed(
+        self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], limit: int | None, only: Lane | None
+    ) -> None:
         """Claim round by round until nothing may go, not even what was let go meanwhile."""
         left, was_idle = limit, False
         while left != 0 and self._may_go_on():
-            claimed = await self._claim_round(relay, line, left)
-            left = None if left is None else left - claimed
+            lanes = [lane for lane in await self._open_lanes(relay.name) if only in (None, lane.lane)]
+            letters, claimed = await self._claim_round(relay, line, lanes, left)
+            left = None if left is None else left - letters
             if claimed == 0 or self._consequences.breaker.is_probing:
                 await line.join()
             if claimed == 0 and was_idle:
@@ -152,24 +163,27 @@ class Dispatch:
     def _may_go_on(self) -> bool:
         return not self._stopping and not self._consequences.breaker.is_open(self._clock.now())
 
-    async def _claim_round(self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], left: int | None) -> int:
-        """Each open lane once; a probe of a relay that had failed is one letter, alone."""
-        claimed = 0
-        for lane in await self._open_lanes(relay.name):
-            room = await self._room(lane, None if left is None else left - claimed)
+    async def _claim_round(
+        self, relay: Relay, line: asyncio.Queue[tuple[Due, _Open] | None], lanes: Sequence[_Open], left: int | None
+    ) -> tuple[int, int]:
+        """Each lane once; a probe of a relay that had failed goes alone. Gives how many letters were claimed, and how much."""
+        letters = claimed = 0
+        for lane in lanes:
+            room = await self._room(lane, None if left is None or lane.lane.is_notices else left - letters)
             if room <= 0:
                 continue
             if not self._may_go_on() or (self._consequences.breaker.is_probing and claimed):
                 break
             for due in await self._ledger.claim(lane.lane, room, self._settings.worker, relay.name, self._clock.seconds):
                 claimed += 1
+                letters += not lane.lane.is_notices
                 if due.goes_alone:
                     await line.join()
                 self._in_hand.update(lane.paces.keys())
                 await line.put((due, lane))
                 if due.goes_alone:
                     await line.join()
-        return claimed
+        return letters, claimed
 
     async def _room(self, lane: _Open, left: int | None) -> int:
         """How many letters to claim from a lane now; asked for each in its turn, for lanes share keys of the pace."""
@@ -188,7 +202,10 @@ class Dispatch:
         return min(bounds)
 
     async def _open_lanes(self, relay: str) -> list[_Open]:
-        """The lanes in which a letter is due, that rules let go, and whose hours are open."""
+        """
+        The lanes in which something is due, that rules let go, and whose hours are open: first what somebody waits for, last
+        the receipts, so that no letter waits for one.
+        """
         now = self._clock.now()
         ruling = await self._ruling()
         found = []
@@ -198,32 +215,38 @@ class Dispatch:
             if self._is_over(waiting.lane, now):
                 continue
             campaign = self._desks[waiting.lane.campaign].campaign
-            target = campaign.targets[waiting.lane.target]
-            if pace.opens_at(campaign.window, target.timezone, now) > now:
+            if self._opens_at(waiting.lane, now) > now:
                 continue
             found.append(
                 _Open(waiting.lane, campaign, ruling.addresses(waiting.lane), self._paces(ruling, waiting.lane, relay))
             )
-        return found
+        return sorted(found, key=lambda one: _PLACES.get(one.lane.target, 1))
 
     def _is_over(self, lane: Lane, now: float) -> bool:
-        return is_over(self._desks[lane.campaign].campaign, now)
+        return not lane.is_notices and is_over(self._desks[lane.campaign].campaign, now)
+
+    def _opens_at(self, lane: Lane, now: float) -> float:
+        """When the lane's hours are open, from `now` on; notices have none."""
+        campaign = self._desks[lane.campaign].campaign
+        return now if lane.is_notices else pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, now)
 
     def _paces(self, ruling: Ruling, lane: Lane, relay: str) -> dict[str, Pace]:
         """What limits a lane, by the keys under which its letters are counted; copies count as whoever else is written to."""
         campaign = self._desks[lane.campaign].campaign
         addresses = (*sorted(ruling.written_to(lane)), *map(str, campaign.copy_to))
-        first, *others = pace.keys(relay, addresses)
+        if lane.target == notice.Lane.DIGEST:
+            addresses = tuple(map(str, campaign.digest_to))
+        is_own = lane.is_notices and lane.target != notice.Lane.DIGEST
+        first, *others = notice.paced(lane.target, relay, lane.campaign) if is_own else pace.keys(relay, addresses)
         limits = {key: self._settings.domain_pace if key.startswith("@") else campaign.pace for key in others}
         return {key: each for key, each in {first: self._settings.pace, **limits}.items() if each.limits}
 
     async def _free_at(self, paces: Mapping[str, Pace], lane: Lane, now: float) -> float:
-        campaign = self._desks[lane.campaign].campaign
         free = now
         for key, limited in paces.items():
             last = [await self._ledger.sent_back(key, limit) for limit, _ in limited.limits]
             free = max(free, pace.free_at(limited, last, now))
-        return pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, free)
+        return self._opens_at(lane, free)
 
     async def _carry_all(
         self,
@@ -241,7 +264,8 @@ class Dispatch:
                 due, lane = item
                 try:
                     is_denied = await self._carry(courier, relay, due, lane, sent)
-                    watch.letter()
+                    if not due.notice:
+                        watch.letter()
                 finally:
                     self._in_hand.subtract(lane.paces.keys())
                     self._in_hand += Counter()  # forget those at zero
@@ -265,7 +289,7 @@ class Dispatch:
             detail = f"{type(bug).__name__} in mailer"
             await self._ledger.let_go(due, State.HELD, Who.RULE, "error in mailer", detail, self._clock.seconds)
             log.bug(due.letter, bug)
-            sent.states[State.HELD] += 1
+            (sent.notices if due.notice else sent.states)[State.HELD] += 1
             return False
         if isinstance(result, Outcome) and result.is_denied and self._serves_another(courier):
             log.fewer_connections(relay.name, told(result))
@@ -283,13 +307,14 @@ class Dispatch:
         if result is None:
             self._consequences.look()
             return
+        states, settled = (sent.notices, log.notice_settled) if due.notice else (sent.states, log.settled)
         if isinstance(result, Refrained):
-            sent.states[State.HELD] += 1
-            log.settled(due.letter, due.campaign, due.target, State.HELD, result.reason, result.detail)
+            states[State.HELD] += 1
+            settled(due.letter, due.campaign, due.target, State.HELD, result.reason, result.detail)
             return
         state = result.verdict if result.reached_mail else State.QUEUED
-        sent.states[state] += 1
-        log.settled(due.letter, due.campaign, due.target, state, result.reason, result.answer)
+        states[state] += 1
+        settled(due.letter, due.campaign, due.target, state, result.reason, result.answer)
         await self._consequences.follow(relay.name, due, addresses, result)
         if result.scope is Scope.RELAY:
             sent.relay_failed = told(result)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from mailer.campaign import Signing
 from mailer.errors import ConfigurationError
-from mailer.letter import HEADERS, SIGNATURE
+from mailer.letter import AUTOMATIC, HEADERS, SIGNATURE
 
 _ONCE = frozenset({b"Content-Language", b"X-Letter-Evidence"})  # a second of these deceives nobody
 _NAME = SIGNATURE.decode()
@@ -76,7 +76,7 @@ class Signer:
         head, _, body = wire.partition(b"\r\n\r\n")
         present = _fields(head)
         # Named once more than it stands there, a field cannot be added; one that is not there adds nothing to what is signed.
-        names = [name for name in HEADERS if name in present] + [name for name in HEADERS if name not in _ONCE]
+        names = [*present] + [name for name in HEADERS if name not in _ONCE]
         hashed = base64.b64encode(hashlib.sha256(_relaxed(body)).digest()).decode()
         lines = [
             f"{_NAME}: v=1; a={key.algorithm}; c=relaxed/relaxed; d={self.settings.domain};",
@@ -147,7 +147,7 @@ def _fields(head: bytes) -> dict[bytes, bytes]:
     """The fields of a letter by name, each with its value unfolded, in the order in which they are signed."""
     unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
     found = {name: value for name, _, value in (line.partition(b":") for line in unfolded.split(b"\r\n"))}
-    return {name: found[name] for name in HEADERS if name in found}
+    return {name: found[name] for name in (*HEADERS, AUTOMATIC) if name in found}
 
 
 def _relaxed_field(name: str, value: bytes) -> bytes:

@@ -165,3 +165,29 @@ the e-mail address «{0}» looks mistyped, for «{1}»; its letters go out all t
 	в адресе «{0}», похоже, опечатка (вместо «{1}»); письма всё равно отправляются
 the names of the row's columns are longer than {0} characters together
 	названия столбцов строки вместе длиннее {0} знаков
+no address of it is known yet
+	адрес пока не известен
+its address is being looked up
+	адрес проверяется
+it takes no letters just now
+	письма туда пока не отправляются
+its address does not work, and another is looked for
+	адрес не работает, ищется другой
+there is no such mailbox
+	такого почтового ящика нет
+the mailbox is full
+	почтовый ящик переполнен
+the server refuses by policy
+	сервер отказал по своим правилам
+the server refuses this recipient
+	сервер не принимает писем для этого адресата
+the server refuses the letter
+	сервер не принял письмо
+the server says that the letter is malformed
+	сервер счёл письмо неправильно оформленным
+the letter is too large for the server
+	письмо слишком велико для сервера
+the campaign's deadline has passed
+	срок кампании истёк
+given up: it was deferred for too long
+	сервер слишком долго откладывал приём

@@ -33,6 +33,7 @@ def moment(seconds: float | None) -> str | None:
 def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: Mapping[str, str]) -> dict[str, object]:
     """The whole install in one object; counts of every campaign that is configured or on record."""
     tally, signed, files, silent = ledger.tally(), ledger.signatures(), ledger.files(), ledger.silent()
+    notices = ledger.notices()
     known = sorted({*campaigns, *signed, *(campaign for campaign, _, _ in tally)})
     told = {}
     for id in known:
@@ -50,6 +51,7 @@ def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: 
             **{how: silent.get((id, how), 0) for how in ("unconfirmed", "withdrawn", "erased")},
             "letters": letters,
             "targets": targets,
+            "notices": _notices(notices, id),
         }
     return {
         "campaigns": told,
@@ -63,6 +65,16 @@ def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: 
         "next_attempt_at": moment(ledger.next_attempt_at()),
         "relay": dict(relay),
     }
+
+
+def _notices(counts: Mapping[tuple[str, str, str, str], int], campaign: str) -> dict[str, dict[str, int]]:
+    """The receipts, digests and trials of a campaign, each kind by state."""
+    told: dict[str, dict[str, int]] = {}
+    for (id, lane, state, _), count in sorted(counts.items()):
+        if id == campaign:
+            kind = told.setdefault(lane.removeprefix("@"), {})
+            kind[state] = kind.get(state, 0) + count
+    return told
 
 
 def account(file: FileRecord) -> dict[str, object]:

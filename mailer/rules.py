@@ -48,7 +48,9 @@ class Ruling:
         return bool(approval.hash) and approval.hash == self.editions[campaign]
 
     def hold(self, lane: Lane) -> Reason | None:
-        """Why the letters of a lane must not go out now; None if they may."""
+        """Why the letters of a lane must not go out now; None if they may. Notices may, where their campaign is configured."""
+        if lane.is_notices:
+            return None if lane.campaign in self.campaigns else Reason.NOT_CONFIGURED
         route = self._route(lane)
         if route is None or route.channel is not Channel.EMAIL:
             return Reason.NOT_CONFIGURED

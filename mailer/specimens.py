@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from mailer import campaign as campaigns
 from mailer.address import Address
 from mailer.campaign import Campaign, Channel, Route, Target
-from mailer.desk import Desk, Stamp, write
+from mailer.desk import Desk, Stamp, letter_of, write
 from mailer.errors import RenderProblem, WireProblem
+from mailer.letter import Letter
 from mailer.signature import Kind, Signature
 
 SPECIMEN_DATE = 1_316_505_600  # 2011-09-20, so that specimens do not change from day to day
@@ -107,6 +108,17 @@ def _voices(desk: Desk, target: Target, language: str, signed: Signature, exampl
             yield replace(made, wire=write(desk, target, route, replace(signed, kind=kind), stamp)[1])
         except (RenderProblem, WireProblem) as problem:
             yield replace(made, problem=str(problem))
+
+
+def letter(desk: Desk, target: Target, language: str, voice: Kind, stamp: Stamp) -> Letter:
+    """
+    The specimen of one target, language and voice before it is bytes, for whoever gives it another envelope.
+
+    Raises:
+        RenderProblem: it cannot be written.
+    """
+    route = _any_route(desk.campaign, target, FULL.country)
+    return letter_of(desk, target, route, replace(FULL, kind=voice), replace(stamp, language=language))
 
 
 def _any_route(campaign: Campaign, target: Target, country: str) -> Route:

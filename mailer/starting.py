@@ -148,7 +148,7 @@ def _campaign(plan: Plan) -> Iterator[str]:
     yield "# A key that signs every letter, so that receivers believe it (DKIM); mailer check --dns says what to publish."
     yield "# dkim: {selector: letters2011, key_file: /etc/mailer/letters2011.pem}"
     yield f"copy_to: [{_text(plan.copy_to) if plan.copy_to else ''}]"
-    yield "copy_policy: every            # every | none"
+    yield "copy_policy: every            # every | digest | none"
     yield ""
     yield "# What has to be there before a letter goes: a person's approval of all this, and the signatory's consent."
     yield "approval: required            # required | none"

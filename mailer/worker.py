@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mailer import continuity, log, recovery, rules
+from mailer import continuity, log, notices, recovery, rules
 from mailer.blotter import Blotter
 from mailer.delivery import Retry
+from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.errors import LedgerProblem, MailerError
 from mailer.highwater import HighWater
 from mailer.intake import Intake, Result
 from mailer.journal import Journal
-from mailer.ledger import Ledger, Recovered
+from mailer.ledger import Lane, Ledger, Recovered
 from mailer.pace import Clock
 from mailer.relay import Settings as RelaySettings
 from mailer.relay import reachable
@@ -43,6 +44,7 @@ class Summary:
     ruled: Ruled = field(default_factory=Ruled)
     files: list[Result] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
     relay_failed: str = ""
     account_refused: str = ""
     stopped: bool = False
@@ -58,6 +60,7 @@ class Parts:
 
     name: str
     ledger: Ledger
+    desks: Mapping[str, Desk]
     intake: Intake
     dispatch: Dispatch
     journal: Journal
@@ -77,10 +80,11 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a pass is asked to do."""
+    """What a pass is asked to do; `only` a lane's notices, and nothing beside: then no other step of a pass is taken."""
 
     intake: bool = True
     send: bool = True
+    only: Lane | None = None
     limit: int | None = None
     forever: bool = False
 
@@ -111,11 +115,13 @@ class Worker:
         """
         summary = Summary()
         parts, began = self._parts, self._parts.clock.now()
-        summary.recovered = await recovery.recover(parts.ledger, parts.blotter, parts.clock.seconds)
+        if job.only is None:
+            summary.recovered = await recovery.recover(parts.ledger, parts.blotter, parts.clock.seconds)
         beside = asyncio.ensure_future(self._guard())
         try:
             # Whatever the pass is asked for: no letter goes out of a file whose reading was cut off.
-            summary.files += await parts.intake.finish_claimed()
+            if job.only is None:
+                summary.files += await parts.intake.finish_claimed()
             while not self._stop.is_set() and not parts.is_stale() and not parts.is_skewed():
                 await self._once(job, summary)
                 self._watch.turn()
@@ -139,6 +145,9 @@ class Worker:
 
     async def _once(self, job: Job, summary: Summary) -> None:
         parts = self._parts
+        if job.only is not None:
+            await self._send(job, summary)
+            return
         if job.intake:
             summary.files += await parts.intake.take_ready()
         await parts.keeper.keep()
@@ -146,8 +155,10 @@ class Worker:
         ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, now)
         log.ruled(ruled.held, ruled.released, ruled.expired, ruled.resent)
         summary.ruled += ruled
+        await notices.think(parts.ledger, parts.desks, now)
         if job.send:
             await self._send(job, summary)
+            await notices.think(parts.ledger, parts.desks, parts.clock.seconds)
         self._catch_up()
 
     async def _send(self, job: Job, summary: Summary) -> None:
@@ -156,7 +167,7 @@ class Worker:
         left = None if job.limit is None else job.limit - sum(summary.states.values())
         if left == 0 or self._stop.is_set():
             return
-        next_at = await parts.dispatch.next_at(parts.relay.name, now)
+        next_at = await parts.dispatch.next_at(parts.relay.name, now, only=job.only)
         if next_at is None or next_at > now:
             return
         # Taking in may have lasted long: what goes out from here on is what the configuration says now.
@@ -167,10 +178,11 @@ class Worker:
         beside = asyncio.ensure_future(self._meanwhile())
         try:
             async with reachable(parts.relay) as relay:
-                sent = await parts.dispatch.send(relay, self._watch, left)
+                sent = await parts.dispatch.send(relay, self._watch, left, only=job.only)
         finally:
             beside.cancel()
         summary.states.update(sent.states)
+        summary.notices.update(sent.notices)
         summary.relay_failed, summary.account_refused = sent.relay_failed, sent.account_refused
 
     async def _guard(self) -> None:
@@ -218,6 +230,8 @@ class Worker:
         parts, now = self._parts, self._parts.clock.now()
         if job.forever:
             return LOOK
+        if job.only is not None:
+            return None
         if job.intake and parts.intake.is_waiting and now - began < parts.run_for:  # one may grow for hours
             return LOOK
         if not job.send or (job.limit is not None and sum(summary.states.values()) >= job.limit):

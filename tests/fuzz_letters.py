@@ -170,7 +170,7 @@ def failures(seed: int, numbers: Sequence[int], keys: Sequence[Signer]) -> Count
 
 
 def _may_not_leave(said: Letter) -> bool:
-    names = [mailbox.name for mailbox in (said.sender, said.reply_to, *said.to, *said.cc)]
+    names = [mailbox.name for mailbox in (said.sender, *filter(None, [said.reply_to]), *said.to, *said.cc)]
     return any(_NEVER.search(text) for text in (*names, said.subject)) or bool(_NEVER_IN_TEXT.search(said.text + said.html))
 
 

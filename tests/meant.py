@@ -35,7 +35,7 @@ def assert_read_back_as_meant(said: Letter) -> bytes:
 
 def assert_reads_as(parsed: Parsed, said: Letter, shown: Callable[[str], str]) -> None:
     """What a parser made of a letter is what was meant; `shown` is what this parser leaves of a name."""
-    lists = [(said.sender,), (said.reply_to,), said.to, said.cc]
+    lists = [(said.sender,), (said.reply_to,) if said.reply_to else (), said.to, said.cc]
     expected = [[(shown(m.name), str(m.address)) for m in mailboxes] for mailboxes in lists]
     assert [parsed.sender, parsed.reply_to, parsed.to, parsed.cc] == expected
     assert parsed.addresses == [str(m.address) for mailboxes in lists for m in mailboxes]

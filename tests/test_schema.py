@@ -37,6 +37,8 @@ ONLY_THE_LOADER = {
     "A deadline before the opening",
     "A window that closes before it opens",
     "A copy address that a directory lists",
+    "A digest that goes to nobody",
+    "Receipts without a template",
     "The sender as a target, by itself and by a directory",
     "A sender in the domain of those who sign",
     "A time zone that is a folder, or leaves its own",
@@ -148,6 +150,7 @@ approval: none
 consent: assumed
 confirmation: none
 receipt: off
+organisers: {anna: anna@campaign.example}
 opens: 2011-09-15
 deadline:
 pace: {per_minute: none, per_hour: 5, per_day: 6}

@@ -52,16 +52,24 @@ def check(context: click.Context, ask_relay: bool, ask_dns: bool) -> int:
     metavar="DIR",
     help="Write the letters there, as .eml and as a page, index.html.",
 )
+@click.option("--send-to", metavar="NAME", default="", help="Send one of each, now, to this one of the campaign's organisers.")
 @click.pass_context
-def preview(context: click.Context, campaign: str, file: Path | None, out: Path | None) -> int:
+def preview(context: click.Context, campaign: str, file: Path | None, out: Path | None, send_to: str) -> int:
     """
     Show a campaign's letters: each target, language and voice.
 
     Each is shown as it reads, or with --out written as .eml and, all of them side by side, as a page for a browser; there
     also from names that are awkward to write. With FILE, say how its columns are understood and what its rows would come
-    to, and write the letters of its first good signature.
+    to, and write the letters of its first good signature. With --send-to they are mailed to an organiser, whom the campaign's
+    `organisers` name: as they would arrive, but for their address lines, and counted nowhere.
     """
+    if send_to and (file or out):
+        raise click.UsageError("--send-to goes without FILE and --out")
     loaded = configuration(context)
+    if send_to:
+        from mailer.cli import trial
+
+        return trial.send_to(loaded, campaign_of(loaded, campaign), send_to)
     return asyncio.run(_preview(loaded, campaign_of(loaded, campaign), file, out))
 
 
@@ -137,6 +145,7 @@ def _told(loaded: Configuration, found: Iterable[Findings], command: str = "chec
 async def _preview(loaded: Configuration, campaign: str, file: Path | None, out: Path | None) -> int:
     from mailer import preview as shown
     from mailer import specimens
+    from mailer.announce import specimens_of_receipts
     from mailer.app import opened
 
     async with opened(loaded, create=True) as office:
@@ -144,7 +153,7 @@ async def _preview(loaded: Configuration, campaign: str, file: Path | None, out:
         standing = _standing(desk.edition, (await office.ledger.approvals())[campaign])
         first = _understood(desk.campaign, file) if file else None
         signed = first or specimens.FULL
-        found = list(specimens.distinct(desk, signed))
+        found = [*specimens.distinct(desk, signed), *specimens_of_receipts(desk)]
         awkward = list(specimens.awkward(desk, signed, most=_AWKWARD)) if out else []
     for one in [*found, *awkward]:
         if one.problem:

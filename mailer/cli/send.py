@@ -281,10 +281,12 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
                 tell(f"  {parts}")
     states = Counter(summary.states) + Counter({State.EXPIRED: summary.ruled.expired})
     if states:
-        words = {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}
-        tell("Letters: " + ", ".join(f"{count} {words.get(State(state), state)}" for state, count in sorted(states.items())))
+        tell("Letters: " + ", ".join(f"{count} {words_of(state)}" for state, count in sorted(states.items())))
     else:
         tell("No letter was sent.")
+    if summary.notices:
+        kinds = ", ".join(f"{count} {words_of(state)}" for state, count in sorted(summary.notices.items()))
+        tell(f"Receipts, digests and trials: {kinds}")
     for file in filter(lambda file: file.is_held, summary.files):
         these = f"--file {file.file} --why TEXT"
         hint(f"File {file.file} is from before the ledger was restored: its letters may have gone out, and are held.")
@@ -302,6 +304,11 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
     if any(file.reason for file in summary.files):
         hint(f"Files set aside, each with its reason: {near(loaded.spool)}/rejected/")
     hint(f"Where everything stands: {again(loaded, 'status')}")
+
+
+def words_of(state: str) -> str:
+    """What became of a letter, in the words of a pass."""
+    return {State.QUEUED: "put back unsent", State.IN_DOUBT: "in doubt"}.get(State(state), state)
 
 
 def tell(text: str) -> None:

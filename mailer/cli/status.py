@@ -53,6 +53,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
     campaigns: dict[str, Any] = told["campaigns"]
     for id, campaign in campaigns.items():
         _say_campaign(id, campaign)
+        _say_notices(campaign["notices"])
     files, relay = told["files"], told["relay"]
     _say_files(files_shown, len(told["rows_by_file"]))
     say(f"Files: {files['done']} done, {files['rejected']} set aside, {files['waiting']} waiting.")
@@ -78,6 +79,11 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
         waiting = len(spool.look(CLOCK.now())) + len(spool.claimed())
         told = report.status(ledger, list(loaded.campaigns), waiting, relay)
         reasons: list[list[object]] = [[*key, count] for key, count in ledger.reasons().items()]
+        reasons += [
+            [id, f"{lane.removeprefix('@')} {state}", reason, count]
+            for (id, lane, state, reason), count in sorted(ledger.notices().items())
+            if reason and state in {State.HELD, State.DEFERRED, State.REFUSED, State.IN_DOUBT, State.EXPIRED}
+        ]
         ruling = await office.ruling()
         stops = [
             f"{id} is not approved as it stands: {again(loaded, f'approve {id}')} (--diff: what has changed)"
@@ -94,6 +100,13 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
         newest = [file for file in ledger.files() if file.state == "done"][-_NEWEST:]
         shown = [(report.name_of(ledger, file, seals) or f"file {file.id}", file.count) for file in newest]
         return told, reasons, stops, shown
+
+
+def _say_notices(notices: Mapping[str, Mapping[str, int]]) -> None:
+    """Receipts, digests and trials, a line each; they are no letters."""
+    for kind, counts in notices.items():
+        states = ", ".join(f"{counts[state]} {state.replace('_', ' ')}" for state in State if state in counts)
+        say(f"  {kind}s: {states}")
 
 
 def _say_files(files: list[tuple[str, Count]], of: int) -> None:

@@ -10,7 +10,7 @@ from mailer.columns import FIELDS
 from mailer.config import senders, signing, targets
 from mailer.config.keys import Key, Named, Part
 from mailer.config.paces import PER_DAY, PER_HOUR, PER_MINUTE
-from mailer.config.values import choice, day, email, identifier, language, lines, minute, number, text
+from mailer.config.values import choice, day, email, identifier, language, lines, minute, number, shape_of, text
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -28,8 +28,13 @@ AVAILABLE = Key(
 )
 PREFER = Key("prefer", choice("target", "signatory"), "target", "Whose language a letter is written in.")
 LANGUAGES = Part("languages", "The languages of the letters.", (DEFAULT, AVAILABLE, PREFER), required=True)
-COPY_TO = Key("copy_to", email, None, "The campaign's own addresses, each of which gets a copy of every letter.", several=True)
-COPY_POLICY = Key("copy_policy", choice("every", "none", later={"digest": "every"}), "every", "Whether copies are sent at all.")
+COPY_TO = Key("copy_to", email, None, "The campaign's own addresses, each of which gets the copies.", several=True)
+COPY_POLICY = Key(
+    "copy_policy",
+    choice("every", "digest", "none"),
+    "every",
+    "Whether every letter is copied to copy_to, or one mail a day tells what went out, with the first letters in it, or none.",
+)
 APPROVAL = Key(
     "approval",
     choice("required", "none"),
@@ -50,9 +55,16 @@ CONFIRMATION = Key(
 )
 RECEIPT = Key(
     "receipt",
-    choice("off", later={"on": "off"}),
+    choice("off", "on", "all"),
     "off",
-    "Whether the signatory is told that letters went out; not possible in this version yet.",
+    "Whether a signatory is told once what became of their letters: on, where the address is confirmed; all, also where not.",
+)
+ORGANISER = Key("", email, None, "An organiser's own address.")
+ORGANISERS = Named(
+    "organisers",
+    "Who may be sent the campaign's letters to try (mailer preview CAMPAIGN --send-to NAME), by a short name.",
+    shape_of(identifier),
+    ORGANISER,
 )
 _TAKEN, _SAME = choice("accept", "refuse"), choice("distinct", "same")
 ROLE = Key("role", _TAKEN, "accept", "Whether office@ and other addresses of a function are taken.")
@@ -110,6 +122,7 @@ FILE = Part(
         CONSENT,
         CONFIRMATION,
         RECEIPT,
+        ORGANISERS,
         OPENS,
         DEADLINE,
         PACE,

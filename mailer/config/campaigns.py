@@ -1,9 +1,8 @@
 """
 One campaign file: what is asked, of whom, from whom, how fast.
 
-What later versions will do is understood here and refused in plain words: a key that is silently without effect would
-be a promise that nobody keeps. What concerns two parts of a campaign at once is checked here as well: a copy address
-that is also a target's, a language without templates.
+What concerns two parts of a campaign at once is checked here as well: a copy address that is also a target's, a language
+without templates.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from mailer.address import Address, Policy
-from mailer.campaign import Campaign, Pace, Window
+from mailer.campaign import Campaign, Pace, Receipts, Window
 from mailer.columns import FIELDS
 from mailer.config import paces, senders, signing, targets
 from mailer.config.campaign_keys import (
@@ -38,6 +37,8 @@ from mailer.config.campaign_keys import (
     IN_DOUBT,
     LANGUAGES,
     OPENS,
+    ORGANISER,
+    ORGANISERS,
     PACE,
     PLUS_TAG,
     PREFER,
@@ -52,6 +53,7 @@ from mailer.config.campaign_keys import (
 from mailer.config.directories import Directories
 from mailer.config.section import Section, check_once, nearest
 from mailer.config.values import identifier, shown
+from mailer.notice import TEMPLATE
 
 TEMPLATES = ("subject.txt.j2", "letter.txt.j2")
 
@@ -85,6 +87,7 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
     sender = senders.read(section.section(senders.SENDER))
     reached = targets.read(section.section(targets.TARGETS), languages.available, around.directories)
     opens, deadline = _period(section)
+    copies, policy = _copies(section, sender.address, reached.values()), section.one(COPY_POLICY)
     campaign = Campaign(
         id=id,
         title=section.one(TITLE),
@@ -93,7 +96,8 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         prefers_signatory=languages.prefers_signatory,
         sender=sender,
         targets={name: each.target for name, each in reached.items()},
-        copy_to=_copies(section, sender.address, reached.values()),
+        copy_to=copies if policy == "every" else (),
+        digest_to=copies if policy == "digest" else (),
         approval_required=section.one(APPROVAL) == "required",
         consent_required=section.one(CONSENT) == "required",
         confirmation_required=section.one(CONFIRMATION) == "required",
@@ -105,8 +109,11 @@ def read(section: Section, id: str, around: Surroundings) -> Campaign:
         addresses=_addresses(section.section(ADDRESSES)),
         dkim=signing.read(section, sender.address, around.root),
         resend_doubts_after=_resend_after(section.section(IN_DOUBT)),
+        receipts=_receipts(section, id, languages.default, around.templates),
+        organisers=_organisers(section.section(ORGANISERS), reached.values()),
     )
-    _refuse_what_comes_later(section)
+    if policy == "digest" and not copies:
+        section.note("copy_policy", "a digest needs copy_to, to whom it goes")
     section.close()
     return campaign
 
@@ -157,8 +164,7 @@ def _copies(section: Section, sender: Address, reached: Collection[targets.Read]
             if any(target.places_of(copy.value)):
                 said = f"{copy.value} is also an address of {shown(target.target.id)}; copies are for the campaign itself"
                 section.problems.note(copy.place, said)
-    policy = section.one(COPY_POLICY)
-    return () if policy == "none" else tuple(copy.value for copy in copies)
+    return tuple(copy.value for copy in copies)
 
 
 def _period(section: Section) -> tuple[date | None, date | None]:
@@ -212,5 +218,36 @@ def _resend_after(section: Section) -> float | None:
     return None if hours is None else hours * 3600
 
 
-def _refuse_what_comes_later(section: Section) -> None:
-    section.one(RECEIPT)
+def _receipts(section: Section, id: str, language: str, templates: Path) -> Receipts:
+    """To whom receipts go; the one who has none in their own language gets the default's."""
+    receipts = Receipts(section.one(RECEIPT))
+    if receipts is not Receipts.OFF and language and not os.path.isfile(templates / id / language / TEMPLATE):
+        said = f"there is no templates/{id}/{language}/{TEMPLATE}; write it, or write receipt: off"
+        section.note("receipt", said)
+    return receipts
+
+
+def _organisers(section: Section, reached: Collection[targets.Read]) -> dict[str, Address]:
+    """Who may be sent letters to try; nobody among them is a target, for a trial is not for whom it is written to."""
+    organisers = {}
+    for name in section.names():
+        if shape := _misnamed(name):
+            section.note(name, shape)
+        address = section.one(replace(ORGANISER, name=name))
+        if address is None:
+            continue
+        organisers[name] = address
+        for target in reached:
+            if any(target.places_of(address)):
+                section.note(name, f"{address} is an address of {shown(target.target.id)}; trials are for the campaign itself")
+    section.close()
+    return organisers
+
+
+def _misnamed(name: str) -> str:
+    """What is wrong with a name that a command takes; empty if nothing is."""
+    try:
+        identifier(name)
+    except ValueError as problem:
+        return str(problem)
+    return ""

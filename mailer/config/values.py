@@ -74,9 +74,9 @@ def lines(written: str) -> str:
     return written
 
 
-def choice(*words: W, later: Mapping[str, str] | None = None) -> Callable[[str], W]:
+def choice(*words: W) -> Callable[[str], W]:
     """
-    One of some words. `later` are those that are understood and cannot be had yet, with what to write meanwhile.
+    One of some words.
 
     >>> choice("every", "none")("every")
     'every'
@@ -87,8 +87,6 @@ def choice(*words: W, later: Mapping[str, str] | None = None) -> Callable[[str],
         for word in words:
             if written == word:
                 return word
-        if later and written in later:
-            raise ValueError(f"{shown(written)} is not possible in this version yet; write {shown(later[written])}")
         if len(words) == 1:
             raise ValueError(f"must be {words[0]}, not {shown(written)}")
         raise ValueError(f"must be one of {', '.join(words)}, not {shown(written)}")

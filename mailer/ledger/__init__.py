@@ -13,7 +13,7 @@ A ledger judges nothing, renders nothing and reads no clock: `now` is always a p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from mailer.ledger.records import Attempt as Attempt
 from mailer.ledger.records import Count as Count
 from mailer.ledger.records import FileRecord as FileRecord
 from mailer.ledger.records import Record as Record
+from mailer.notice import Digest, Look, NewNotice, is_notice
 from mailer.outcome import Outcome, Recipient, Sign
 from mailer.pace import Breaker, Streak
 
@@ -92,11 +93,18 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What waits for one target of one campaign; `country` is empty unless the route depends on it."""
+    """
+    What waits for one target of one campaign, or one kind of its notices; `country` is empty unless the route depends on it.
+    """
 
     campaign: str
     target: str
     country: str
+
+    @property
+    def is_notices(self) -> bool:
+        """Whether notices wait in it, and not letters."""
+        return is_notice(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,14 @@ class Ledger(Protocol):
     async def resend_doubts(self, lane: Lane, before: int, now: int, limit: int) -> int: ...
     async def recover(self, now: int, written: tuple[int, int] | None = None) -> Recovered: ...
 
+    # -- notices
+    async def note_moves(self, campaigns: Collection[str], by_hand: Collection[str], now: int, limit: int) -> int: ...
+    async def looks(self, now: int, limit: int) -> Sequence[Look]: ...
+    async def looked(self, notices: Sequence[NewNotice], again: Mapping[int, int], never: Sequence[int], now: int) -> int: ...
+    async def write_notices(self, notices: Sequence[NewNotice], facts: Mapping[str, str], now: int) -> int: ...
+    async def cancel_notices(self, campaign: str, lane: str, why: str, now: int, limit: int) -> int: ...
+    async def day(self, campaign: str, first: str, last: str, since: int, until: int, enclose: int) -> Digest: ...
+
     # -- sending
     async def claim(self, lane: Lane, limit: int, worker: str, relay: str, now: int) -> Sequence[Due]: ...
     async def count_due(self, now: int) -> int: ...
@@ -287,6 +303,7 @@ class Ledger(Protocol):
     def attempts(self, letter: int) -> Sequence[Attempt]: ...
     def files(self) -> Sequence[FileRecord]: ...
     def set_aside(self, since: int) -> Sequence[int]: ...
+    def notices(self) -> Mapping[tuple[str, str, str, str], int]: ...
     def tally(self) -> Mapping[tuple[str, str, str], int]: ...
     def signatures(self) -> Mapping[str, int]: ...
     def silent(self) -> Mapping[tuple[str, str], int]: ...

@@ -25,6 +25,7 @@ INSERT INTO withdrawal (campaign, person, erased, at) VALUES (?, ?, ?, ?)
 """
 _SIGNED = "SELECT id FROM signature WHERE campaign = ? AND person = ?"
 _LETTERS = "SELECT id, state, attempt, recipients FROM letter WHERE signature = ?"
+_STATES = "SELECT state FROM letter WHERE signature = ? AND kind = 'letter'"
 _WITHDRAWN = "UPDATE signature SET state = 'withdrawn', unconfirmed = 0 WHERE id = ? AND state = 'active'"
 _ERASED = "UPDATE signature SET state = 'erased', unconfirmed = 0, sealed = NULL WHERE id = ?"
 _LEFT = "SELECT s.state FROM letter l JOIN signature s ON s.id = l.signature WHERE l.id = ? AND s.state <> 'active'"
@@ -95,7 +96,7 @@ def _leave(db: apsw.Connection, campaign: str, person: bytes, how: str, now: int
             stands = State.QUEUED if is_back else state
             end(db, (letter, stands, attempt, recipients), State.CANCELLED, Who.PERSON, how, now)
     db.execute(_ERASED if how == "erased" else _WITHDRAWN, (signature,))
-    return Left(True, Counter(state for _, state, *_ in rows(db, _LETTERS, (signature,))))
+    return Left(True, Counter(state for (state,) in rows(db, _STATES, (signature,))))
 
 
 def has_left(db: apsw.Connection, letter: int) -> str:

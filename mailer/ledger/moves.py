@@ -17,6 +17,7 @@ from mailer import chain
 from mailer.chain import Link
 from mailer.delivery import State, Who, may_move
 from mailer.errors import MailerError
+from mailer.notice import is_notice
 from mailer.outcome import Recipient, Role, Standing
 from mailer.pace import BACK, went_back
 
@@ -57,7 +58,7 @@ def move(
     if row is None:
         return False
     line = {
-        "event": "letter",
+        "event": "notice" if is_notice(row[1]) else "letter",
         "letter": number,
         "campaign": row[0],
         "target": row[1],
@@ -122,6 +123,12 @@ def unpacked(text: str) -> tuple[Recipient, ...]:
 def rows_of(text: str) -> tuple[tuple[str, str, str, str], ...]:
     """The same for reports, as plain texts."""
     return tuple((a, role, state, reply) for a, role, state, reply, *_ in json.loads(text or ""))
+
+
+def next_number(db: apsw.Connection) -> int:
+    """The number of the next letter or notice: one that none ever had."""
+    found = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'letter'").fetchone()
+    return 1 + int(found[0] if found else 0)
 
 
 def state_of(db: apsw.Connection, letter: int) -> tuple[int, State, int] | None:

@@ -14,7 +14,10 @@ from mailer.chain import Link
 from mailer.ledger import Attempt, Count, Erasure, FileRecord, Record, Selection
 from mailer.ledger.engine import FAILURES, close, connect, translated
 from mailer.ledger.moves import rows_of
+from mailer.notice import Lane
 
+_IS_LETTER = "target NOT GLOB '@*'"  # asked of the target, so that an index answers it
+_WAITS = f"state IN ('queued', 'deferred') AND {_IS_LETTER}"
 _RECORD = """
 SELECT l.id, l.campaign, l.signature, l.target, l.channel, l.state, l.reason, coalesce(l.held_by, ''), s.country,
     l.attempt, l.tries, l.message_id, l.recipients, coalesce(a.answer, ''), coalesce(a.relay, ''), s.line, l.queued_at,
@@ -28,7 +31,7 @@ WHERE l.kind = 'letter'
 _TOLD = """
 WITH told AS MATERIALIZED (
     SELECT json_extract(line, '$.letter') AS letter, json_extract(line, '$.to') AS state, max(seq) FROM journal
-    WHERE json_extract(line, '$.event') = 'letter' GROUP BY 1)
+    WHERE json_extract(line, '$.event') IN ('letter', 'notice') GROUP BY 1)
 """
 _OTHERWISE = f"""{_TOLD}
 SELECT told.letter, l.state, told.state FROM told CROSS JOIN letter l ON l.id = told.letter
@@ -43,7 +46,9 @@ _GONE = f"""{_TOLD}
 SELECT letter, 'not there', state FROM told WHERE letter NOT IN (SELECT id FROM letter)
     AND NOT EXISTS (SELECT 1 FROM journal WHERE json_extract(line, '$.dropped') IS NOT NULL) LIMIT 20
 """  # noqa: S608  both parts are ours
-_UNWRITTEN = "SELECT id FROM signature s WHERE NOT EXISTS (SELECT 1 FROM letter WHERE signature = s.id) LIMIT 20"
+_UNWRITTEN = (
+    "SELECT id FROM signature s WHERE NOT EXISTS (SELECT 1 FROM letter WHERE signature = s.id AND kind = 'letter') LIMIT 20"
+)
 _UNCOUNTED = """
 SELECT id, taken, coalesce(there, 0)
     FROM file LEFT JOIN (SELECT file AS of, count(*) AS there FROM signature GROUP BY file) ON of = file.id
@@ -134,8 +139,17 @@ class ReadingPart:
 
     def tally(self) -> Mapping[tuple[str, str, str], int]:
         """The number of letters by (campaign, target, state)."""
-        sql = "SELECT campaign, target, state, count(*) FROM letter GROUP BY campaign, target, state"
+        sql = f"SELECT campaign, target, state, count(*) FROM letter WHERE {_IS_LETTER} GROUP BY campaign, target, state"  # noqa: S608
         return {(campaign, target, state): count for campaign, target, state, count in self._query(sql)}
+
+    def notices(self) -> Mapping[tuple[str, str, str, str], int]:
+        """The number of notices by (campaign, lane, state, reason)."""
+        sql = (
+            "SELECT campaign, target, state, reason, count(*) FROM letter WHERE kind = 'notice'"
+            " AND target IN (SELECT value FROM json_each(?)) AND campaign IN (SELECT id FROM campaign)"
+            " GROUP BY campaign, target, state, reason"
+        )
+        return {(campaign, lane, *how): count for campaign, lane, *how, count in self._query(sql, (json.dumps(list(Lane)),))}
 
     def signatures(self) -> Mapping[str, int]:
         """The number of signatures by campaign."""
@@ -159,10 +173,16 @@ class ReadingPart:
         return [Erasure(*row) for row in self._query("SELECT id, campaign, sealed FROM erasure ORDER BY id")]
 
     def letters_of(self, persons: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, str]]:
-        """The letters and notices of people, (campaign, person) each: the Message-ID and the state of each."""
+        """
+        The letters and notices of people, (campaign, person) each, and the digests in which such a letter is written out: the
+        Message-ID and the state of each.
+        """
         sql = (
-            "SELECT l.message_id, l.state FROM signature s JOIN letter l ON l.signature = s.id"
-            " WHERE s.campaign = ? AND s.person = ?"
+            "WITH theirs AS (SELECT l.* FROM signature s JOIN letter l ON l.signature = s.id"
+            " WHERE s.campaign = ? AND s.person = ?)"
+            " SELECT message_id, state FROM theirs UNION SELECT l.message_id, l.state FROM letter l"
+            " JOIN notice n ON n.letter = l.id WHERE l.target = '@digest' AND EXISTS"
+            " (SELECT 1 FROM json_each(n.facts, '$.letters') d JOIN theirs ON theirs.id = d.value)"
         )
         return [(id, state) for person in persons for id, state in self._query(sql, person)]
 
@@ -175,7 +195,7 @@ class ReadingPart:
     def reasons(self) -> Mapping[tuple[str, str, str], int]:
         """The number of letters that need a look, by (campaign, state, reason)."""
         sql = (
-            "SELECT campaign, state, reason, count(*) FROM letter WHERE reason <> ''"
+            f"SELECT campaign, state, reason, count(*) FROM letter WHERE reason <> '' AND {_IS_LETTER}"  # noqa: S608
             " AND state IN ('held', 'deferred', 'refused', 'in_doubt', 'expired')"
             " GROUP BY campaign, state, reason ORDER BY campaign, state, count(*) DESC"
         )
@@ -190,7 +210,7 @@ class ReadingPart:
         """
         younger = [f"sum(?1 - queued_at <= {int(bound)})" for bound in bounds]  # each with those before it
         counts = ", ".join(["count(*)", "sum(next_attempt_at <= ?1)", *younger])
-        of = "FROM letter WHERE state IN ('queued', 'deferred') GROUP BY campaign, target"
+        of = f"FROM letter WHERE state IN ('queued', 'deferred') AND {_IS_LETTER} GROUP BY campaign, target"
         sql = f"SELECT campaign, target, {counts} {of}"
         return {
             (campaign, target): [count, due, *(more - less for less, more in pairwise([0, *younger, count]))]
@@ -201,7 +221,8 @@ class ReadingPart:
         """How many letters were refused for a reason behind their envelope since a time, by campaign."""
         sql = (
             "SELECT l.campaign, count(*) FROM letter l JOIN attempt a ON a.letter = l.id AND a.number = l.attempt"
-            " WHERE l.state = 'refused' AND l.reason = ? AND a.stage IN ('data', 'body', 'dot') AND a.settled_at > ?"
+            " WHERE l.kind = 'letter' AND l.state = 'refused' AND l.reason = ?"
+            " AND a.stage IN ('data', 'body', 'dot') AND a.settled_at > ?"
             " GROUP BY l.campaign"
         )
         return dict(self._query(sql, (reason, since)))
@@ -209,7 +230,7 @@ class ReadingPart:
     def deferred_often(self, times: int) -> Mapping[str, int]:
         """How many letters are deferred that were so many times and more, by campaign."""
         sql = (
-            "SELECT campaign, count(*) FROM letter l WHERE state = 'deferred' AND attempt >= ?1"
+            "SELECT campaign, count(*) FROM letter l WHERE kind = 'letter' AND state = 'deferred' AND attempt >= ?1"
             " AND (SELECT count(*) FROM attempt WHERE letter = l.id AND verdict = 'deferred') >= ?1 GROUP BY campaign"
         )
         return dict(self._query(sql, (times,)))
@@ -241,18 +262,18 @@ class ReadingPart:
         """How many letters were accepted by relays of these names. Reads every accepted letter: seconds for millions."""
         sql = (
             "SELECT count(*) FROM letter l JOIN attempt a ON a.letter = l.id AND a.number = l.attempt"
-            " WHERE l.state = 'accepted' AND a.relay IN (SELECT value FROM json_each(?))"
+            " WHERE l.kind = 'letter' AND l.state = 'accepted' AND a.relay IN (SELECT value FROM json_each(?))"
         )
         return int(next(self._query(sql, (json.dumps(list(relays)),)))[0])
 
     def oldest_due(self, now: int) -> int | None:
         """Since when the letter that waits longest has been due, in seconds since 1970; None if none is."""
-        sql = "SELECT min(next_attempt_at) FROM letter WHERE state IN ('queued', 'deferred') AND next_attempt_at <= ?"
+        sql = f"SELECT min(next_attempt_at) FROM letter WHERE {_WAITS} AND next_attempt_at <= ?"  # noqa: S608
         return next((row[0] for row in self._query(sql, (now,))), None)
 
     def next_attempt_at(self) -> int | None:
         """When the next letter is due, in seconds since 1970."""
-        sql = "SELECT min(next_attempt_at) FROM letter WHERE state IN ('queued', 'deferred')"
+        sql = f"SELECT min(next_attempt_at) FROM letter WHERE {_WAITS}"  # noqa: S608
         return next((row[0] for row in self._query(sql)), None)
 
     def journal(self, behind: int, limit: int) -> Sequence[Link]:

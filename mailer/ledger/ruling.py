@@ -16,6 +16,7 @@ from mailer.ledger import Held, Lane, Waiting
 from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import move, move_each, packed, unpacked
+from mailer.ledger.noticing import cancel_restored
 from mailer.outcome import asked_again
 
 # Each names the term that its index stands by: without it, word for word, a query would read the whole table. A step to the
@@ -54,11 +55,15 @@ SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'def
 """
 _OVERDUE = """
 SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
+    AND target NOT GLOB '@*'
 UNION ALL SELECT id, state, attempt, recipients FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1
+    AND target NOT GLOB '@*'
 LIMIT ?2
 """
 _ALL_WAITING = "SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') LIMIT ?"
-_DOUBTFUL = "SELECT DISTINCT target, country FROM letter WHERE state = 'in_doubt' AND campaign = ? AND resent = 0"
+_DOUBTFUL = (
+    "SELECT DISTINCT target, country FROM letter WHERE state = 'in_doubt' AND campaign = ? AND resent = 0 AND kind = 'letter'"
+)
 _DOUBTED = """
 SELECT id, attempt, recipients FROM letter WHERE state = 'in_doubt' AND campaign = ? AND target = ? AND country = ?
     AND resent = 0 AND (SELECT max(marked_at) FROM attempt WHERE letter = letter.id) <= ?
@@ -149,9 +154,10 @@ class RulingPart:
         """
 
         def work(db: apsw.Connection) -> int:
+            cancelled = cancel_restored(db, RESTORED, now)
             db.execute("UPDATE letter SET reason = ? WHERE state = 'held'", (RESTORED,))
             db.execute("UPDATE letter SET resent = 1 WHERE state = 'in_doubt'")
-            return move_each(db, rows(db, _ALL_WAITING, (limit,)), State.HELD, RESTORED, now)
+            return cancelled + move_each(db, rows(db, _ALL_WAITING, (limit,)), State.HELD, RESTORED, now)
 
         return int(await self._engine.run(work))
 

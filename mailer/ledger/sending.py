@@ -21,6 +21,7 @@ from mailer.ledger import Lane, Mark, Recovered
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.leaving import end_all_left, end_if_left
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
+from mailer.ledger.noticing import told_by
 from mailer.outcome import Outcome, Stage, Standing, Verdict
 from mailer.pace import DAY
 
@@ -69,13 +70,17 @@ class SendingPart:
             claimed = rows(db, _CLAIM, (lane.campaign, lane.target, lane.country, now, limit))
             db.executemany(_OPEN, [(row[0], row[1], worker, relay, now) for row in claimed])
             down_since = rows(db, _DOWN_SINCE)[0][0]
-            return [_as_old(_due(row, _sealed(db, row[-1])), down_since, now) for row in sorted(claimed)]
+            due = (_as_old(_due(row, _sealed(db, row[-1])), down_since, now) for row in sorted(claimed))
+            return [told_by(db, one) for one in due]
 
         return list(await self._engine.run(work))
 
     async def count_due(self, now: int) -> int:
         """How many letters are due, for a progress bar."""
-        sql = "SELECT count(*) FROM letter WHERE state IN ('queued', 'deferred') AND next_attempt_at <= ?"
+        sql = (
+            "SELECT count(*) FROM letter"
+            " WHERE state IN ('queued', 'deferred') AND next_attempt_at <= ? AND target NOT GLOB '@*'"
+        )
         return int((await self._engine.run(lambda db: rows(db, sql, (now,))))[0][0])
 
     async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]:
@@ -187,17 +192,20 @@ class SendingPart:
         Put right what a crash left, in one transaction: without a dot mark nothing was sent, with it the letter is in doubt.
 
         Only for whoever holds the lock: every open attempt is taken for dead. Running it again changes nothing. `written` is
-        the (letter, attempt) in whose writing the dead worker was: a letter in which several have died is held.
+        the (letter, attempt) in whose writing the dead worker was: a letter in which several have died is held. Notices are put
+        right as well, and not counted.
         """
 
         def work(db: apsw.Connection) -> Recovered:
             unmarked = rows(db, "SELECT letter, number FROM attempt WHERE settled_at IS NULL AND marked_at IS NULL")
             if written in unmarked:
                 db.execute("UPDATE letter SET deaths = deaths + 1 WHERE id = ? AND attempt = ?", written)
-            let_go = Counter(_let_go_dead(db, letter, number, now) for letter, number in unmarked)
+            gone = [(letter, _let_go_dead(db, letter, number, now)) for letter, number in unmarked]
+            let_go = Counter(state for letter, state in gone if _is_letter(db, letter))
             marked = rows(db, "SELECT letter, number, marked FROM attempt WHERE settled_at IS NULL")
             why = "the worker stopped behind the dot mark"
-            in_doubt = sum(_doubt(db, letter, number, meant, why, now) for letter, number, meant in marked)
+            doubts = [letter for letter, number, meant in marked if _doubt(db, letter, number, meant, why, now)]
+            in_doubt = sum(_is_letter(db, letter) for letter in doubts)
             end_all_left(db, now)
             return Recovered(let_go[State.QUEUED], in_doubt, let_go[State.HELD])
 
@@ -217,6 +225,10 @@ def _verdict_of_the_attempt(outcome: Outcome) -> str:
     if outcome.verdict is Verdict.ACCEPTED and outcome.stage is not Stage.DOT:
         return "refused"
     return str(outcome.verdict)
+
+
+def _is_letter(db: apsw.Connection, letter: int) -> bool:
+    return bool(rows(db, "SELECT 1 FROM letter WHERE id = ? AND kind = 'letter'", (letter,)))
 
 
 def _let_go_dead(db: apsw.Connection, letter: int, number: int, now: int) -> State | None:

@@ -4,7 +4,7 @@ The ledger on SQLite.
 Each method hands one function to the engine's line; it runs inside a transaction that other work may share, and either
 changes what it says or nothing. The tables are in `sql/`, the group commit in `engine`, the one door for states in `moves`;
 the methods stand by their use: `standing` `taking` `leaving` `confirming` `ruling`
-`sending` `ordering` `reading`.
+`sending` `noticing` `ordering` `reading`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mailer.ledger.closings import ClosingPart
 from mailer.ledger.confirming import ConfirmingPart
 from mailer.ledger.engine import Engine
 from mailer.ledger.leaving import LeavingPart
+from mailer.ledger.noticing import NoticingPart
 from mailer.ledger.ordering import OrderingPart
 from mailer.ledger.reading import ReadingPart
 from mailer.ledger.ruling import RulingPart
@@ -24,7 +25,16 @@ from mailer.ledger.taking import TakingPart
 
 
 class SqliteLedger(
-    StandingPart, ClosingPart, TakingPart, LeavingPart, ConfirmingPart, RulingPart, SendingPart, OrderingPart, ReadingPart
+    StandingPart,
+    ClosingPart,
+    TakingPart,
+    LeavingPart,
+    ConfirmingPart,
+    RulingPart,
+    SendingPart,
+    NoticingPart,
+    OrderingPart,
+    ReadingPart,
 ):
     """One ledger in one SQLite file. It decides nothing: states come from `delivery`, times from the caller."""
 

@@ -13,7 +13,7 @@ from mailer.delivery import State
 from mailer.ledger import Count, Entry, Taken
 from mailer.ledger.confirming import confirm, release
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import write_journal
+from mailer.ledger.moves import next_number, write_journal
 
 _OF_THESE = ("held", "unconfirmed", "confirmed", "withdrawn", "left_out")  # told where there are any
 _BEGUN = "UPDATE file SET readings = readings + 1, state = 'reading', ended_at = NULL WHERE id = ?"
@@ -188,8 +188,7 @@ def _values(place: tuple[int, int], campaign: str, entry: Entry, now: int) -> di
 
 
 def _write_letters(db: apsw.Connection, signature: int, campaign: str, domain: str, entry: Entry, now: int) -> None:
-    first = 1 + sum(seq for (seq,) in rows(db, "SELECT seq FROM sqlite_sequence WHERE name = 'letter'"))
-    for number, new in enumerate(entry.letters, first):
+    for number, new in enumerate(entry.letters, next_number(db)):
         values = {
             "id": number,
             "campaign": campaign,

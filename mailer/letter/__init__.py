@@ -25,20 +25,20 @@ from email.utils import format_datetime
 from mailer.errors import WireProblem
 from mailer.letter.body import Body, body, flowed
 from mailer.letter.headers import Mailbox, folded, mailboxes, unstructured
-from mailer.letter.proof import HEADERS, SIGNATURE, prove
+from mailer.letter.proof import AUTOMATIC, HEADERS, SIGNATURE, prove
 
-__all__ = ["HEADERS", "SIGNATURE", "Letter", "Mailbox", "compose", "fingerprint", "flowed", "prove"]
+__all__ = ["AUTOMATIC", "HEADERS", "SIGNATURE", "Letter", "Mailbox", "compose", "fingerprint", "flowed", "prove"]
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """
     One letter, ready to be composed. `text` and `html` have LF line ends, and no `html` is no second part; `date` is aware;
-    `message_id` has its brackets.
+    `message_id` has its brackets. What `is_automatic` is no person's letter but a notice, and only that may have no `reply_to`.
     """
 
     sender: Mailbox
-    reply_to: Mailbox
+    reply_to: Mailbox | None
     to: tuple[Mailbox, ...]
     cc: tuple[Mailbox, ...]
     subject: str
@@ -48,6 +48,7 @@ class Letter:
     message_id: str
     evidence: str
     html: str = ""
+    is_automatic: bool = False
 
 
 def compose(letter: Letter) -> bytes:
@@ -70,7 +71,7 @@ def _fields(letter: Letter, written: Body) -> str:
     fields = [
         ("Date", format_datetime(letter.date)),
         ("From", mailboxes([letter.sender])),
-        ("Reply-To", mailboxes([letter.reply_to])),
+        *([("Reply-To", mailboxes([letter.reply_to]))] if letter.reply_to else []),
         ("To", mailboxes(letter.to)),
         *([("Cc", mailboxes(letter.cc))] if letter.cc else []),
         ("Subject", unstructured(letter.subject)),
@@ -80,6 +81,7 @@ def _fields(letter: Letter, written: Body) -> str:
         ("Content-Transfer-Encoding", written.encoding),
         ("Content-Language", letter.language),
         ("X-Letter-Evidence", letter.evidence),
+        *([(AUTOMATIC.decode(), "auto-generated")] if letter.is_automatic else []),
     ]
     return "".join(folded(name, value) for name, value in fields)
 

@@ -29,9 +29,11 @@ HEADERS = (
     b"Content-Language",
     b"X-Letter-Evidence",
 )
+AUTOMATIC = b"Auto-Submitted"  # a notice has it and a letter never: nobody is to answer it by a machine (RFC 3834)
 SIGNATURE = b"DKIM-Signature"
 
 _OPTIONAL = {b"Cc"}
+_OPTIONAL_OF_A_NOTICE = {b"Cc", b"Reply-To"}
 _OF_A_PART = [b"Content-Type", b"Content-Transfer-Encoding"]
 _MOST_SIGNATURES = 2  # one a kind of key
 _TEXT = rb"text/plain; charset=utf-8; format=flowed"
@@ -56,7 +58,8 @@ def prove(wire: bytes) -> None:
     if max(map(len, wire.split(b"\r\n"))) > 998:
         raise WireProblem("the letter has a line longer than 998 bytes")
     names = _unsigned(_names(head))
-    if sorted(names) != sorted(name for name in HEADERS if name in names or name not in _OPTIONAL):
+    fields, optional = ((*HEADERS, AUTOMATIC), _OPTIONAL_OF_A_NOTICE) if AUTOMATIC in names else (HEADERS, _OPTIONAL)
+    if sorted(names) != sorted(name for name in fields if name in names or name not in optional):
         raise WireProblem("the letter's headers are not exactly one of each: " + b", ".join(names).decode("ascii"))
     typed = _TYPE.search(head.replace(b"\r\n", b"\n"))
     if typed is None:

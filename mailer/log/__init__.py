@@ -186,6 +186,13 @@ def settled(letter: int, campaign: str, target: str, state: str, reason: str, an
     return f"letter {letter} to {target}: {state}{f' ({why})' if why else ''}"
 
 
+@event("notice_settled", WARNING, calm=frozenset({"accepted", "queued"}))
+def notice_settled(letter: int, campaign: str, kind: str, state: str, reason: str, answer: str) -> str:
+    """The same of a receipt, a digest or a trial; no letter stands still for it."""
+    why = reason if answer in reason else f"{reason}: {answer}" if reason else answer
+    return f"{kind.removeprefix('@')} {letter}: {state}{f' ({why})' if why else ''}"
+
+
 @event("relay_failed", ERROR)
 def relay_failed(relay: str, reason: str, seconds: float) -> str:
     """The relay cannot be used just now; it is left alone for so many seconds."""

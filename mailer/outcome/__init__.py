@@ -55,6 +55,7 @@ __all__ = [
     "may_send",
     "of_the_letter",
     "own",
+    "own_matter",
     "scrubbed",
     "without",
 ]
@@ -267,6 +268,17 @@ def _weight(one: tuple[Judgement, str]) -> tuple[bool, ...]:
 def _words(answer: Reply | Lost, handover: Handover) -> str:
     """An answer to RCPT, and behind it the one that ended the attempt later, which is the evidence of what was taken."""
     return str(answer) if handover.stage is Stage.RCPT else f"{answer}; {handover.stage}: {handover.answer}"
+
+
+def own_matter(result: Outcome) -> Outcome:
+    """
+    The outcome of what is no letter: once the relay has let us in, whatever it says of a notice is that notice's own matter.
+
+    Relays that take no null return path refuse every receipt, and no letter must stand still for it. A limit that the relay
+    names is the relay's all the same, and so is a 421; a connection lost behind its welcome may be lost for the notice.
+    """
+    is_relays = not result.reached_mail or result.pause or result.answer.startswith("421")
+    return result if is_relays or result.scope is Scope.LETTER else replace(result, scope=Scope.LETTER)
 
 
 def discreet(result: Outcome, handover: Handover, private: Private) -> Outcome:

@@ -31,7 +31,8 @@ class _Filing:
         self._maildir = mailbox.Maildir(folder)
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        top = f"Return-Path: <{envelope.mail_from}>\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
+        sender = str(envelope.mail_from or "").strip("<>")  # the null return path comes as it was written
+        top = f"Return-Path: <{sender}>\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
         content = envelope.content
         try:
             self._maildir.add(top.encode("utf-8") + (content if isinstance(content, bytes) else b""))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mailer.errors import ConfigurationError, RenderProblem
+from mailer.notice import TEMPLATE
 from mailer.render.bounds import Bounds, bounded
 from mailer.render.choice import CHOICE
 from mailer.render.words import written_date
@@ -78,7 +79,7 @@ class Renderer:
             return
         for name in self.sources:
             language, _, file = name.rpartition("/")
-            if file in {"subject.txt.j2", "letter.txt.j2", "letter.html.j2"}:
+            if file in {"subject.txt.j2", "letter.txt.j2", "letter.html.j2", TEMPLATE}:
                 written_date(date(2011, 9, 20), language)
                 with suppress(Exception):  # what is wrong with it, its first letter says
                     self._template(name, language)
@@ -105,6 +106,28 @@ class Renderer:
         if not text.strip() or (len(texts) > 2 and not html.strip()):
             raise RenderProblem(f"{name if text.strip() else f'{language}/letter.txt.j2'}: the letter is empty")
         return Rendered(subject, text, html)
+
+    def receipt(self, language: str, values: Mapping[str, object]) -> Rendered:
+        """
+        A receipt: of what its template makes, the first line is the subject, behind the word "Subject:".
+
+        Raises:
+            RenderProblem: naming the template, its line where known, and what is wrong there.
+        """
+        name = f"{language}/{TEMPLATE}"
+        try:
+            with bounded(self._bounds, language):
+                head, _, text = self._generated(name, language, values, LONGEST_TEXT).lstrip().partition("\n")
+        except RenderProblem:
+            raise
+        except Exception as problem:  # whatever an expression of a template may raise is that template's fault
+            raise RenderProblem(self._explained(problem, name)) from problem
+        word, _, subject = head.partition(":")
+        if word.strip() != "Subject" or not subject.strip() or len(subject) > LONGEST_SUBJECT:
+            raise RenderProblem(f"{name}: its first line must be «Subject: …», in at most {LONGEST_SUBJECT} characters")
+        if not text.strip():
+            raise RenderProblem(f"{name}: the receipt is empty")
+        return Rendered(subject.strip(), text.lstrip("\n"))
 
     def _parts(self, language: str) -> list[tuple[str, int]]:
         parts = [(f"{language}/subject.txt.j2", LONGEST_SUBJECT), (f"{language}/letter.txt.j2", LONGEST_TEXT)]

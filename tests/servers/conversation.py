@@ -132,7 +132,7 @@ class Conversation:
         path = self._path("MAIL", rest)
         if path and path[2] and not self._keywords:
             self._violation("parameters of MAIL without ESMTP")
-        text = await self._answer("mail", self._judge_mail(path))
+        text = await self._answer("mail", self._judge_mail(path), [path[1]] if path else [])
         if path and text.startswith("2"):
             self._sender, self._parameters, self._recipients = path[1], (path[2] or "").upper(), []
 

@@ -24,7 +24,7 @@ Verb = Literal[
 ]  # fmt: skip
 VERBS: tuple[str, ...] = get_args(Verb)
 
-TO_RECIPIENTS = ("rcpt", "data", "body", "dot")  # verbs of which a rule can ask for a recipient
+TO_RECIPIENTS = ("mail", "rcpt", "data", "body", "dot")  # verbs of which a rule can ask for a recipient
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,9 @@ class Rule:
     """
     One line of a script. Connections and `nth` count from 1.
 
-    `recipient` at rcpt is the address named, at data, body and dot one of those accepted. `after` is how many bytes of
-    the body have come when a rule on the body acts; 0 is at once, right behind the 354. `odds` is the chance that a rule
-    that fits is followed, drawn from the server's own seed.
+    `recipient` at rcpt is the address named, at mail the return path (empty: the null one), at data, body and dot one of
+    those accepted. `after` is how many bytes of the body have come when a rule on the body acts; 0 is at once, right behind
+    the 354. `odds` is the chance that a rule that fits is followed, drawn from the server's own seed.
     """
 
     verb: Verb

@@ -522,7 +522,7 @@ def test_every_rule_comes_back_from_json() -> None:
         lambda: Rule("body", Reply("552 no")),
         lambda: Rule("dot", Early("552 no")),
         lambda: Rule("handshake", Reply("220 ok")),
-        lambda: Rule("mail", Drop(), recipient="b@y.example"),
+        lambda: Rule("ehlo", Drop(), recipient="b@y.example"),
         lambda: Rule("data", Drop(), after=3),
         lambda: Rule("data", Drop(), nth=0),
         lambda: Rule("data", Drop(), connection=0),
