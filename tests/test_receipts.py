@@ -165,7 +165,9 @@ async def test_of_letters_in_doubt_a_day_is_waited_for_evidence(tmp_path):
 async def test_unless_written_otherwise_only_a_confirmed_address_gets_one(tmp_path, receipt, told):
     here = made(tmp_path, CAMPAIGN.replace("receipt: all", f"receipt: {receipt}"))
     drop(here, 1)
-    file = here.write("var/queue/incoming/b.csv", "name,email,country,consent,confirmed_at\nYes,yes@private.example,GB,yes,2011-09-19\n")
+    file = here.write(
+        "var/queue/incoming/b.csv", "name,email,country,consent,confirmed_at\nYolanda,yes@private.example,GB,yes,2011-09-19\n"
+    )
     os.utime(file, (NOON - 3600, NOON - 3600))
     async with at_work(here) as scene, ScriptedServer() as server:
         await scene.take_in()

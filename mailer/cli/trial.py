@@ -8,7 +8,7 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mailer.cli.ground import again, counted, hint, say, told_pause
+from mailer.cli.ground import again, counted, hint, near, say, told_pause
 from mailer.cli.send import shown, words_of
 from mailer.config import Configuration
 from mailer.delivery import State
@@ -55,7 +55,7 @@ def send_to(loaded: Configuration, campaign: str, organiser: str) -> int:
     if loaded.live:
         hint(f"They are for {organiser} alone and count nowhere. Read them as an official would, on a telephone too.")
     else:
-        hint("In this mode nothing leaves this machine: they lie with the letters, in var/sandbox or var/outbox.")
+        hint(f"In this mode nothing leaves this machine: they lie with the letters, in {near(loaded.relay.folder)}/")
     if became[State.ACCEPTED] == letters:
         return 0
     hint("What the mail server did not take is not tried again: mend it, and send them anew.")
