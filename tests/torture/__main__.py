@@ -100,6 +100,7 @@ def _say(title: str, judged: Judged, seconds: float) -> None:
         ("letters", counted["letters"]),
         ("accepted", counted["letters accepted"]),
         ("in doubt", counted["letters in_doubt"]),
+        ("receipts", counted["receipts"]),
         *((kind, counted[kind]) for kind in _KINDS),
     ]
     print(f"{title}; {seconds:.0f} s\n    " + ", ".join(f"{count} {name}" for name, count in figures), flush=True)

@@ -18,6 +18,7 @@ from tests.installed import LONG_AGO
 from tests.offices import instance
 from tests.relays import CC, COPY, TO
 from tests.test_config.instance import Instance
+from tests.torture import receipts
 from tests.torture.farside import FarSide
 from tests.torture.judged import Intent, Judged
 from tests.torture.oracle import judge
@@ -79,9 +80,19 @@ class Ground:
         return judge(self.loaded, self.intent, far, said=said, is_quiet=is_quiet, cut_dots=cut_dots)
 
 
-def ground(root: Path, port: int, *, files: int = 2, people: int = 3, connections: int = 1, tls: str = "none") -> Ground:
+def ground(
+    root: Path,
+    port: int,
+    *,
+    files: int = 2,
+    people: int = 3,
+    connections: int = 1,
+    tls: str = "none",
+    sends_receipts: bool = False,
+) -> Ground:
     """So many files with so many signatories each, all of one campaign."""
-    made = instance(root, CAMPAIGN)
+    made = instance(root, CAMPAIGN + ("receipt: all\n" if sends_receipts else ""))
+    made.write("templates/c/en/receipt.txt.j2", receipts.TEMPLATE)
     made.write("templates/c/en/letter.txt.j2", LETTER)
     names: dict[str, str] = {}
     for file in range(files):

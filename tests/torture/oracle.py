@@ -39,6 +39,7 @@ from tests.torture.judged import BOOKS, DOUBT, LOST, TOLD, TWICE, Intent, Judged
 from tests.torture.kept import wire
 from tests.torture.letters import Letter, letters_of, restored_at
 from tests.torture.obeyed import obeyed
+from tests.torture.receipts import parted, receipts
 from tests.torture.recipients import each_letter, each_recipient
 from tests.torture.telling import tellers
 
@@ -67,9 +68,12 @@ def judge(
     found: list[Violation] = []
     with closing(SqliteLedger(Path(loaded.ledger))) as ledger:
         letters = list(letters_of(loaded, ledger))
+        far, far_of_receipts = parted(loaded, far)
         found += books(loaded, intent, ledger, letters, is_quiet)
         found += obeyed(ledger, letters)
         is_restored = restored_at(ledger) > 0
+        found += receipts(loaded, letters, far_of_receipts, is_quiet=is_quiet, is_restored=is_restored)
+        counted["receipts"] = len(far_of_receipts.kept)
     if is_quiet:
         found += _rows(loaded, intent, letters)
     found += _letter_by_letter(intent, letters, is_quiet)

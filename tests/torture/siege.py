@@ -47,8 +47,9 @@ from tests.torture.runs import Zygote, undone
 
 LOOK_EVERY = 50  # kills between two cheap looks
 FILES = 8
-QUOTES, RESTORES, ORDERS = "quotes", "restores", "orders"
-SCENES = frozenset({QUOTES, RESTORES, ORDERS})  # beside: the server quotes letters, backups are put back, people give orders
+QUOTES, RESTORES, ORDERS, RECEIPTS = "quotes", "restores", "orders", "receipts"
+# Beside: the server quotes letters, backups are put back, people give orders, signatories get receipts.
+SCENES = frozenset({QUOTES, RESTORES, ORDERS, RECEIPTS})
 _MOST_RUNS = 100  # behind the last kill
 
 
@@ -174,7 +175,14 @@ def lay(zygote: Zygote, root: Path, plan: Plan, tell: Callable[[str], object] = 
     slow = Rule("dot", Drip("250 2.0.0 taken", 0.02), odds=min(1, 40 / plan.letters))
     script = [*weather(plan.odds, quotes=QUOTES in plan.beside), *([slow] if ORDERS in plan.beside else [])]
     with SpawnedServer(root / "far", script, options=[f"--seed={plan.seed}"]) as server:
-        here = ground(root / "instance", server.port, files=FILES, people=plan.letters // FILES, connections=plan.connections)
+        here = ground(
+            root / "instance",
+            server.port,
+            files=FILES,
+            people=plan.letters // FILES,
+            connections=plan.connections,
+            sends_receipts=RECEIPTS in plan.beside,
+        )
         course = Course(zygote, here, server, random.Random(plan.seed))
         siege = Siege(plan, course)
         for number in range(1, plan.kills + 1):

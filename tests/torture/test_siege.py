@@ -12,7 +12,7 @@ from tests.torture.runs import Zygote
 from tests.torture.siege import Plan
 
 
-@pytest.mark.parametrize("beside", ["", siege.QUOTES, siege.RESTORES, siege.ORDERS])
+@pytest.mark.parametrize("beside", ["", siege.QUOTES, siege.RESTORES, siege.ORDERS, siege.RECEIPTS])
 def test_killed_at_random_moments_beside_a_server_that_fails_nothing_is_lost_and_nothing_goes_twice(
     tmp_path: Path, beside: str
 ) -> None:
@@ -21,3 +21,4 @@ def test_killed_at_random_moments_beside_a_server_that_fails_nothing_is_lost_and
         judged = siege.lay(zygote, tmp_path, plan)
     assert judged.violations == [], str(judged)
     assert judged.counted["letters"] == 96 and judged.counted["kills"] > 0
+    assert (judged.counted["receipts"] > 60) is (beside == siege.RECEIPTS)
