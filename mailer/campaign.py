@@ -64,6 +64,7 @@ class Mission:
     email: Address | None
     covers: tuple[str, ...] = ()
     confirmed: bool = False
+    timezone: tzinfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Target:
     postal_address: str = ""
     language: str = ""
     timezone: tzinfo | None = None
+    country: str = ""  # alpha-2; whose public holidays it keeps
     confirmed: bool = True
     closed: str = ""
     directory: Directory | None = None
@@ -172,11 +174,15 @@ UNPACED = Pace()
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Working hours in the target's time zone: weekdays (0 = Monday), first and last minute of the day."""
+    """
+    Working hours in the target's time zone: weekdays (0 = Monday), first and last minute of the day; and whether public
+    holidays of the target's country are as other days.
+    """
 
     days: frozenset[int]
     first: int
     last: int
+    is_open_on_holidays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +237,19 @@ def _checked(target: Target, to: tuple[Address, ...], cc: tuple[Address, ...], c
     if live and not confirmed:
         return Route(Channel.EMAIL, hold=Reason.NOT_CONFIRMED)
     return Route(Channel.EMAIL, to, cc, via=target)
+
+
+def place(campaign: Campaign, target: Target, country: str) -> tuple[tzinfo | None, tuple[str, ...]]:
+    """
+    Where the office is to which the letters of signatories in `country` go: its time zone, if that is known, and the countries
+    whose holidays it keeps. A mission keeps those of the country where it stands, and those of its own, the target's.
+    """
+    mission = target.directory.serving(country) if target.directory else None
+    if mission and mission.email:
+        return mission.timezone or target.timezone, tuple(filter(None, dict.fromkeys((mission.country, target.country))))
+    if target.directory and target.fallback:
+        return place(campaign, campaign.targets[target.fallback], country)
+    return target.timezone, tuple(filter(None, (target.country,)))
 
 
 def language(campaign: Campaign, target: Target, signatory: str) -> str:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from mailer import alignment, reading
+from mailer import alignment, hours, reading
 from mailer import campaign as campaigns
 from mailer.alignment import Said, Weight
 from mailer.announce import specimens_of_receipts
-from mailer.campaign import Campaign, Reason
+from mailer.campaign import Campaign, Channel, Reason
 from mailer.desk import Desk
 from mailer.dkim import Signer
 from mailer.errors import AccountRefused, ConfigurationError, RelayProblem
@@ -75,11 +75,26 @@ def _notes(desk: Desk) -> Iterator[str]:
                 yield f"{campaign.id}: {target.id}: {unconfirmed} addresses are not confirmed (checked_on)"
         elif desk.is_live and campaigns.route(campaign, target, "", live=True).hold is Reason.NOT_CONFIRMED:
             yield f"{campaign.id}: {target.id}: the address is not confirmed (checked_on is empty); its letters wait"
+    yield from _of_hours(campaign)
     bounces = campaign.sender.bounce_address
     if bounces and not bounces.endswith(f"@{campaign.sender.address.domain}"):
         yield f"{campaign.id}: bounce_address is in another domain than the sender: SPF will not align with From"
     if desk.is_live and re.search(r"(^|\.)example(\.(org|com|net))?$", campaign.sender.address.domain):
         yield f"{campaign.id}: the sender's address {campaign.sender.address} is an example; nobody can answer it"
+
+
+def _of_hours(campaign: Campaign) -> Iterator[str]:
+    """Where a window does not know the holidays of a target, so that letters go there on these days too."""
+    if campaign.window is None or campaign.window.is_open_on_holidays:
+        return
+    for target in campaign.targets.values():
+        if target.channel is not Channel.EMAIL:
+            continue
+        if not target.country and target.directory is None:
+            yield f"{campaign.id}: {target.id}: no country is written, so the window is open on its public holidays"
+        elif target.country and not hours.is_known(target.country):
+            said = f"the public holidays of {target.country} are not known; the window is open on them"
+            yield f"{campaign.id}: {target.id}: {said}"
 
 
 async def dns(desks: Iterable[Desk], resolver: Resolver, host: str) -> Findings:

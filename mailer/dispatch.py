@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailer import log, notice, pace
+from mailer import hours, log, notice, pace
 from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
@@ -228,7 +228,7 @@ class Dispatch:
     def _opens_at(self, lane: Lane, now: float) -> float:
         """When the lane's hours are open, from `now` on; notices have none."""
         campaign = self._desks[lane.campaign].campaign
-        return now if lane.is_notices else pace.opens_at(campaign.window, campaign.targets[lane.target].timezone, now)
+        return now if lane.is_notices else hours.opens_at(campaign, lane.target, lane.country, now)
 
     def _paces(self, ruling: Ruling, lane: Lane, relay: str) -> dict[str, Pace]:
         """What limits a lane, by the keys under which its letters are counted; copies count as whoever else is written to."""

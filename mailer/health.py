@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from mailer import hours
 from mailer.campaign import Campaign, Reason
 from mailer.chain import told_at
 from mailer.delivery import State
@@ -19,7 +20,7 @@ from mailer.journal import Journal
 from mailer.ledger import Lane, Ledger
 from mailer.log import counted
 from mailer.outcome import MALFORMED
-from mailer.pace import Clock, opens_at
+from mailer.pace import Clock
 from mailer.spool import Spool
 
 TOLD_ASIDE_FOR = 86_400  # seconds for which a file that was set aside is told
@@ -139,7 +140,7 @@ def _hours_were_open(campaigns: Mapping[str, Campaign], lane: Lane, then: int, n
     target = campaign.targets.get(lane.target) if campaign else None
     if campaign is None or target is None:
         return True
-    return all(opens_at(campaign.window, target.timezone, at) == at for at in (then, now))
+    return all(hours.opens_at(campaign, target.id, lane.country, at) == at for at in (then, now))
 
 
 # Reasons that an organiser knows of and need not be told every minute.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from mailer.campaign import Pace, Window
@@ -76,12 +76,18 @@ def free_at(pace: Pace, last: Sequence[float | None], now: float) -> float:
     return max([now, *(at + span for (_, span), at in zip(pace.limits, last, strict=True) if at is not None)])
 
 
-def opens_at(window: Window | None, zone: tzinfo | None, now: float) -> float:
+def opens_at(
+    window: Window | None, zone: tzinfo | None, now: float, is_off: Callable[[date], bool] = lambda _day: False
+) -> float:
     """
-    When letters may next go to a target, in seconds since 1970; `now` if at once.
+    When letters may next go to a target, in seconds since 1970; `now` if at once. `is_off` says of a day there that nobody
+    works.
 
     Without a time zone the window is read in UTC. A day whose hours are skipped by daylight saving just has fewer of them, and
     of hours that come twice the second ones may stay shut.
+
+    Raises:
+        ValueError: no day of the next year is a working day.
 
     >>> at = datetime(2011, 9, 24, 12, 0, tzinfo=UTC).timestamp()  # a Saturday
     >>> datetime.fromtimestamp(opens_at(Window(frozenset(range(5)), 9 * 60, 18 * 60), UTC, at), UTC).isoformat()
@@ -90,16 +96,17 @@ def opens_at(window: Window | None, zone: tzinfo | None, now: float) -> float:
     if window is None:
         return now
     local = datetime.fromtimestamp(now, zone or UTC)
-    for days in range(16):  # two weeks: a zone that crosses the date line skips a whole day
+    for days in range(366):
         day = (local + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
         first = day.replace(hour=window.first // 60, minute=window.first % 60)
         last = (
             day + timedelta(days=1) if window.last == 24 * 60 else day.replace(hour=window.last // 60, minute=window.last % 60)
         )
         at = max(now, first.timestamp())
-        if at < last.timestamp() and _is_within(window, datetime.fromtimestamp(at, local.tzinfo)):
+        there = datetime.fromtimestamp(at, local.tzinfo)
+        if at < last.timestamp() and _is_within(window, there) and not is_off(there.date()):
             return at
-    raise ValueError("the window names no day")  # the configuration refuses an empty one
+    raise ValueError("the window names no day on which anybody works")
 
 
 def _is_within(window: Window, local: datetime) -> bool:

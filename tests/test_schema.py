@@ -154,17 +154,19 @@ organisers: {anna: anna@campaign.example}
 opens: 2011-09-15
 deadline:
 pace: {per_minute: none, per_hour: 5, per_day: 6}
-window: {days: [mon], from: 9:00, to: "24:00"}
+window: {days: [mon], from: 9:00, to: "24:00", holidays: open}
 columns: {name: Your name}
 addresses: {role: refuse, disposable: refuse, plus_tag: same, gmail_dots: same}
 in_doubt: {resend_after: 24}
 targets:
   a: {kind: office, name: {en: A}, form_of_address: Dear, to: [a@a.example], cc: b@a.example, phone: 7172747570,
-    postal_address: "1 Street\\nTown", language: en, timezone: UTC, checked_on: 2011-09-20, closed: {reason: because}}
+    postal_address: "1 Street\\nTown", language: en, timezone: UTC,
+    country: KZ, checked_on: 2011-09-20, closed: {reason: because}}
   1st: {kind: embassy, name: 1, directory: embassies.yaml, fallback: a, closed: moved}
 """
 WHOLE_DIRECTORY = """\
-- {country: NO, city: Oslo, email: o@o.example, covers: [IS], website: w, email_source: s, checked_on: 2011-09-20}
+- {country: NO, timezone: Europe/Oslo, city: Oslo, email: o@o.example, covers: [IS],
+  website: w, email_source: s, checked_on: 2011-09-20}
 """
 
 

@@ -91,7 +91,13 @@ PACE = Part(
 DAYS = Key("days", choice(*WEEK), None, "On which days letters go out.", required=True, several=True)
 FROM = Key("from", minute, None, 'From when on, like "09:00".', required=True)
 TO = Key("to", minute, None, 'Until when, later on the same day, like "18:00".', required=True)
-WINDOW = Part("window", "In which hours letters go to a target, in the target's time zone.", (DAYS, FROM, TO))
+HOLIDAYS = Key(
+    "holidays",
+    choice("closed", "open"),
+    "closed",
+    "Whether public holidays where the target is (country) are as Sundays, or as any day.",
+)
+WINDOW = Part("window", "In which hours letters go to a target, in the target's time zone.", (DAYS, FROM, TO, HOLIDAYS))
 HEADER = Key("", lines, "", "The heading of this column in the campaign's own sheets, word for word.")
 COLUMNS = Named(
     "columns",

@@ -33,6 +33,7 @@ from mailer.config.campaign_keys import (
     FROM,
     GMAIL_DOTS,
     HEADER,
+    HOLIDAYS,
     ID,
     IN_DOUBT,
     LANGUAGES,
@@ -181,8 +182,9 @@ def _window(window: Section) -> Window:
     first, last = window.one(FROM), window.one(TO)
     if first is not None and last is not None and last <= first:
         window.note("to", "must be later than `from`, on the same day")
+    is_open = window.one(HOLIDAYS) == "open"
     window.close()
-    return Window(days, first or 0, last or 0)
+    return Window(days, first or 0, last or 0, is_open)
 
 
 def _columns(columns: Section) -> dict[str, str]:

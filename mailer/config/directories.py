@@ -16,11 +16,12 @@ from mailer.config import yamls
 from mailer.config.keys import Key, Part, Rows
 from mailer.config.problems import Place, Problems, relative
 from mailer.config.section import Placed, Section, listed
-from mailer.config.values import country, email, past_day, text
+from mailer.config.values import country, email, past_day, text, zone
 
 COUNTRY = Key("country", country, "", "Where the mission stands, as ISO 3166-1 alpha-2; NO for Norway.", required=True)
 CITY = Key("city", text, "", "The city, for those who read the file.")
 EMAIL = Key("email", email, None, "Its address; while there is none its letters wait without a route.")
+TIMEZONE = Key("timezone", zone, None, "Its time zone, like Europe/Vienna, for the window; unless told, the target's.")
 COVERS = Key("covers", country, None, "Further countries that it is accredited to; people there write to it.", several=True)
 WEBSITE = Key("website", text, "", "Its page, where the address can be looked up.")
 EMAIL_SOURCE = Key("email_source", text, "", "Where the address was seen.")
@@ -33,7 +34,7 @@ CHECKED_ON = Key(
 MISSIONS = Rows(
     "embassies.yaml",
     "A directory: which mission a letter of a target of kind embassy goes to, by the country of the person who signs.",
-    Part("", "One mission.", (COUNTRY, CITY, EMAIL, COVERS, WEBSITE, EMAIL_SOURCE, CHECKED_ON)),
+    Part("", "One mission.", (COUNTRY, CITY, EMAIL, COVERS, TIMEZONE, WEBSITE, EMAIL_SOURCE, CHECKED_ON)),
 )
 
 
@@ -83,6 +84,7 @@ def _mission(entry: Section) -> Mission:
         email=entry.one(EMAIL),
         covers=tuple(covered.value for covered in covers),
         confirmed=entry.one(CHECKED_ON) is not None,
+        timezone=entry.one(TIMEZONE),
     )
     _check_covers(entry, mission, covers)
     for key in (WEBSITE, EMAIL_SOURCE):

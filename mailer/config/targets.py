@@ -19,6 +19,7 @@ from mailer.config.problems import Place
 from mailer.config.section import Placed, Section, check_once, nearest
 from mailer.config.values import (
     choice,
+    country,
     email,
     file_name,
     identifier,
@@ -79,6 +80,7 @@ def _target(id: str, targets: Section, languages: Sequence[str], directories: Di
         postal_address=section.one(POSTAL_ADDRESS),
         language=section.one(LANGUAGE),
         timezone=section.one(TIMEZONE),
+        country=section.one(COUNTRY),
         confirmed=section.one(CHECKED_ON) is not None or not section.stands("checked_on"),
         closed=_closed(section),
         directory=_directory(section, directories),
@@ -210,6 +212,12 @@ PHONE = Key("phone", phone, "", "Its telephone number, as one dials it.")
 POSTAL_ADDRESS = Key("postal_address", lines, "", "Its postal address; may have several lines.")
 LANGUAGE = Key("language", language, "", "The language that it reads.")
 TIMEZONE = Key("timezone", zone, None, "Its time zone, like Asia/Almaty, for the window.")
+COUNTRY = Key(
+    "country",
+    country,
+    "",
+    "Where it is, or, of embassies, whose they are, like KZ: on public holidays there the window is shut.",
+)
 CHECKED_ON = Key(
     "checked_on",
     past_day,
@@ -227,7 +235,7 @@ FALLBACK = Key(
     shape=shape_of(identifier),
 )
 
-_ALWAYS: tuple[Key[Any, Any] | Part | Named, ...] = (KIND, NAME, FORM_OF_ADDRESS, LANGUAGE, TIMEZONE, CLOSED)
+_ALWAYS: tuple[Key[Any, Any] | Part | Named, ...] = (KIND, NAME, FORM_OF_ADDRESS, LANGUAGE, TIMEZONE, COUNTRY, CLOSED)
 _BY_HAND = (PHONE, POSTAL_ADDRESS, CHECKED_ON)
 _KEYS = {
     "office": (*_ALWAYS, TO, CC, *_BY_HAND),
