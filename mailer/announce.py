@@ -169,10 +169,8 @@ def _told(campaign: Campaign, one: Standing, language: str) -> dict[str, str]:
     }
 
 
-def _digest(at: Desk, digest: Digest, enclosed: tuple[Due, ...], stamp: Stamp, relay: str) -> Announcement | str:
+def _digest(at: Desk, digest: Digest, enclosed: tuple[Due, ...], stamp: Stamp, relay: str) -> Announcement:
     to = at.campaign.digest_to
-    if not to:
-        return "the campaign sends no digest any more"
     at.renderer.warm()
     names, texts = [], []
     for due in enclosed:

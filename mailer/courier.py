@@ -32,6 +32,7 @@ from mailer.ledger import Ledger, Mark
 from mailer.outcome import TABLE, Handover, Outcome, Private, Recipient, Rule, Standing
 from mailer.pace import Clock, keys
 from mailer.relay import Connection, Relay
+from mailer.tasks import uncancelled
 
 T = TypeVar("T")
 CHANGED = "the letter differs from its first attempt"
@@ -261,19 +262,3 @@ def _still_named(named: Sequence[Recipient], known: Sequence[Recipient]) -> tupl
     now = [replace(before.pop(one.address, one), role=one.role) for one in named]
     gone = [replace(one, state=Standing.DROPPED) if one.is_asked else one for one in before.values()]
     return (*now, *gone)
-
-
-async def uncancelled(work: Awaitable[T]) -> T:
-    """Finish `work` even when the caller is cancelled meanwhile; the cancellation comes through behind it."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:  # asked a second time; the answer is the same
-                continue
-        if not task.cancelled():
-            task.exception()  # if it failed too, whoever cancelled us tells of it; asyncio would print it with its traceback
-        raise

@@ -9,7 +9,7 @@ count over all connections, and once it is open what was claimed is let go unsen
 
 A relay may allow fewer connections than are configured: a courier that is denied one while another has one ends its pass.
 
-It renders nothing and judges nothing; it asks `rules` whether a lane may go, `pace` how much of it, `courier` to carry, and
+It renders nothing and judges nothing; it asks `rules` whether a lane may go, `throttle` how much of it, `courier` to carry, and
 `consequences` what follows for the others.
 """
 
@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailer import hours, log, notice, pace
+from mailer import log, notice, throttle
 from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
@@ -32,6 +32,8 @@ from mailer.outcome import ACCOUNT_REFUSED, TABLE, Outcome, Rule, Scope
 from mailer.pace import Clock
 from mailer.relay import Relay
 from mailer.rules import Ruling, is_over
+from mailer.tasks import first, is_cancelled
+from mailer.throttle import Limits
 
 _ROUND = 4  # letters claimed from a lane at once, for each connection
 _PLACES: Mapping[str, int] = {
@@ -55,6 +57,10 @@ class Settings:
     table: Sequence[Rule] = TABLE
     pace: Pace = UNPACED
     domain_pace: Pace = UNPACED
+
+    def limits(self, relay: str) -> Limits:
+        """What is everybody's, over a relay of this name."""
+        return Limits(relay, self.pace, self.domain_pace)
 
 
 @dataclass(slots=True)
@@ -126,7 +132,7 @@ class Dispatch:
                 for _ in range(self._settings.connections):
                     await line.put(None)
         except BaseExceptionGroup as problems:
-            raise _first(problems) from problems
+            raise first(problems) from problems
         return sent
 
     async def next_at(self, relay: str, now: float, *, only: Lane | None = None) -> float | None:
@@ -141,7 +147,8 @@ class Dispatch:
                 continue
             if only not in (None, waiting.lane):
                 continue
-            free_at = await self._free_at(self._paces(ruling, waiting.lane, relay), waiting.lane, now)
+            paces = throttle.paces(self._settings.limits(relay), ruling, waiting.lane)
+            free_at = throttle.opens_at(ruling, waiting.lane, await throttle.free_at(self._ledger, paces, now))
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
         return min(moments, default=None)
 
@@ -190,13 +197,9 @@ class Dispatch:
         bounds = [self._settings.connections * _ROUND]
         if self._consequences.breaker.is_probing:
             bounds.append(1)
-        for key, limited in lane.paces.items():
-            # Counted before the ledger is asked: what is marked in between counts twice, and never not at all.
-            in_hand, now = self._in_hand[key], self._clock.now()
-            counts = [await self._ledger.sent_count(key, int(now - span)) for _, span in limited.limits]
-            allowed = pace.allowance(limited, counts)
-            if allowed is not None:
-                bounds.append(allowed - in_hand)
+        allowed = await throttle.room(self._ledger, lane.paces, self._in_hand, self._clock.now())
+        if allowed is not None:
+            bounds.append(allowed)
         if left is not None:
             bounds.append(left)
         return min(bounds)
@@ -215,38 +218,14 @@ class Dispatch:
             if self._is_over(waiting.lane, now):
                 continue
             campaign = self._desks[waiting.lane.campaign].campaign
-            if self._opens_at(waiting.lane, now) > now:
+            if throttle.opens_at(ruling, waiting.lane, now) > now:
                 continue
-            found.append(
-                _Open(waiting.lane, campaign, ruling.addresses(waiting.lane), self._paces(ruling, waiting.lane, relay))
-            )
+            paces = throttle.paces(self._settings.limits(relay), ruling, waiting.lane)
+            found.append(_Open(waiting.lane, campaign, ruling.addresses(waiting.lane), paces))
         return sorted(found, key=lambda one: _PLACES.get(one.lane.target, 1))
 
     def _is_over(self, lane: Lane, now: float) -> bool:
         return not lane.is_notices and is_over(self._desks[lane.campaign].campaign, now)
-
-    def _opens_at(self, lane: Lane, now: float) -> float:
-        """When the lane's hours are open, from `now` on; notices have none."""
-        campaign = self._desks[lane.campaign].campaign
-        return now if lane.is_notices else hours.opens_at(campaign, lane.target, lane.country, now)
-
-    def _paces(self, ruling: Ruling, lane: Lane, relay: str) -> dict[str, Pace]:
-        """What limits a lane, by the keys under which its letters are counted; copies count as whoever else is written to."""
-        campaign = self._desks[lane.campaign].campaign
-        addresses = (*sorted(ruling.written_to(lane)), *map(str, campaign.copy_to))
-        if lane.target == notice.Lane.DIGEST:
-            addresses = tuple(map(str, campaign.digest_to))
-        is_own = lane.is_notices and lane.target != notice.Lane.DIGEST
-        first, *others = notice.paced(lane.target, relay, lane.campaign) if is_own else pace.keys(relay, addresses)
-        limits = {key: self._settings.domain_pace if key.startswith("@") else campaign.pace for key in others}
-        return {key: each for key, each in {first: self._settings.pace, **limits}.items() if each.limits}
-
-    async def _free_at(self, paces: Mapping[str, Pace], lane: Lane, now: float) -> float:
-        free = now
-        for key, limited in paces.items():
-            last = [await self._ledger.sent_back(key, limit) for limit, _ in limited.limits]
-            free = max(free, pace.free_at(limited, last, now))
-        return self._opens_at(lane, free)
 
     async def _carry_all(
         self,
@@ -260,7 +239,7 @@ class Dispatch:
         self._couriers.add(courier)
         is_denied = False
         try:
-            while not (is_denied or _is_cancelled()) and (item := await line.get()) is not None:
+            while not (is_denied or is_cancelled()) and (item := await line.get()) is not None:
                 due, lane = item
                 try:
                     is_denied = await self._carry(courier, relay, due, lane, sent)
@@ -321,18 +300,3 @@ class Dispatch:
             sent.account_refused = sent.relay_failed if result.reason == ACCOUNT_REFUSED else sent.account_refused
         elif not self._consequences.breaker.failures:
             sent.relay_failed = sent.account_refused = ""
-
-
-def _is_cancelled() -> bool:
-    """
-    Whether this courier was told to end because another failed. Before Python 3.12 a library's wait_for may swallow the
-    cancellation itself, and a courier that went on would wait for a line that nobody feeds any more.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _first(problems: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first of several failures: the others followed from it."""
-    found = problems.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found

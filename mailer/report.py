@@ -30,8 +30,14 @@ def moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: Mapping[str, str]) -> dict[str, object]:
-    """The whole install in one object; counts of every campaign that is configured or on record."""
+def status(
+    ledger: Ledger,
+    campaigns: Sequence[str],
+    waiting_files: int,
+    relay: Mapping[str, str],
+    ahead: Mapping[str, Mapping[str, object]],
+) -> dict[str, object]:
+    """The whole install in one object; counts of every campaign that is configured or on record; `ahead` is by campaign."""
     tally, signed, files, silent = ledger.tally(), ledger.signatures(), ledger.files(), ledger.silent()
     notices = ledger.notices()
     known = sorted({*campaigns, *signed, *(campaign for campaign, _, _ in tally)})
@@ -52,6 +58,7 @@ def status(ledger: Ledger, campaigns: Sequence[str], waiting_files: int, relay: 
             "letters": letters,
             "targets": targets,
             "notices": _notices(notices, id),
+            "projection": ahead.get(id),
         }
     return {
         "campaigns": told,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from mailer import campaign as campaigns
 from mailer.campaign import Campaign, Channel, Reason, Route
@@ -186,9 +186,12 @@ async def _expire(ledger: Ledger, ruling: Ruling, retry: Retry, is_down: bool, n
 
 def is_over(campaign: Campaign, now: float) -> bool:
     """Whether a campaign's deadline has passed: nothing of it goes out any more, not even in a pass that began before."""
-    return campaign.deadline is not None and now >= _end_of(campaign.deadline)
+    end = over_at(campaign)
+    return end is not None and now >= end
 
 
-def _end_of(day: date) -> float:
-    """The end of a deadline's day, in UTC."""
-    return datetime.combine(day + timedelta(days=1), time(), UTC).timestamp()
+def over_at(campaign: Campaign) -> float | None:
+    """The end of a campaign's last day, in UTC (seconds since 1970); None: it has none."""
+    if campaign.deadline is None:
+        return None
+    return datetime.combine(campaign.deadline + timedelta(days=1), time(), UTC).timestamp()

@@ -133,7 +133,8 @@ class Scene:
         return Courier(desks or self.office.desks, Relay(relay), self.ledger, RETRY, self.time.clock)
 
     def dispatch(self, connections: int = 1, desks: Mapping[str, Desk] | None = None) -> Dispatch:
-        settings = DispatchSettings("worker", connections, RETRY, self.office.configuration.replies)
+        loaded = self.office.configuration
+        settings = DispatchSettings("worker", connections, RETRY, loaded.replies, loaded.pace, loaded.domain_pace)
         return Dispatch(settings, desks or self.office.desks, self.ledger, self.time.clock, self.office.ruling)
 
     async def send(self, relay: Settings, connections: int = 1, limit: int | None = None) -> Sent:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailer.address import parse
 from mailer.approval import changed, content, edition, packed, unpacked
-from mailer.campaign import Campaign, Directory, Mission, Pace, Sender, Target, Window
+from mailer.campaign import Campaign, Directory, Mission, Pace, Receipts, Sender, Target, Window
 
 COURT, PRESS, VIENNA, OTHER = (parse(f"{name}@office.example") for name in ("court", "press", "vienna", "other"))
 DIRECTORY = Directory((Mission("AT", "Vienna", VIENNA, ("SI",)), Mission("DE", "Berlin", None)))
@@ -47,6 +47,7 @@ COVERED = {
     "the sender's name": (replace(CAMPAIGN, sender=replace(CAMPAIGN.sender, name="Another")), "sender"),
     "the sender's address": (replace(CAMPAIGN, sender=replace(CAMPAIGN.sender, address=OTHER)), "sender"),
     "the bounce address": (replace(CAMPAIGN, sender=replace(CAMPAIGN.sender, bounce_address="b+{token}@c.example")), "sender"),
+    "copies of each day": (replace(CAMPAIGN, digest_to=(OTHER,)), "copies, each day's together"),
     "a copy more": (replace(CAMPAIGN, copy_to=(*CAMPAIGN.copy_to, OTHER)), "copies"),
     "a language less": (replace(CAMPAIGN, languages=("en",)), "languages"),
     "the default language": (replace(CAMPAIGN, default_language="ru"), "languages"),
@@ -108,6 +109,11 @@ NOT_COVERED = {
 @pytest.mark.parametrize("campaign", NOT_COVERED.values(), ids=NOT_COVERED)
 def test_when_and_how_fast_it_goes_needs_none(campaign):
     assert edition(content(campaign, TEMPLATES)) == NOW
+
+
+def test_receipts_and_who_is_sent_a_trial_need_none():
+    told = replace(CAMPAIGN, receipts=Receipts.ALL, organisers={"anna": OTHER})
+    assert edition(content(told, TEMPLATES | {"en/receipt.txt.j2": "Subject: x"})) == NOW
 
 
 def test_the_order_in_which_templates_were_read_is_of_no_account():

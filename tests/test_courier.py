@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from mailer.courier import CHANGED, UNRENDERED, Refrained, uncancelled
+from mailer.courier import CHANGED, UNRENDERED, Refrained
 from mailer.delivery import ORDERS, Due
 from mailer.errors import MailerError
 from mailer.ledger import Recovered, Selection
@@ -28,6 +28,7 @@ from mailer.ledger.reading import ReadingPart
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Outcome
 from mailer.relay import Mode, Settings
+from mailer.tasks import uncancelled
 from tests.offices import (
     NOON,
     ONE_TARGET,

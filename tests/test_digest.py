@@ -14,6 +14,7 @@ import pytest
 from mailer import notices
 from mailer.address import parse
 from mailer.ledger import Selection
+from mailer.notice import Digest, NewNotice
 from mailer.preview import read
 from tests.offices import LETTER, NOON, Scene, at_work, drop, instance
 from tests.relays import COPY, TO, settings_for
@@ -82,6 +83,28 @@ async def test_a_digest_tells_of_each_day_once_when_it_is_over(tmp_path):
         await turn(scene, server)
         assert len(digests(server)) == 1
         assert sum(scene.ledger.tally().values()) == 10 and not list(scene.ledger.disagreements())
+
+
+async def test_a_digest_goes_first_and_no_limit_of_letters_counts_it(tmp_path):
+    here = instance(tmp_path, CAMPAIGN)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        await turn(scene, server)
+        drop(here, 3)
+        await scene.take_in()
+        await scene.send(settings_for(server), limit=2)
+        scene.time.now += DAY
+        await notices.think(scene.ledger, scene.office.desks, int(scene.time.now))
+        sent = await scene.send(settings_for(server), limit=3)
+        assert [bool(one.message["Auto-Submitted"]) for one in server.taken[2:]] == [True, False, False, False]
+        assert (sent.states, sent.notices) == ({"accepted": 3}, {"accepted": 1})
+
+
+async def test_a_day_that_was_told_is_not_written_down_again(tmp_path):
+    here = instance(tmp_path, CAMPAIGN)
+    async with at_work(here) as scene:
+        told = NewNotice("digest c 2011-09-20", "c", Digest("2011-09-20", "2011-09-20", 1, {}, {}), "campaign.example")
+        assert [await scene.ledger.write_notices([told], {}, NOON) for _ in range(2)] == [1, 0]
+        assert list(scene.ledger.notices().values()) == [1]
 
 
 async def test_days_on_which_nobody_ran_are_told_together(tmp_path):

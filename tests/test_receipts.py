@@ -339,6 +339,7 @@ async def test_behind_a_ledger_that_was_put_back_nobody_who_had_signed_gets_one(
         Rule("mail", Reply("451 4.7.1 not now")),
         Rule("mail", Drop()),
         Rule("rcpt", Reply("554 5.7.1 relay access denied")),
+        Rule("rcpt", Reply("502 5.5.1 not implemented")),
         Rule("rcpt", Drop()),
         Rule("dot", Reply("554 5.7.1 spam")),
     ],
@@ -373,6 +374,36 @@ def of_receipts(rule: Rule) -> list[Rule]:
     """The same rule for what goes to signatories, and for nothing else."""
     named = [""] if rule.verb == "mail" else [f"signer{number}@private.example" for number in range(1, 9)]
     return [replace(rule, recipient=name) for name in named]
+
+
+async def test_a_refused_return_path_says_nothing_of_a_relay_that_fails(tmp_path):
+    here = made(tmp_path)
+    drop(here, 1)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        await scene.take_in()
+        await notices.think(scene.ledger, scene.office.desks, NOON)
+        await turn(scene, server)
+        drop(here, 2, first=2)
+        await scene.take_in()
+        account = Rule("mail", Reply("530 5.7.0 authentication required"))
+        server.follow([Rule("mail", Reply("550 5.7.1 null sender not allowed"), recipient=""), account])
+        await turn(scene, server)
+        breaker = await scene.ledger.breaker(settings_for(server).name)
+        assert breaker.failures and breaker.is_open(NOON)
+
+
+async def test_also_behind_the_deadline_a_receipt_tells_of_it(tmp_path):
+    here = made(tmp_path, CAMPAIGN + "deadline: 2011-09-20\n")
+    drop(here, 1)
+    later = Rule("rcpt", Reply("451 4.3.0 later"), recipient=OTHER)
+    async with at_work(here) as scene, ScriptedServer([later]) as server:
+        await scene.take_in()
+        await notices.think(scene.ledger, scene.office.desks, NOON)
+        await turn(scene, server)
+        scene.time.now += 86_400
+        await turn(scene, server)
+        await turn(scene, server)
+        assert [lines(one)[1] for one in receipts(server)] == ["Office: refused the campaign's deadline has passed"]
 
 
 async def test_a_broken_template_holds_receipts_and_no_letter_until_it_is_mended(tmp_path):

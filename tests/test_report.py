@@ -67,7 +67,7 @@ def as_script_sees(told: object) -> Any:
 
 
 def status(ledger: Ledger, *campaigns: str, waiting: int = 0) -> Any:
-    return as_script_sees(report.status(ledger, campaigns, waiting, {"mode": "sandbox", "state": "well"}))
+    return as_script_sees(report.status(ledger, campaigns, waiting, {"mode": "sandbox", "state": "well"}, {}))
 
 
 def lines(ledger: Ledger, selection: Selection = EVERY, seals: Mapping[str, Seal] = NO_KEY) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def test_an_empty_install_has_all_the_keys_too(ledger):
     told = status(ledger, "one")
     assert set(told) >= STATUS_KEYS
     nothing = dict.fromkeys(["signatures", "duplicates", "rejected_rows", "unconfirmed", "withdrawn", "erased"], 0)
-    assert told["campaigns"] == {"one": {**nothing, "letters": {}, "targets": {}}}
+    assert told["campaigns"] == {"one": {**nothing, "letters": {}, "targets": {}, "notices": {}, "projection": None}}
     assert told["files"] == {"done": 0, "rejected": 0, "waiting": 0}
     assert (told["in_doubt"], told["next_attempt_at"]) == (0, None)
     assert told["relay"] == {"mode": "sandbox", "state": "well"}

@@ -68,6 +68,18 @@ def test_an_organiser_gets_one_of_each_and_nobody_else_anything(tmp_path, relay)
     assert "trials: 12 accepted" in place.mailer("status").out
 
 
+def test_of_the_letters_that_wait_none_goes_with_it(tmp_path, relay):
+    place = made(tmp_path)
+    text = (place.root / "config/campaigns/c.yaml").read_text()
+    place.write("config/campaigns/c.yaml", f"approval: none\n{text}")
+    place.relay(relay.port)
+    place.drop(2)
+    place.mailer("run", "--intake-only")
+    assert place.mailer("preview", "c", "--send-to", "anna").code == 0
+    assert [one.recipients for one in relay.taken()] == [(ANNA,)] * 6
+    assert place.letters("queued") == 4
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

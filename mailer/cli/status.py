@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
 import click
@@ -12,7 +13,8 @@ from mailer.campaign import Reason
 from mailer.cli.ground import again, configuration, counted, hint, json_line, say, table, told_closing, told_pause
 from mailer.config import Configuration
 from mailer.delivery import State
-from mailer.ledger import Count
+from mailer.ledger import Count, Ledger
+from mailer.rules import Ruling
 from mailer.spool.names import printable
 
 # What ends a reason for which a rule holds letters; the command, if there is one, stands beside it.
@@ -54,6 +56,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
     for id, campaign in campaigns.items():
         _say_campaign(id, campaign)
         _say_notices(campaign["notices"])
+        _say_ahead(campaign["projection"])
     files, relay = told["files"], told["relay"]
     _say_files(files_shown, len(told["rows_by_file"]))
     say(f"Files: {files['done']} done, {files['rejected']} set aside, {files['waiting']} waiting.")
@@ -77,14 +80,14 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
         relay = {"mode": str(loaded.relay.mode), "state": report.relay_state(breaker, CLOCK.now())}
         spool = spool_of(loaded)
         waiting = len(spool.look(CLOCK.now())) + len(spool.claimed())
-        told = report.status(ledger, list(loaded.campaigns), waiting, relay)
+        ruling = await office.ruling()
+        told = report.status(ledger, list(loaded.campaigns), waiting, relay, await _ahead(loaded, ledger, ruling))
         reasons: list[list[object]] = [[*key, count] for key, count in ledger.reasons().items()]
         reasons += [
             [id, f"{lane.removeprefix('@')} {state}", reason, count]
             for (id, lane, state, reason), count in sorted(ledger.notices().items())
             if reason and state in {State.HELD, State.DEFERRED, State.REFUSED, State.IN_DOUBT, State.EXPIRED}
         ]
-        ruling = await office.ruling()
         stops = [
             f"{id} is not approved as it stands: {again(loaded, f'approve {id}')} (--diff: what has changed)"
             for id in office.desks
@@ -100,6 +103,37 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
         newest = [file for file in ledger.files() if file.state == "done"][-_NEWEST:]
         shown = [(report.name_of(ledger, file, seals) or f"file {file.id}", file.count) for file in newest]
         return told, reasons, stops, shown
+
+
+async def _ahead(loaded: Configuration, ledger: Ledger, ruling: Ruling) -> dict[str, dict[str, Any]]:
+    """What becomes of each campaign's queue at the pace of now: when it is empty, and what misses the deadline, by target."""
+    from mailer import projection, report
+    from mailer.app import CLOCK
+    from mailer.throttle import Limits
+
+    limits = Limits(loaded.relay.name, loaded.pace, loaded.domain_pace)
+    told = {}
+    for id, outlook in (await projection.outlooks(ledger, ruling, limits, CLOCK.seconds)).items():
+        late = [
+            {"target": lane.target, "country": lane.country, "letters": count, "from": ledger.nth_waiting(lane, behind)}
+            for lane, (count, behind) in sorted(outlook.late.items(), key=lambda one: (one[0].target, one[0].country))
+        ]
+        empty_at = report.moment(outlook.empty_at) if outlook.empty_at is not None else None
+        told[id] = {"letters": outlook.waiting, "empty_at": empty_at, "misses_deadline": late}
+    return told
+
+
+def _say_ahead(ahead: Mapping[str, Any] | None) -> None:
+    """When the queue is empty, and what misses the deadline. An estimate, and said so."""
+    if ahead is None:
+        return
+    letters = counted(ahead["letters"], "letter")
+    by = f"by about {ahead['empty_at'][:16].replace('T', ' ')}Z" if ahead["empty_at"] else "not within a year"
+    say(f"  at this pace: {letters} out {by}, if all are accepted")
+    for target, lanes in groupby(ahead["misses_deadline"], key=lambda one: one["target"]):
+        late = list(lanes)
+        first = f", from letter {late[0]['from']} on" if len(late) == 1 else ""
+        say(f"  misses the deadline: {counted(sum(one['letters'] for one in late), 'letter')} to {target}{first}")
 
 
 def _say_notices(notices: Mapping[str, Mapping[str, int]]) -> None:

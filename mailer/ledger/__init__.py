@@ -23,6 +23,11 @@ from mailer.ledger.records import Attempt as Attempt
 from mailer.ledger.records import Count as Count
 from mailer.ledger.records import FileRecord as FileRecord
 from mailer.ledger.records import Record as Record
+from mailer.ledger.said import Approval as Approval
+from mailer.ledger.said import Closing as Closing
+from mailer.ledger.said import Obeyed as Obeyed
+from mailer.ledger.said import Pause as Pause
+from mailer.ledger.said import Selection as Selection
 from mailer.notice import Digest, Look, NewNotice, is_notice
 from mailer.outcome import Outcome, Recipient, Sign
 from mailer.pace import Breaker, Streak
@@ -147,72 +152,6 @@ class Mark:
     counted_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """What a person approved of a campaign: the hash of its content, when and who; the hash is empty if nobody did."""
-
-    hash: str = ""
-    at: int | None = None
-    by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """A target that a person has closed, why, and when (seconds since 1970)."""
-
-    campaign: str
-    target: str
-    why: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """One reason why sending stands: its scope ('all', 'campaign:ID', 'ledger', 'clock'), who ordered it and why."""
-
-    scope: str
-    who: str
-    why: str
-    at: int
-
-    def stops(self, campaign: str) -> bool:
-        """Whether letters of this campaign stand still because of it."""
-        return self.scope in {"all", "ledger", "clock", f"campaign:{campaign}"}
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which letters are meant; an empty field means all."""
-
-    campaign: str = ""
-    target: str = ""
-    state: str = ""
-    reason: str = ""
-    letter: int | None = None
-    file: int | None = None
-    limit: int | None = None
-    newest_first: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Obeyed:
-    """
-    What an order came to: letters moved, by the state that they have now; letters left alone because they were being sent;
-    the number of a letter to go on behind, 0 when there are no more; and letters left alone because they may be out (restored).
-
-    A cancellation leaves accepted what was, and in doubt what may be.
-    """
-
-    moved: Counter[str] = field(default_factory=Counter)
-    in_hand: int = 0
-    behind: int = 0
-    may_be_out: int = 0
-
-    def __add__(self, more: Obeyed) -> Obeyed:
-        in_hand, may_be_out = self.in_hand + more.in_hand, self.may_be_out + more.may_be_out
-        return Obeyed(self.moved + more.moved, in_hand, more.behind, may_be_out)
-
-
 class Ledger(Protocol):
     """What the flow asks of a ledger. Every method that changes something is one transaction."""
 
@@ -284,10 +223,7 @@ class Ledger(Protocol):
     # -- sending
     async def claim(self, lane: Lane, limit: int, worker: str, relay: str, now: int) -> Sequence[Due]: ...
     async def count_due(self, now: int) -> int: ...
-    async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]: ...
-
     async def sent_count(self, key: str, since: int) -> int: ...
-
     async def sent_back(self, key: str, nth: int) -> int | None: ...
     async def may_go(self, due: Due) -> bool: ...
     async def mark(self, due: Due, mark: Mark, now: int) -> bool: ...
@@ -319,6 +255,9 @@ class Ledger(Protocol):
     def deferred_often(self, times: int) -> Mapping[str, int]: ...
     def oldest_due(self, now: int) -> int | None: ...
     def next_attempt_at(self) -> int | None: ...
+    def queue(self, now: int) -> Mapping[Lane, Mapping[int, int]]: ...
+    def went(self, since: int) -> Mapping[str, Mapping[int, int]]: ...
+    def nth_waiting(self, lane: Lane, number: int) -> int | None: ...
     def journal(self, behind: int, limit: int) -> Sequence[Link]: ...
     def last_link(self) -> Link | None: ...
     def link(self, seq: int) -> Link | None: ...

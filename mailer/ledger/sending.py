@@ -52,6 +52,9 @@ letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
 """  # noqa: S608  both parts are ours
 _MARK = f"UPDATE attempt SET marked_at = ?, marked = ? WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
 _FIX = "UPDATE letter SET date = ?, edition = ?, language = ?, sha256 = ? WHERE id = ? AND sha256 IS NULL"
+# The oldest come first. Each letter adds fewer rows than it may take away, so that none outlives its day for long, be it of an
+# address that nobody writes to any more.
+_FORGET_SENT = "DELETE FROM sent WHERE rowid IN (SELECT rowid FROM sent ORDER BY rowid LIMIT 50) AND at <= ?"
 _SETTLE = """
 UPDATE attempt SET settled_at = ?, verdict = ?, stage = ?, scope = ?, reason = ?, answer = ?, recipients = ?
 WHERE letter = ? AND number = ? AND settled_at IS NULL
@@ -82,12 +85,6 @@ class SendingPart:
             " WHERE state IN ('queued', 'deferred') AND next_attempt_at <= ? AND target NOT GLOB '@*'"
         )
         return int((await self._engine.run(lambda db: rows(db, sql, (now,))))[0][0])
-
-    async def sent_to(self, addresses: Sequence[str], since: int) -> Sequence[int]:
-        """When letters were handed to any of these addresses since a time, for the pace."""
-        sql = f"SELECT at FROM sent WHERE address IN ({', '.join('?' * len(addresses))}) AND at > ? ORDER BY at"  # noqa: S608
-        found = await self._engine.run(lambda db: rows(db, sql, (*addresses, since)))
-        return [row[0] for row in found]
 
     async def sent_count(self, key: str, since: int) -> int:
         """How many letters were counted under a key of the pace since a time; counted where they are, for they may be many."""
@@ -120,11 +117,9 @@ class SendingPart:
             if due.fixed is None:
                 fixed = mark.fixed
                 db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
-            for key in mark.paced:
-                db.execute("DELETE FROM sent WHERE address = ? AND at <= ?", (key, now - DAY))
-                db.execute(
-                    "INSERT INTO sent (address, at) VALUES (?, ?)", (key, now if mark.counted_at is None else mark.counted_at)
-                )
+            at = now if mark.counted_at is None else mark.counted_at
+            db.executemany("INSERT INTO sent (address, at) VALUES (?, ?)", [(key, at) for key in mark.paced])
+            db.execute(_FORGET_SENT, (now - DAY,))
             return True
 
         return bool(await self._engine.run(work))

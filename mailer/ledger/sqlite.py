@@ -4,7 +4,7 @@ The ledger on SQLite.
 Each method hands one function to the engine's line; it runs inside a transaction that other work may share, and either
 changes what it says or nothing. The tables are in `sql/`, the group commit in `engine`, the one door for states in `moves`;
 the methods stand by their use: `standing` `taking` `leaving` `confirming` `ruling`
-`sending` `noticing` `ordering` `reading`.
+`sending` `noticing` `ordering` `reading` `foreseeing`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from mailer.ledger.closings import ClosingPart
 from mailer.ledger.confirming import ConfirmingPart
 from mailer.ledger.engine import Engine
+from mailer.ledger.foreseeing import ForeseeingPart
 from mailer.ledger.leaving import LeavingPart
 from mailer.ledger.noticing import NoticingPart
 from mailer.ledger.ordering import OrderingPart
-from mailer.ledger.reading import ReadingPart
 from mailer.ledger.ruling import RulingPart
 from mailer.ledger.sending import SendingPart
 from mailer.ledger.standing import StandingPart
@@ -34,7 +34,7 @@ class SqliteLedger(
     SendingPart,
     NoticingPart,
     OrderingPart,
-    ReadingPart,
+    ForeseeingPart,
 ):
     """One ledger in one SQLite file. It decides nothing: states come from `delivery`, times from the caller."""
 

@@ -20,6 +20,7 @@ from tests.ledgers import claim, dot, put
         ("DELETE FROM journal WHERE seq = 1", "letter 1 is accepted, but the journal says nothing of it"),
         ("UPDATE attempt SET marked_at = NULL, verdict = 'refused' WHERE letter = 1", "no attempt of it reached the dot"),
         ("DELETE FROM signature WHERE id = 2", "table letter, row 2"),
+        ("UPDATE letter SET kind = 'notice', target = '@receipt' WHERE id = 3", "signature 3 has no letter"),
     ],
 )
 async def test_what_was_changed_behind_its_back_is_found(ledger, path, change, found):
