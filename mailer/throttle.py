@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from mailer import hours, notice, pace
 from mailer.campaign import UNPACED, Pace
@@ -50,20 +51,15 @@ async def room(ledger: Ledger, limited: Mapping[str, Pace], in_hand: Mapping[str
 
     `in_hand` is counted before the ledger is asked: what is marked in between counts twice, and never not at all.
     """
-    bounds = []
-    for key, each in limited.items():
-        held = in_hand.get(key, 0)
-        counts = [await ledger.sent_count(key, int(now - span)) for _, span in each.limits]
-        allowed = pace.allowance(each, counts)
-        if allowed is not None:
-            bounds.append(allowed - held)
-    return min(bounds, default=None)
+    held = {key: in_hand.get(key, 0) for key in limited}
+    asked = [(key, int(now - span)) for key, each in limited.items() for _, span in each.limits]
+    counts = iter(await ledger.sent_counts(asked) if asked else ())
+    allowed = {key: pace.allowance(each, list(islice(counts, len(each.limits)))) for key, each in limited.items()}
+    return min((most - held[key] for key, most in allowed.items() if most is not None), default=None)
 
 
 async def free_at(ledger: Ledger, limited: Mapping[str, Pace], now: float) -> float:
     """When the next letter may go under all of these keys, in seconds since 1970; `now` if at once."""
-    free = now
-    for key, each in limited.items():
-        last = [await ledger.sent_back(key, limit) for limit, _ in each.limits]
-        free = max(free, pace.free_at(each, last, now))
-    return free
+    asked = [(key, limit) for key, each in limited.items() for limit, _ in each.limits]
+    last = iter(await ledger.sent_back(asked) if asked else ())
+    return max([now, *(pace.free_at(each, list(islice(last, len(each.limits))), now) for each in limited.values())])

@@ -11,7 +11,7 @@ import pytest
 from tests.installed import TIMEOUT, Place, environment
 
 # Each costs 30 to 150 ms to import, and none is needed where nothing is to be written, sent or printed as a table.
-DEAR = {"jinja2", "aiosmtplib", "aiosmtpd", "cryptography", "rich", "babel", "tenacity", "pydantic", "mailbox"}
+DEAR = {"jinja2", "aiosmtplib", "aiosmtpd", "cryptography", "rich", "babel", "tenacity", "pydantic", "mailbox", "holidays"}
 LOOK = "import sys; from mailer.cli import main\ntry: main()\nexcept SystemExit: print(' '.join(sys.modules), file=sys.stderr)"
 
 

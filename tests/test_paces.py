@@ -2,14 +2,16 @@
 The pace of the relay, of a domain and of an address together, over days and cron passes, counted at the far side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
+import apsw
 import pytest
 
 from mailer import log
 from mailer.campaign import Pace
 from mailer.dispatch import Dispatch, Settings
+from mailer.ledger.sqlite import SqliteLedger
 from mailer.relay import Relay
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, another_campaign, at_work, drop, instance, working
 from tests.relays import COPY, TO, settings_for
@@ -84,12 +86,12 @@ async def test_a_letter_in_doubt_counts_and_one_that_was_let_go_unsent_does_not(
         relay = settings_for(server)
         await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
         assert scene.states() == {"in_doubt": 1, "queued": 1}
-        assert await scene.ledger.sent_count(f"relay:{relay.name}", NOON - 1) == 1
+        assert await scene.ledger.sent_counts([(f"relay:{relay.name}", NOON - 1)]) == [1]
         assert await a_pass(scene, 1, (Pace(1), Pace())).next_at(relay.name, NOON) == NOON + 60
     async with working(tmp_path / "other", 2, ONE_TARGET) as scene, ScriptedServer([Rule("data", Drop())]) as server:
         relay = settings_for(server)
         await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
-        assert not server.dotted and await scene.ledger.sent_count(f"relay:{relay.name}", 0) == 0
+        assert not server.dotted and await scene.ledger.sent_counts([(f"relay:{relay.name}", 0)]) == [0]
 
 
 async def test_a_letter_in_the_middle_of_a_second_is_counted_until_its_whole_span_is_over(tmp_path: Path) -> None:
@@ -101,3 +103,40 @@ async def test_a_letter_in_the_middle_of_a_second_is_counted_until_its_whole_spa
         await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
         assert len(server.dotted) == 1
         assert await a_pass(scene, 1, (Pace(1), Pace())).next_at(relay.name, scene.time.now) == NOON + 61
+
+
+async def test_what_a_pace_costs_a_letter_in_statements_and_commits(tmp_path: Path) -> None:
+    """Counted: the mark writes a row a key anyway, and each round asks for each limit once, however many letters it takes."""
+    told = {}
+    for name, paced in {"none": False, "all": True}.items():
+        campaign = ONE_TARGET.replace("pace: none", _WIDE) if paced else ONE_TARGET
+        async with working(tmp_path / name, 64, campaign) as scene, ScriptedServer() as server:
+            wide = Pace(1_000, 2_000, 3_000)
+            sending = a_pass(scene, 4, (wide, wide) if paced else (Pace(), Pace()))
+            told[name] = await _counted(scene, sending.send(Relay(settings_for(server)), log.Watch()))
+            assert scene.states() == {"accepted": 64}
+    (statements, commits), (more, as_many) = told["none"], told["all"]
+    lines, rounds = 6 * 3, 64 // 16 + 2  # relay; two domains; to, cc, copy; each with three limits
+    assert more - statements <= rounds * (lines + 2), told  # asked in one transaction
+    assert as_many - commits <= rounds and commits <= 3 * 64, told
+
+
+_WIDE = "pace: {per_minute: 1000, per_hour: 2000, per_day: 3000}"
+
+
+async def _counted(scene: Scene, sending: Awaitable[object]) -> tuple[int, int]:
+    """How many statements and commits a ledger needs for something; rows of one statement count once."""
+    ledger = scene.ledger
+    assert isinstance(ledger, SqliteLedger)
+    asked: list[str] = []
+
+    def ask(cursor: apsw.Cursor, sql: str, values: object) -> bool:
+        if not (asked and asked[-1] == sql and sql.startswith("INSERT INTO sent")):
+            asked.append(sql)
+        return True
+
+    await ledger._engine.run(lambda db: setattr(db, "exec_trace", ask))
+    before = ledger.commits
+    await sending
+    await ledger._engine.run(lambda db: setattr(db, "exec_trace", None))
+    return len(asked), ledger.commits - before

@@ -86,16 +86,18 @@ class SendingPart:
         )
         return int((await self._engine.run(lambda db: rows(db, sql, (now,))))[0][0])
 
-    async def sent_count(self, key: str, since: int) -> int:
-        """How many letters were counted under a key of the pace since a time; counted where they are, for they may be many."""
+    async def sent_counts(self, asked: Sequence[tuple[str, int]]) -> Sequence[int]:
+        """
+        How many letters were counted under a key of the pace since a time, for each (key, time); counted where they are, for
+        they may be many.
+        """
         sql = "SELECT count(*) FROM sent WHERE address = ? AND at > ?"
-        return int((await self._engine.run(lambda db: rows(db, sql, (key, since))))[0][0])
+        return list(await self._engine.run(lambda db: [rows(db, sql, one)[0][0] for one in asked]))
 
-    async def sent_back(self, key: str, nth: int) -> int | None:
-        """When the N-th last letter was counted under a key of the pace; None if fewer are on record."""
-        sql = "SELECT at FROM sent WHERE address = ? ORDER BY at DESC LIMIT 1 OFFSET ?"
-        found = await self._engine.run(lambda db: rows(db, sql, (key, nth - 1)))
-        return int(found[0][0]) if found else None
+    async def sent_back(self, asked: Sequence[tuple[str, int]]) -> Sequence[int | None]:
+        """When the N-th last letter was counted under a key of the pace, for each (key, N); None where fewer are on record."""
+        sql = "SELECT (SELECT at FROM sent WHERE address = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2 - 1)"
+        return list(await self._engine.run(lambda db: [rows(db, sql, one)[0][0] for one in asked]))
 
     async def may_go(self, due: Due) -> bool:
         """Whether a mark would be given now: no order took the letter back, and nothing is paused."""
