@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from mailer import alignment, hours, reading
+from mailer import alignment, hours, paper, reading
 from mailer import campaign as campaigns
 from mailer.alignment import Said, Weight
 from mailer.announce import specimens_of_receipts
@@ -29,7 +29,7 @@ from mailer.relay import Mode, Settings, reachable
 from mailer.resolver import Resolver
 from mailer.sheets import form
 from mailer.signature import Signature
-from mailer.specimens import BARE, FULL, specimens
+from mailer.specimens import BARE, FULL, SPECIMEN_DATE, specimens
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def campaign(desk: Desk) -> Findings:
             if one.problem:
                 problems.append(f"{desk.campaign.id}: {one.target}, {one.language}, {one.voice}: {one.problem}")
     problems += [f"{desk.campaign.id}: {one.problem}" for one in specimens_of_receipts(desk) if one.problem]
+    problems += [f"{desk.campaign.id}: {problem}" for problem in paper.check(desk, FULL, SPECIMEN_DATE)]
     return Findings(tuple(dict.fromkeys(problems)), tuple(_notes(desk)))
 
 

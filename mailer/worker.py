@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mailer import continuity, log, notices, recovery, rules
+from mailer import additions, continuity, log, notices, recovery, rules
 from mailer.blotter import Blotter
 from mailer.delivery import Retry
 from mailer.desk import Desk
@@ -45,6 +45,7 @@ class Summary:
     files: list[Result] = field(default_factory=list)
     states: Counter[str] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
+    added: int = 0
     relay_failed: str = ""
     account_refused: str = ""
     stopped: bool = False
@@ -152,6 +153,7 @@ class Worker:
             summary.files += await parts.intake.take_ready()
         await parts.keeper.keep()
         now = parts.clock.seconds
+        summary.added += await additions.complete(parts.ledger, parts.desks, now)
         ruled = await rules.redecide(parts.ledger, await parts.ruling(), parts.retry, now)
         log.ruled(ruled.held, ruled.released, ruled.expired, ruled.resent)
         summary.ruled += ruled

@@ -51,6 +51,7 @@ _VERBS = {
         "status": "status",
         "look": "log show",
         "order": "hold release retry cancel done resolve",
+        "paper": "print",
         "leave": "withdraw erase",
         "audit": "health verify",
         "keep": "backup upgrade",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +19,7 @@ from mailer.errors import UsageProblem
 from mailer.ledger import Obeyed, Selection
 
 _AT_ONCE = 1_000  # letters a transaction: a worker beside it never waits long
+_LONGEST_END = 4_000_000  # bytes of a printed page in which its letters are named
 _KEPT: dict[str, str] = {
     State.ACCEPTED: "accepted, for a target had them already",
     State.IN_DOUBT: "in doubt, for a target may have them",
@@ -45,16 +48,49 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_printed: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
+    "--printed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The letters of a page that mailer print has written.",
+)
+
+
+def _printed_too(order: Order) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Only what people do is printed."""
+    return _printed if order is ORDERS["done"] else lambda command: command
+
+
+def _selections_of(printed: Path) -> list[Selection]:
+    """The letters that a printed page says are in it."""
+    from mailer import paper
+
+    try:
+        with open(printed, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LONGEST_END))
+            found = paper.letters_in(file.read().decode("utf-8", errors="replace"))
+    except OSError as problem:
+        raise UsageProblem(f"{printed}: it cannot be read ({problem.strerror})") from problem
+    if found is None or not found[1]:
+        raise UsageProblem(f"{printed} is no page of mailer print, or a specimen: nothing done")
+    campaign, letters = found
+    return [Selection(campaign=campaign, letter=letter) for letter in letters]
+
+
 def _command(order: Order) -> click.Command:
     @click.command(order.name, help=_MEANT[order.name])
     @_selecting
+    @_printed_too(order)
     @click.pass_context
-    def command(context: click.Context, /, why: str, **chosen: Any) -> None:
+    def command(context: click.Context, /, why: str, printed: Path | None = None, **chosen: Any) -> None:
         chosen["state"] = chosen["state"] or ""
-        if not any(chosen.values()):
+        if not any(chosen.values()) and printed is None:
             raise click.UsageError("say which letters: an ID, or --campaign, --target, --state, --reason, --file")
+        if any(chosen.values()) and printed is not None:
+            raise click.UsageError("--printed names its letters itself: it goes alone")
         loaded = configuration(context)
-        obeyed = asyncio.run(_give(loaded, Selection(**chosen), order, why))
+        selections = _selections_of(printed) if printed else [Selection(**chosen)]
+        obeyed = asyncio.run(_give(loaded, selections, order, why))
         moved = obeyed.moved
         say(f"{counted(moved[order.state], 'letter')}: {order.state.replace('_', ' ')}.")
         for state in sorted(moved.keys() - {order.state}):
@@ -119,18 +155,21 @@ def _see_that_it_names_nobody(office: Office, letter: int | None, why: str) -> N
             )
 
 
-async def _give(loaded: Configuration, selection: Selection, order: Order, why: str) -> Obeyed:
+async def _give(loaded: Configuration, selections: Sequence[Selection], order: Order, why: str) -> Obeyed:
     from mailer.app import CLOCK, opened
 
     async with opened(loaded, needs_keys=False) as office:
-        if selection.campaign:
-            await known_campaign(loaded, office.ledger, selection.campaign)
-        _see_that_it_names_nobody(office, selection.letter, why)
+        for campaign in {selection.campaign for selection in selections if selection.campaign}:
+            await known_campaign(loaded, office.ledger, campaign)
+        for selection in selections:
+            _see_that_it_names_nobody(office, selection.letter, why)
         obeyed = Obeyed()
-        while True:
-            obeyed += await office.ledger.order(selection, order, why, CLOCK.seconds, obeyed.behind, _AT_ONCE)
-            if not obeyed.behind:
-                return obeyed
+        for selection in selections:
+            while True:
+                obeyed += await office.ledger.order(selection, order, why, CLOCK.seconds, obeyed.behind, _AT_ONCE)
+                if not obeyed.behind:
+                    break
+        return obeyed
 
 
 async def _resolve(loaded: Configuration, letter: int, accepted: bool, why: str) -> str:

@@ -284,6 +284,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("Letters: " + ", ".join(f"{count} {words_of(state)}" for state, count in sorted(states.items())))
     else:
         tell("No letter was sent.")
+    if summary.added:
+        tell(f"Of those who had signed before a target was added: {counted(summary.added, 'letter')} more.")
     if summary.notices:
         kinds = ", ".join(f"{count} {words_of(state)}" for state, count in sorted(summary.notices.items()))
         tell(f"Receipts, digests and trials: {kinds}")

@@ -102,7 +102,7 @@ async def _look(office: Office) -> None:
 
 async def _trust_ledger(office: Office, why: str) -> bool:
     """Go on with a ledger that is not the one of the last run; False where it is."""
-    from mailer import continuity, erasure
+    from mailer import additions, continuity, erasure
     from mailer.app import CLOCK, install_of, spool_of
     from mailer.instance import Lock
     from mailer.intake import Intake
@@ -127,6 +127,8 @@ async def _trust_ledger(office: Office, why: str) -> bool:
         async def adopt() -> None:
             await erasure.replay(ledger, loaded.journal, CLOCK.seconds)
             await intake.adopt()
+            # The lost ledger may have written to targets that this one does not know: these letters are held with the others.
+            await additions.complete(ledger, office.desks, CLOCK.seconds)
 
         held = await continuity.trust_ledger(ledger, install_of(office), adopt, why, CLOCK.seconds)
     if held:

@@ -1,8 +1,8 @@
-"""What is known of the queue for whoever looks ahead: what waits, and what went lately. Part of the ledger on SQLite."""
+"""What is known of the queue for whoever looks ahead, and what is for people to do. Part of the ledger on SQLite."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mailer.ledger import Lane
 from mailer.ledger.reading import ReadingPart
@@ -15,6 +15,11 @@ _WENT = "SELECT address, at / 3600, count(*) FROM sent WHERE at > ? GROUP BY add
 _NTH = """
 SELECT id FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ?
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?
+"""
+# Whoever has not confirmed, where that is asked for, is not spoken for by hand either.
+_BY_HAND = """
+SELECT l.id, s.sealed FROM letter l JOIN signature s ON s.id = l.signature
+WHERE l.campaign = ? AND l.target = ? AND l.state = 'by_hand' AND s.state = 'active' AND s.unconfirmed = 0 ORDER BY l.id
 """
 
 
@@ -34,6 +39,10 @@ class ForeseeingPart(ReadingPart):
         for key, hour, count in self._query(_WENT, (since,)):
             found.setdefault(key, {})[hour] = count
         return found
+
+    def by_hand(self, campaign: str, target: str) -> Iterator[tuple[int, bytes]]:
+        """The letters to a target that are for people to do, (letter, sealed signature), in the order of their numbers."""
+        yield from ((letter, sealed) for letter, sealed in self._query(_BY_HAND, (campaign, target)))
 
     def nth_waiting(self, lane: Lane, number: int) -> int | None:
         """The number of the letter that goes as the `number`-th of a lane, from 0; None if there are fewer."""

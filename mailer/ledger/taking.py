@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import apsw
 
 from mailer.delivery import State
-from mailer.ledger import Count, Entry, Taken
+from mailer.ledger import Count, Entry, NewLetter, Taken
 from mailer.ledger.confirming import confirm, release
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.moves import next_number, write_journal
@@ -55,6 +56,17 @@ VALUES (:id, :campaign, :signature, :target, :country, :channel, :state, :reason
 """
 
 
+_STILL_WITHOUT = """
+SELECT 1 FROM signature WHERE id = ?1 AND state = 'active'
+    AND NOT EXISTS (SELECT 1 FROM letter WHERE signature = ?1 AND target = ?2)
+"""
+# Of a campaign's signatories whose letters may be sent one day, those who have none to a target.
+_WITHOUT = """
+SELECT id, country, unconfirmed FROM signature AS s WHERE campaign = ? AND id > ? AND state = 'active'
+    AND NOT EXISTS (SELECT 1 FROM letter WHERE signature = s.id AND target = ?) ORDER BY id LIMIT ?
+"""
+
+
 class TakingPart:
     """One transaction a chunk of rows; running a chunk again changes nothing."""
 
@@ -90,6 +102,29 @@ class TakingPart:
             return [_take(db, (file, reading), campaign, domain, entry, now) for entry in entries]
 
         return list(await self._engine.run(work))
+
+    async def without_letter(self, campaign: str, target: str, behind: int, limit: int) -> Sequence[tuple[int, str, bool]]:
+        """Signatures behind a number that have no letter to a target, (signature, country, is_unconfirmed), at most so many."""
+        found = await self._engine.run(lambda db: rows(db, _WITHOUT, (campaign, behind, target, limit)))
+        return [(id, country, bool(unconfirmed)) for id, country, unconfirmed in found]
+
+    async def add_letters(self, campaign: str, domain: str, letters: Mapping[int, NewLetter], now: int) -> int:
+        """
+        Write letters of signatures that came before down, by signature, where there is none to this target and nobody has left;
+        gives how many. The journal tells of them by one line a target.
+        """
+
+        def work(db: apsw.Connection) -> int:
+            counts: Counter[str] = Counter()
+            for signature, new in letters.items():
+                if rows(db, _STILL_WITHOUT, (signature, new.target)):
+                    _write_letters(db, signature, campaign, domain, [new], now)
+                    counts[new.target] += 1
+            events = [{"event": "added", "campaign": campaign, "target": to, "letters": count} for to, count in counts.items()]
+            write_journal(db, now, events)
+            return counts.total()
+
+        return int(await self._engine.run(work))
 
     async def confirm(self, file: int, campaign: str, persons: Sequence[bytes], now: int) -> Sequence[Taken | None]:
         """Rows of a file that only confirm what these people have signed; None for whoever is not known to have signed."""
@@ -130,7 +165,7 @@ def _take(db: apsw.Connection, place: tuple[int, int], campaign: str, domain: st
     file, reading = place
     values = _values(place, campaign, entry, now)
     if found := rows(db, _NEW_SIGNATURE, values):
-        _write_letters(db, found[0][0], campaign, domain, entry, now)
+        _write_letters(db, found[0][0], campaign, domain, entry.letters, now)
         return Taken(True)
     known = rows(db, _OLD_SIGNATURE, (campaign, entry.person))
     if not known:
@@ -143,7 +178,7 @@ def _take(db: apsw.Connection, place: tuple[int, int], campaign: str, domain: st
         renewed = rows(db, _RENEW, values | {"id": signature})
         if renewed and (country, unconfirmed) != (entry.country, renewed[0][0]):  # these decide the routes, and what is held
             db.execute("DELETE FROM letter WHERE signature = ?", (signature,))
-            _write_letters(db, signature, campaign, domain, entry, now)
+            _write_letters(db, signature, campaign, domain, entry.letters, now)
         if renewed and entry.is_unconfirmed and not renewed[0][0]:  # another row had confirmed it
             release(db, signature, now)
     return Taken(True, sealed)
@@ -187,8 +222,10 @@ def _values(place: tuple[int, int], campaign: str, entry: Entry, now: int) -> di
     }
 
 
-def _write_letters(db: apsw.Connection, signature: int, campaign: str, domain: str, entry: Entry, now: int) -> None:
-    for number, new in enumerate(entry.letters, next_number(db)):
+def _write_letters(
+    db: apsw.Connection, signature: int, campaign: str, domain: str, letters: Sequence[NewLetter], now: int
+) -> None:
+    for number, new in enumerate(letters, next_number(db)):
         values = {
             "id": number,
             "campaign": campaign,

@@ -173,6 +173,12 @@ def rules_moved(held: int, released: int, expired: int) -> str:
     return f"rules: {held} letters held, {released} released, {expired} expired"
 
 
+@event("letters_added", WARNING)
+def letters_added(letters: int, campaign: str, target: str) -> str:
+    """A target was added to a campaign, and whoever had signed before is written for to it as well."""
+    return f"{target} is new in {campaign}: {counted(letters, 'letter')} more, of those who had signed before"
+
+
 @event("doubts_resent", WARNING)
 def doubts_resent(letters: int) -> str:
     """A campaign's `in_doubt: resend_after` sends letters in doubt once more."""

@@ -115,19 +115,29 @@ class Renderer:
             RenderProblem: naming the template, its line where known, and what is wrong there.
         """
         name = f"{language}/{TEMPLATE}"
-        try:
-            with bounded(self._bounds, language):
-                head, _, text = self._generated(name, language, values, LONGEST_TEXT).lstrip().partition("\n")
-        except RenderProblem:
-            raise
-        except Exception as problem:  # whatever an expression of a template may raise is that template's fault
-            raise RenderProblem(self._explained(problem, name)) from problem
+        head, _, text = self.text(name, values).lstrip().partition("\n")
         word, _, subject = head.partition(":")
         if word.strip() != "Subject" or not subject.strip() or len(subject) > LONGEST_SUBJECT:
             raise RenderProblem(f"{name}: its first line must be «Subject: …», in at most {LONGEST_SUBJECT} characters")
         if not text.strip():
             raise RenderProblem(f"{name}: the receipt is empty")
         return Rendered(subject.strip(), text.lstrip("\n"))
+
+    def text(self, name: str, values: Mapping[str, object]) -> str:
+        """
+        What one template makes, by its name; within the same bounds as a letter.
+
+        Raises:
+            RenderProblem: naming the template, its line where known, and what is wrong there.
+        """
+        language = name.partition("/")[0]
+        try:
+            with bounded(self._bounds, language):
+                return self._generated(name, language, values, LONGEST_TEXT)
+        except RenderProblem:
+            raise
+        except Exception as problem:  # whatever an expression of a template may raise is that template's fault
+            raise RenderProblem(self._explained(problem, name)) from problem
 
     def _parts(self, language: str) -> list[tuple[str, int]]:
         parts = [(f"{language}/subject.txt.j2", LONGEST_SUBJECT), (f"{language}/letter.txt.j2", LONGEST_TEXT)]

@@ -1,0 +1,190 @@
+"""print: what is done by hand, on paper: call sheets, and letters ready to be posted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from mailer.campaign import Channel, Target
+from mailer.cli import completing
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.cli.send import shown
+from mailer.config import Configuration
+from mailer.errors import CannotSend, CannotWrite, ConfigurationError, RenderProblem, UsageProblem
+from mailer.log import Watch
+
+if TYPE_CHECKING:
+    from mailer.app import Office
+    from mailer.desk import Desk
+    from mailer.paper import ByHand
+
+_SPECIMENS = 3  # invented people on a call sheet
+
+
+@click.command()
+@click.argument("campaign", shell_complete=completing.campaigns)
+@click.argument("target", required=False, shell_complete=completing.targets)
+@click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The page to write, an .html."
+)
+@click.option("--specimen", is_flag=True, help="With invented people, to see what it looks like before it is approved.")
+@click.pass_context
+def print_(context: click.Context, campaign: str, target: str | None, out: Path, specimen: bool) -> int:
+    """
+    Print call sheets and letters to post.
+
+    For targets of kind phone and post, or one of them: a page for a browser to print on A4. A call sheet has the number, what
+    to say, and for whom; each letter to be posted begins on a sheet of its own, its address where a window envelope shows it.
+    Printing marks nothing: when it is done, mailer done --printed FILE.
+    """
+    loaded = configuration(context)
+    campaign = campaign_of(loaded, campaign)
+    targets = _targets(loaded, campaign, target)
+    if out.exists():
+        raise UsageProblem(f"{out} is there already: name another file, or remove it")
+    return asyncio.run(_print(loaded, campaign, targets, out, specimen))
+
+
+def _targets(loaded: Configuration, campaign: str, named: str | None) -> list[Target]:
+    """The targets that are meant, which must be reached by phone or post."""
+    every = loaded.campaigns[campaign].targets
+    if named is None:
+        found = [one for one in every.values() if one.channel is not Channel.EMAIL]
+        if not found:
+            raise UsageProblem(f"{campaign} has no target of kind phone or post; its letters go by e-mail")
+        return found
+    if named not in every:
+        raise UsageProblem(f"{campaign} has no target «{named}»; its targets are: {', '.join(sorted(every))}")
+    if every[named].channel is Channel.EMAIL:
+        raise UsageProblem(f"{named} gets its letters by e-mail; to read them: {again(loaded, f'preview {campaign}')}")
+    return [every[named]]
+
+
+async def _print(loaded: Configuration, campaign: str, targets: list[Target], out: Path, specimen: bool) -> int:
+    from mailer.app import CLOCK, opened
+
+    async with opened(loaded, create=True) as office:
+        if not specimen:
+            await _see_that_it_may(office, campaign, CLOCK.seconds)
+        pages = _Pages(loaded, office, campaign, out, specimen, CLOCK.seconds)
+        with shown() as watch:
+            pages.write(targets, watch)
+    for problem in pages.problems:
+        say(problem)
+    if not pages.letters and not pages.problems:
+        say("Nothing is to be done by hand.")
+        return 0
+    say(f"{counted(pages.letters, 'letter')} in {out}.")
+    hint("Open it in a browser and print it: A4, at its own size, without the browser's headers and footers.")
+    if not specimen:
+        hint("It holds names and addresses: let nobody else read it, and remove it afterwards. mailer erase does not find it.")
+        hint(f"When it is done: {again(loaded, f'done --printed {out} --why TEXT')}")
+    return ConfigurationError.exit_code if pages.problems else 0
+
+
+async def _see_that_it_may(office: Office, campaign: str, now: int) -> None:
+    """Paper goes out by the same rules as mail. Raises: CannotSend."""
+    from mailer.rules import is_over
+
+    loaded, ruling = office.configuration, await office.ruling()
+    if not ruling.is_approved(campaign):
+        raise CannotSend(
+            f"{campaign} is not approved as it stands, so nothing is printed: {again(loaded, f'approve {campaign}')}"
+        )
+    for pause in await office.ledger.pauses():
+        if pause.stops(campaign):
+            raise CannotSend(f"nothing is printed: {told_pause(pause, loaded)}")
+    if is_over(loaded.campaigns[campaign], now):
+        what = again(loaded, f"cancel --campaign {campaign} --state by_hand --why TEXT")
+        raise CannotSend(f"the deadline of {campaign} has passed, so nothing is printed; to end what was not done: {what}")
+
+
+class _Pages:
+    """One file under way: what is written, how many letters, and what could not be."""
+
+    def __init__(self, loaded: Configuration, office: Office, campaign: str, out: Path, specimen: bool, now: int) -> None:
+        self._desk: Desk = office.desks[campaign]
+        self._office, self._campaign, self._out, self._specimen, self._now = office, campaign, out, specimen, now
+        self._marking = "nothing, it is a specimen" if specimen else again(loaded, f"done --printed {out} --why TEXT")
+        self._written: list[int] = []
+        self.problems: list[str] = []
+
+    @property
+    def letters(self) -> int:
+        """How many are in the file."""
+        return len(self._written)
+
+    def write(self, targets: list[Target], watch: Watch) -> None:
+        """Write it beside its name, readable for its owner only, and give it the name when it is whole."""
+        from mailer import paper
+
+        counts = {target.id: sum(1 for _ in self._signed(target)) for target in targets}
+        if not any(counts.values()):
+            return
+        watch.letters(sum(counts.values()))
+        title = f"{self._campaign}: {self._desk.campaign.title}"
+        unfinished = self._out.with_name(f".{self._out.name}.part")
+        try:
+            self._out.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+                file.write(paper.head(title))
+                for target in targets:
+                    if counts[target.id]:
+                        self._write_one(file, target, counts[target.id], watch)
+                file.write(paper.end(self._campaign, [] if self._specimen else sorted(self._written)))
+            os.link(unfinished, self._out)
+        except OSError as problem:
+            raise CannotWrite(f"{self._out}: it cannot be written ({problem.strerror})") from problem
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+
+    def _write_one(self, file: IO[str], target: Target, count: int, watch: Watch) -> None:
+        from mailer import paper
+
+        if target.channel is Channel.PHONE:
+            try:
+                for piece in paper.sheet(self._desk, target, self._told(target, watch), count, self._marking, self._now):
+                    file.write(piece)
+            except RenderProblem as problem:
+                self.problems.append(f"{target.id}: {problem}")
+            return
+        file.writelines(paper.cover(self._desk, target, self._signed(target), count, self._marking))
+        for one in self._signed(target):
+            try:
+                file.write(paper.letter(self._desk, target, one, self._now))
+                self._written.append(one.letter)
+            except RenderProblem as problem:
+                self.problems.append(f"letter {one.letter} cannot be written: {problem}")
+            watch.letter()
+
+    def _told(self, target: Target, watch: Watch) -> Iterator[ByHand]:
+        """What goes onto a call sheet, counted as it does."""
+        for one in self._signed(target):
+            self._written.append(one.letter)
+            watch.letter()
+            yield one
+
+    def _signed(self, target: Target) -> Iterator[ByHand]:
+        """What is to be done for a target; with --specimen of invented people, one in each voice and language."""
+        from mailer import paper
+
+        if self._specimen:
+            yield from paper.specimens(self._desk, target, _SPECIMENS)
+            return
+        for letter, sealed in self._office.ledger.by_hand(self._campaign, target.id):
+            found = paper.opened(self._desk, letter, sealed)
+            if isinstance(found, paper.Unwritten):
+                if (said := f"letter {letter} cannot be written: {found.why}") not in self.problems:
+                    self.problems.append(said)
+            else:
+                yield found
+
+
+print = print_
