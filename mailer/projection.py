@@ -116,7 +116,7 @@ def project(
     >>> home = Lane("c", "court", "")
     >>> line = Line(home, {0: 250}, ["court"], lambda at: at)
     >>> project([line], {"court": Pace(per_hour=100)}, {}, 0)["c"]
-    Outlook(waiting=250, empty_at=9000.0, late={})
+    Outlook(waiting=250, empty_at=9000, late={})
     """
     hour = int(now) // HOUR
     rooms = {key: _room(pace, went.get(key, {}), hour) for key, pace in paces.items()}

@@ -25,6 +25,7 @@ BREAKS = {
     "Only mailer.sheets knows workbooks and old encodings": ("reading.py", "import python_calamine"),
     "Only mailer.seal and mailer.dkim know cryptography": ("intake.py", "import cryptography"),
     "Only mailer.resolver knows dnspython": ("alignment.py", "import dns.resolver"),
+    "Only mailer.hours knows the calendars of holidays": ("dispatch.py", "import holidays"),
 }
 
 

@@ -28,6 +28,7 @@ WORDS = {
     "withdraw": ["person.1@example.org"],
     "erase": ["person.1@example.org"],
     "backup": ["kept"],
+    "print": ["c", "--out", "page.html"],
     **{order: ["1", "--why", "because"] for order in ("hold", "release", "retry", "cancel", "done")},
 }
 # These make an instance, or tell what is so in each: they touch nobody's.
