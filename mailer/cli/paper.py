@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SPECIMENS = 3  # invented people on a call sheet
 
 
-@click.command()
+@click.command("print")
 @click.argument("campaign", shell_complete=completing.campaigns)
 @click.argument("target", required=False, shell_complete=completing.targets)
 @click.option(
