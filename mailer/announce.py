@@ -93,7 +93,6 @@ def receipt_letter(at: Desk, signed: Signature, letters: tuple[Standing, ...], s
     Raises:
         RenderProblem: it cannot be written.
     """
-    at.renderer.warm()
     day = datetime.fromtimestamp(stamp.date, UTC)
     told = [_told(at.campaign, one, language) for one in letters]
     rendered = at.renderer.receipt(
@@ -171,7 +170,6 @@ def _told(campaign: Campaign, one: Standing, language: str) -> dict[str, str]:
 
 def _digest(at: Desk, digest: Digest, enclosed: tuple[Due, ...], stamp: Stamp, relay: str) -> Announcement:
     to = at.campaign.digest_to
-    at.renderer.warm()
     names, texts = [], []
     for due in enclosed:
         signed, _ = signature.unpack(at.seal.open(due.sealed))
@@ -241,7 +239,6 @@ def _trial(at: Desk, trial: Trial, number: int, stamp: Stamp, relay: str) -> Ann
     target, address = at.campaign.targets.get(trial.target), at.campaign.organisers.get(trial.organiser)
     if target is None or address is None:
         return f"the campaign has no such {'organiser' if target else 'target'} any more"
-    at.renderer.warm()
     letter = specimens.letter(at, target, trial.language, Kind(trial.voice), stamp)
     place = f"{trial.number} of {trial.of}: {trial.target}, {trial.language}, {trial.voice}"
     letter = replace(

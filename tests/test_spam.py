@@ -19,6 +19,8 @@ import pytest
 
 from mailer import config, specimens, starting
 from mailer.address import parse
+from mailer.announce import specimens_of_receipts
+from mailer.campaign import Receipts
 from mailer.cli import questions
 from mailer.desk import Desk
 from mailer.render import Renderer
@@ -59,7 +61,13 @@ def letters(desk: Desk) -> dict[str, bytes]:
         f"{one.target}, {one.language}, {one.voice}, {who}": one.wire
         for who, signed in signatories.items()
         for one in specimens.specimens(desk, signed)
-    }
+    } | receipts(desk)
+
+
+def receipts(desk: Desk) -> dict[str, bytes]:
+    """What signatories get, where the campaign has the texts for it."""
+    told = replace(desk, campaign=replace(desk.campaign, receipts=Receipts.ALL))
+    return {f"{one.target}, {one.language}, {one.voice}, told": one.wire for one in specimens_of_receipts(told)}
 
 
 def started(folder: Path) -> Desk:
@@ -91,8 +99,8 @@ def scores(tmp_path_factory) -> dict[str, tuple[float, str]]:
     return weighed(letters(DESK), tmp_path_factory.mktemp("home"))
 
 
-def test_no_bundled_letter_looks_like_spam(scores):
-    assert len(scores) == len(MAILED) * 2 * 2 * 9
+def test_no_bundled_letter_and_no_receipt_looks_like_spam(scores):
+    assert len(scores) == len(MAILED) * 2 * 2 * 9 + 2 * 2  # and receipts, in each language and voice
     heavy = {name: told for name, told in scores.items() if told[0] >= MOST}
     assert heavy == {}
 
