@@ -91,11 +91,12 @@ def _of_hours(campaign: Campaign) -> Iterator[str]:
     for target in campaign.targets.values():
         if target.channel is not Channel.EMAIL:
             continue
-        if not target.country and target.directory is None:
-            yield f"{campaign.id}: {target.id}: no country is written, so the window is open on its public holidays"
-        elif target.country and not hours.is_known(target.country):
-            said = f"the public holidays of {target.country} are not known; the window is open on them"
+        country = target.country or hours.of_zone(target.timezone)
+        if not country and target.directory is None:
+            said = "neither country nor time zone tells whose public holidays it keeps; the window is open on them"
             yield f"{campaign.id}: {target.id}: {said}"
+        elif country and not hours.is_known(country):
+            yield f"{campaign.id}: {target.id}: the public holidays of {country} are not known; the window is open on them"
 
 
 async def dns(desks: Iterable[Desk], resolver: Resolver, host: str) -> Findings:

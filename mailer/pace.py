@@ -76,18 +76,16 @@ def free_at(pace: Pace, last: Sequence[float | None], now: float) -> float:
     return max([now, *(at + span for (_, span), at in zip(pace.limits, last, strict=True) if at is not None)])
 
 
-def opens_at(
-    window: Window | None, zone: tzinfo | None, now: float, is_off: Callable[[date], bool] = lambda _day: False
-) -> float:
+_BELIEVED = 62  # days in a row; a calendar that closes more of them is taken for wrong, not waited for
+
+
+def opens_at(window: Window | None, zone: tzinfo | None, now: float, is_off: Callable[[date], bool] | None = None) -> float:
     """
-    When letters may next go to a target, in seconds since 1970; `now` if at once. `is_off` says of a day there that nobody
-    works.
+    When letters may next go to a target, in seconds since 1970; `now` if at once. Without a time zone it is read in UTC.
 
-    Without a time zone the window is read in UTC. A day whose hours are skipped by daylight saving just has fewer of them, and
-    of hours that come twice the second ones may stay shut.
-
-    Raises:
-        ValueError: no day of the next year is a working day.
+    The target's own clock decides alone: it is open whenever that clock shows a time from `first` until before `last`, on one
+    of the days that `is_off` does not take away. Where daylight saving skips hours, these are not made up for, and a window
+    that begins among them opens when the clock has jumped; hours that come twice are open twice.
 
     >>> at = datetime(2011, 9, 24, 12, 0, tzinfo=UTC).timestamp()  # a Saturday
     >>> datetime.fromtimestamp(opens_at(Window(frozenset(range(5)), 9 * 60, 18 * 60), UTC, at), UTC).isoformat()
@@ -95,22 +93,43 @@ def opens_at(
     """
     if window is None:
         return now
-    local = datetime.fromtimestamp(now, zone or UTC)
-    for days in range(366):
-        day = (local + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
-        first = day.replace(hour=window.first // 60, minute=window.first % 60)
-        last = (
-            day + timedelta(days=1) if window.last == 24 * 60 else day.replace(hour=window.last // 60, minute=window.last % 60)
-        )
-        at = max(now, first.timestamp())
-        there = datetime.fromtimestamp(at, local.tzinfo)
-        if at < last.timestamp() and _is_within(window, there) and not is_off(there.date()):
-            return at
-    raise ValueError("the window names no day on which anybody works")
+    if not window.days:
+        raise ValueError("the window names no day")  # the configuration refuses an empty one
+    zone = zone or UTC
+    if _is_within(window, datetime.fromtimestamp(now, zone), is_off):
+        return now
+    today = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    for days in range(_BELIEVED):
+        moments = sorted(at for at in _moments(window, today + timedelta(days=days)) if at > now)
+        for at in moments:
+            if _is_within(window, datetime.fromtimestamp(at, zone), is_off):
+                return at
+    if is_off is None:
+        raise ValueError("the window has no hours")  # none in two months of any zone that there is
+    return opens_at(window, zone, now)
 
 
-def _is_within(window: Window, local: datetime) -> bool:
-    return local.weekday() in window.days and window.first <= local.hour * 60 + local.minute < window.last
+def _moments(window: Window, day: datetime) -> list[float]:
+    """When a window may begin on a day: at its first minute, which may come twice, and where the zone's clock is changed."""
+    first = day.replace(hour=window.first // 60, minute=window.first % 60)
+    found = [first.timestamp(), first.replace(fold=1).timestamp()]
+    low, high = int(day.timestamp()), int((day + timedelta(days=1)).timestamp())
+    before = datetime.fromtimestamp(low, day.tzinfo).utcoffset()
+    if before == datetime.fromtimestamp(high, day.tzinfo).utcoffset():
+        return found
+    while high - low > 1:
+        middle = (low + high) // 2
+        if datetime.fromtimestamp(middle, day.tzinfo).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return [*found, float(high)]
+
+
+def _is_within(window: Window, local: datetime, is_off: Callable[[date], bool] | None = None) -> bool:
+    if local.weekday() not in window.days or not window.first <= local.hour * 60 + local.minute < window.last:
+        return False
+    return is_off is None or not is_off(local.date())
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,8 @@ MISSIONS = Directory(
 )
 TARGETS = {
     "court": Target("court", "office", {}, to=(parse(TO),), timezone=ASTANA, country="KZ"),
-    "nowhere": Target("nowhere", "office", {}, to=(parse("a@b.example"),), timezone=ASTANA),
+    "zoned": Target("zoned", "office", {}, to=(parse("a@b.example"),), timezone=ASTANA),
+    "nowhere": Target("nowhere", "office", {}, to=(parse("a@b.example"),)),
     "embassy": Target("embassy", "embassy", {}, directory=MISSIONS, fallback="court", country="KZ", timezone=ASTANA),
 }
 CAMPAIGN = Campaign("c", "T", "en", ("en",), False, Sender("S", parse("s@campaign.example")), TARGETS, window=OFFICE)
@@ -46,7 +47,8 @@ def opens(target: str, now: str, country: str = "", campaign: Campaign = CAMPAIG
     [
         # Republic Day was kept on Friday the 16th of December 2011 in Kazakhstan, and on Saturday and Monday behind it.
         ("court", "", "2011-12-15T12:30", "2011-12-20T03:00"),
-        ("nowhere", "", "2011-12-15T12:30", "2011-12-16T03:00"),
+        ("zoned", "", "2011-12-15T12:30", "2011-12-20T03:00"),
+        ("nowhere", "", "2011-12-15T18:30", "2011-12-16T09:00"),
         # An ordinary evening.
         ("court", "", "2011-09-20T12:30", "2011-09-21T03:00"),
         # The mission in London keeps Christmas Day, Boxing Day and what is kept for them on the days behind, by London's clock.
@@ -116,7 +118,7 @@ async def test_check_says_where_holidays_are_not_known(tmp_path):
         notes = [note for note in checks.campaign(scene.office.desks["c"]).notes if "holidays" in note]
         assert notes == [
             "c: pole: the public holidays of GW are not known; the window is open on them",
-            "c: lost: no country is written, so the window is open on its public holidays",
+            "c: lost: neither country nor time zone tells whose public holidays it keeps; the window is open on them",
         ]
 
 

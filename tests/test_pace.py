@@ -150,11 +150,50 @@ def is_within(window: Window, local: datetime) -> bool:
 def test_whenever_it_opens_the_offices_clock_is_within_its_hours(days, minutes, zone, now):
     window = Window(days, *minutes)
     found = opens_at(window, ZoneInfo(zone), now)
-    assert now <= found <= now + 15 * 86_400
+    assert now <= found <= now + 22 * 86_400
     assert is_within(window, datetime.fromtimestamp(found, ZoneInfo(zone)))
     local = datetime.fromtimestamp(now, ZoneInfo(zone))
-    if is_within(window, local) and not local.fold:
+    if is_within(window, local):
         assert found == now
+
+
+CHANGES = [("Europe/Berlin", "2011-03-27T00:00"), ("Europe/Berlin", "2011-10-30T00:00"),
+           ("Australia/Lord_Howe", "2011-10-02T00:00"), ("Australia/Lord_Howe", "2011-04-03T00:00"),
+           ("Asia/Almaty", "2024-02-29T12:00"), ("America/Sao_Paulo", "2011-10-15T20:00")]  # fmt: skip
+
+
+@given(DAYS, MINUTES, st.sampled_from(CHANGES), st.integers(0, 86_400))
+def test_around_a_change_of_the_clock_it_opens_at_the_first_moment_that_is_within_its_hours(days, minutes, change, after):
+    zone, window = change[0], Window(days, *minutes)
+    now = at(change[1], zone) + after // 60 * 60
+    found = opens_at(window, ZoneInfo(zone), now)
+    assert is_within(window, datetime.fromtimestamp(found, ZoneInfo(zone)))
+    earlier = range(int(now), int(min(found, now + 2 * 86_400)), 60)
+    assert not any(is_within(window, datetime.fromtimestamp(moment, ZoneInfo(zone))) for moment in earlier)
+
+
+ALL_DAYS = frozenset(range(7))
+
+
+# a window, a zone, then moments in UTC: from the first it opens at the second
+@pytest.mark.parametrize(
+    ("first", "last", "zone", "now", "opens"),
+    [
+        (150, 300, "Europe/Berlin", "2011-03-27T00:00", "2011-03-27T01:00"),  # 02:30 is skipped: when it strikes 03:00
+        (130, 170, "Europe/Berlin", "2011-03-27T00:00", "2011-03-28T00:10"),  # all of it is skipped
+        (60, 150, "Europe/Berlin", "2011-03-27T01:00", "2011-03-27T23:00"),  # its end is
+        (135, 165, "Europe/Berlin", "2011-10-30T00:50", "2011-10-30T01:15"),  # 02:15 strikes a second time
+        (60, 150, "Europe/Berlin", "2011-10-30T00:40", "2011-10-30T01:00"),  # 02:00 does
+        (150, 240, "Europe/Berlin", "2011-10-30T01:10", "2011-10-30T01:30"),
+        (130, 200, "Australia/Lord_Howe", "2011-10-01T15:20", "2011-10-01T15:30"),  # half an hour: 02:00 is 02:30
+        (100, 115, "Australia/Lord_Howe", "2011-04-02T14:56", "2011-04-02T15:10"),  # 01:40 strikes a second time
+        (1410, 1440, "Asia/Almaty", "2024-02-29T17:59", "2024-02-29T17:59"),  # 23:59 at +06; then 23:00 at +05 again
+        (1410, 1440, "Asia/Almaty", "2024-02-29T18:00", "2024-02-29T18:30"),
+    ],
+)
+def test_hours_that_are_skipped_or_come_twice(first, last, zone, now, opens):
+    found = opens_at(Window(ALL_DAYS, first, last), ZoneInfo(zone), at(now, "UTC"))
+    assert datetime.fromtimestamp(found, UTC).isoformat()[:16] == opens
 
 
 @given(DAYS, st.sampled_from(ZONES), st.integers(1_293_840_000, 1_356_998_400))

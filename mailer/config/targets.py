@@ -216,7 +216,8 @@ COUNTRY = Key(
     "country",
     country,
     "",
-    "Where it is, or, of embassies, whose they are, like KZ: on public holidays there the window is shut.",
+    "Where it is, or, of embassies, whose they are, like KZ: on public holidays there the window is shut. Unless told, the "
+    "country of its time zone.",
 )
 CHECKED_ON = Key(
     "checked_on",
