@@ -5,8 +5,8 @@ Targets that came into a campaign later: whoever has signed before is written fo
 
 Asked at each pass; where nothing has been added it reads one fact. A letter begins as it does when a file is taken in, so it
 waits for the approval that its new target asks for, for an address, for a confirmation. A signature has one letter to a target,
-ever: a target that is taken out and brought back is written to for those alone who have signed meanwhile. Cut off, it is simply
-done again.
+ever: a target that is taken out and brought back is written to for those alone who have signed meanwhile. Nor is an address
+written to twice because its target got another name. Cut off, it is simply done again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mailer import accounts, log
+from mailer import campaign as campaigns
 from mailer.campaign import Campaign, Reason
 from mailer.delivery import State
 from mailer.desk import Desk
@@ -47,9 +48,15 @@ async def _add(ledger: Ledger, campaign: Campaign, target: str, now: int, *, liv
             signature: _letter(campaign, target, country, is_unconfirmed=is_unconfirmed, live=live)
             for signature, country, is_unconfirmed in found
         }
-        written += await ledger.add_letters(campaign.id, domain, letters, now)
+        addresses = {signature: _addresses(campaign, target, country) for signature, country, _ in found}
+        written += await ledger.add_letters(campaign.id, domain, letters, addresses, now)
         behind = found[-1][0]
     return written
+
+
+def _addresses(campaign: Campaign, target: str, country: str) -> list[str]:
+    """To whom a letter would go, confirmed or not."""
+    return [str(address) for address in campaigns.route(campaign, campaign.targets[target], country, live=False).to]
 
 
 def _letter(campaign: Campaign, target: str, country: str, *, is_unconfirmed: bool, live: bool) -> NewLetter:

@@ -134,6 +134,27 @@ async def test_cut_off_in_the_middle_it_is_done_again_and_nobody_is_missing_or_t
         assert sorted(counts) == sorted(set(counts)) and len(counts) == 7
 
 
+async def test_a_target_that_only_got_another_name_is_not_written_to_again(tmp_path):
+    here = instance(tmp_path, targets(COURT, NEW))
+    drop(here, 2)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        await scene.take_in()
+        await additions.complete(scene.ledger, scene.office.desks, NOON)
+        await scene.send(settings_for(server), limit=3)  # both to the court, one to the office
+    renamed = [COURT.replace("court:", "supreme:").replace(TO, TO.upper()), NEW.replace("office:", "ministry:")]
+    here.campaign(targets(*renamed))
+    async with at_work(here) as scene, ScriptedServer() as server:
+        assert await additions.complete(scene.ledger, scene.office.desks, NOON) == 1
+        await rules.redecide(scene.ledger, await scene.office.ruling(), RETRY, NOON)
+        await scene.send(settings_for(server))
+        assert [one.recipients for one in server.taken] == [("ministry@office.example",)]
+        assert await by_target(scene) == {
+            "court": {"accepted": 2},
+            "office": {"accepted": 1, "held": 1},
+            "ministry": {"accepted": 1},
+        }
+
+
 async def test_when_the_campaign_is_over_nothing_is_added(tmp_path):
     here = instance(tmp_path, targets(COURT))
     drop(here, 1)

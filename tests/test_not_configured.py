@@ -54,6 +54,8 @@ def test_letters_to_a_target_that_is_gone_are_told_too(tmp_path):
     assert place.mailer("run", "--intake-only").code == 0
     path = place.root / "config/campaigns/c.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace("{court:", "{ministry:"), encoding="utf-8")
+    said = place.mailer("run")  # what had not gone out goes to the new one
+    assert (said.code, place.letters("accepted")) == (0, 2) and f"2 letters held, it or a target is {NOW}" in said.err
     assert place.mailer("run").code == 69
     assert f"2 letters of c held, it or a target is {NOW}" in place.mailer("health").out
 

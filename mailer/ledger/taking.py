@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,9 @@ VALUES (:id, :campaign, :signature, :target, :country, :channel, :state, :reason
 _STILL_WITHOUT = """
 SELECT 1 FROM signature WHERE id = ?1 AND state = 'active'
     AND NOT EXISTS (SELECT 1 FROM letter WHERE signature = ?1 AND target = ?2)
+    AND NOT EXISTS (SELECT 1 FROM letter l, json_each(l.recipients) r WHERE l.signature = ?1 AND l.kind = 'letter'
+        AND json_extract(r.value, '$[1]') = 'to'
+        AND lower(json_extract(r.value, '$[0]')) IN (SELECT value FROM json_each(?3)))
 """
 # Of a campaign's signatories whose letters may be sent one day, those who have none to a target.
 _WITHOUT = """
@@ -108,16 +112,24 @@ class TakingPart:
         found = await self._engine.run(lambda db: rows(db, _WITHOUT, (campaign, behind, target, limit)))
         return [(id, country, bool(unconfirmed)) for id, country, unconfirmed in found]
 
-    async def add_letters(self, campaign: str, domain: str, letters: Mapping[int, NewLetter], now: int) -> int:
+    async def add_letters(
+        self,
+        campaign: str,
+        domain: str,
+        letters: Mapping[int, NewLetter],
+        addresses: Mapping[int, Sequence[str]],
+        now: int,
+    ) -> int:
         """
-        Write letters of signatures that came before down, by signature, where there is none to this target and nobody has left;
-        gives how many. The journal tells of them by one line a target.
+        Write letters of signatures that came before down, by signature, where there is none to this target nor, under another
+        name, to one of its addresses, and nobody has left; gives how many. The journal tells of them by one line a target.
         """
 
         def work(db: apsw.Connection) -> int:
             counts: Counter[str] = Counter()
             for signature, new in letters.items():
-                if rows(db, _STILL_WITHOUT, (signature, new.target)):
+                to = json.dumps([address.lower() for address in addresses[signature]])
+                if rows(db, _STILL_WITHOUT, (signature, new.target, to)):
                     _write_letters(db, signature, campaign, domain, [new], now)
                     counts[new.target] += 1
             events = [{"event": "added", "campaign": campaign, "target": to, "letters": count} for to, count in counts.items()]
