@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mailer import approval, continuity, log, seal
+from mailer import approval, continuity, inbox, log, seal
 from mailer.address import same_by
 from mailer.blotter import Blotter
 from mailer.config import Configuration, fingerprint
@@ -32,11 +32,12 @@ from mailer.dispatch import Settings as DispatchSettings
 from mailer.dkim import Signer
 from mailer.errors import CannotWrite, ConfigurationError, KeyProblem, UsageProblem
 from mailer.highwater import HighWater
+from mailer.inbox import Inbox
 from mailer.instance import file_of, make_way, place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
-from mailer.pace import Clock
+from mailer.pace import Clock, Streak
 from mailer.render import Renderer
 from mailer.retention import Keeper
 from mailer.rules import Ruling
@@ -63,7 +64,15 @@ class Office:
         editions = {id: desk.edition for id, desk in self.desks.items()}
         approvals, streaks = await self.ledger.approvals(), await self.ledger.streaks()
         closed = frozenset((closing.campaign, closing.target) for closing in await self.ledger.closings())
-        return Ruling(campaigns, editions, approvals, self.configuration.live, streaks, closed)
+        bounced = frozenset(await self.ledger.bounced_addresses(inbox.GONE, Streak.LIMIT))
+        return Ruling(campaigns, editions, approvals, self.configuration.live, streaks, closed, bounced)
+
+    def inbox(self) -> Inbox:
+        """The mailboxes that are configured, ready to be read; nothing is asked of them yet."""
+        from mailer import mailboxes
+
+        opened = [mailboxes.opened(settings) for settings in self.configuration.inbox]
+        return Inbox(self.ledger, self.desks, opened, CLOCK, self.configuration.replies)
 
 
 def renderers(configuration: Configuration) -> dict[str, Renderer]:
@@ -233,6 +242,7 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
             name=name,
             ledger=office.ledger,
             desks=office.desks,
+            inbox=office.inbox(),
             intake=Intake(spool, office.ledger, office.desks, CLOCK, watch, await _restored_at(office.ledger)),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
             journal=install.journal,

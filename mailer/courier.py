@@ -108,7 +108,7 @@ class Courier:
             connection = await self._unless_stopped(self._connected())
             if isinstance(connection, Handover):
                 return await self._settle(due, draft, connection)
-            handover = await self._unless_stopped(self._hand_over(draft, connection))
+            handover = await self._unless_stopped(self._hand_over(due, draft, connection))
             if not handover.goes_on:
                 return await self._settle(due, draft, handover)
             return await uncancelled(self._mark_and_dot(due, draft, connection, handover))
@@ -145,11 +145,12 @@ class Courier:
         finally:
             self._step = None
 
-    async def _hand_over(self, draft: Draft, connection: Connection) -> Handover:
+    async def _hand_over(self, due: Due, draft: Draft, connection: Connection) -> Handover:
         """Envelope and body. The dot may follow if the handover goes on."""
         asked = [draft.at.get(each.address, each.address) for each in draft.recipients if each.is_asked]
         may_send = partial(outcome.may_send, draft.recipients, table=self._table)
-        handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send)
+        name = due.message_id.strip("<>")
+        handover = await connection.envelope(draft.sender, asked, len(draft.wire), may_send, name)
         if not handover.goes_on:
             return handover
         return await connection.body(draft.wire, handover.rcpt) or handover

@@ -30,7 +30,8 @@ _AT_ONCE = 10_000  # letters a transaction
 class Ruling:
     """
     What is known when rules are asked: the campaigns, the editions on disk, what was approved, whether it is live, the
-    refusals in a row, and which targets a person has closed, as (campaign, target).
+    refusals in a row, which targets a person has closed, as (campaign, target), and which addresses of lanes gave letters back,
+    as (campaign, target, country, address in small letters).
     """
 
     campaigns: Mapping[str, Campaign]
@@ -39,6 +40,7 @@ class Ruling:
     is_live: bool
     streaks: Sequence[Streak] = ()
     closed: frozenset[tuple[str, str]] = frozenset()
+    bounced: frozenset[tuple[str, str, str, str]] = frozenset()
 
     def is_approved(self, campaign: str) -> bool:
         """Whether this campaign's content may go out as it stands."""
@@ -62,7 +64,8 @@ class Ruling:
             return Reason.APPROVAL
         addresses = _addresses(route)
         is_gone = any(streak.is_gone and _lane(streak) == lane and streak.addresses == addresses for streak in self.streaks)
-        return Reason.ADDRESS_REFUSED if is_gone else None
+        came_back = all((lane.campaign, lane.target, lane.country, one.lower()) in self.bounced for one in addresses)
+        return Reason.ADDRESS_REFUSED if is_gone or came_back else None
 
     def addresses(self, lane: Lane) -> tuple[str, ...]:
         """To whom the letters of a lane go; nobody where it has no route."""

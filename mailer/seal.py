@@ -80,6 +80,21 @@ class Seal:
         mac = hmac.digest(self._evidence, b"return " + text.encode("ascii"), "sha256")[:10]
         return f"{text}-{base64.b32encode(mac).decode('ascii').lower()}"
 
+    def letter_of(self, token: str, today: int, within: int) -> int | None:
+        """
+        The letter that a return address's token names, if only this key can have made it, not more than so many days ago
+        (`today` since 1970); None if not.
+        """
+        letter, _, rest = token.lower().partition("-")
+        day = rest.partition("-")[0]
+        try:
+            number, made = int(letter, 16), int(day, 16)
+        except ValueError:
+            return None
+        if not 0 < number < 1 << 62 or not today - within <= made <= today + 1:
+            return None
+        return number if hmac.compare_digest(self.token(number, made).encode(), token.lower().encode()) else None
+
     def _cipher(self) -> Any:
         # Imported when first used: it costs 30 ms, which a pass without a letter need not pay.
         if self._aead is None:

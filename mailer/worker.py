@@ -23,6 +23,7 @@ from mailer.desk import Desk
 from mailer.dispatch import Dispatch
 from mailer.errors import LedgerProblem, MailerError
 from mailer.highwater import HighWater
+from mailer.inbox import Harvest, Inbox
 from mailer.intake import Intake, Result
 from mailer.journal import Journal
 from mailer.ledger import Lane, Ledger, Recovered
@@ -32,6 +33,7 @@ from mailer.relay import reachable
 from mailer.retention import Keeper
 from mailer.rules import Ruled, Ruling
 
+EVERY = 60  # seconds between two looks into the mailboxes
 SOON = 61  # seconds; a pass stays for what is due within a minute, and the pace counts by the second, rounded up
 LOOK = 1.0  # seconds between two looks at the incoming folder
 
@@ -46,6 +48,7 @@ class Summary:
     states: Counter[str] = field(default_factory=Counter)
     notices: Counter[str] = field(default_factory=Counter)
     added: int = 0
+    mail: Harvest = field(default_factory=Harvest)
     relay_failed: str = ""
     account_refused: str = ""
     stopped: bool = False
@@ -62,6 +65,7 @@ class Parts:
     name: str
     ledger: Ledger
     desks: Mapping[str, Desk]
+    inbox: Inbox
     intake: Intake
     dispatch: Dispatch
     journal: Journal
@@ -98,6 +102,7 @@ class Worker:
         self._watch = watch
         self._stop = asyncio.Event()
         self._lost = ""
+        self._looked_at = float("-inf")
 
     def stop(self) -> None:
         """Ask for a clean stop: only letters whose dot has gone out are finished."""
@@ -149,6 +154,7 @@ class Worker:
         if job.only is not None:
             await self._send(job, summary)
             return
+        await self._look_into_the_mail(summary)
         if job.intake:
             summary.files += await parts.intake.take_ready()
         await parts.keeper.keep()
@@ -162,6 +168,17 @@ class Worker:
             await self._send(job, summary)
             await notices.think(parts.ledger, parts.desks, parts.clock.seconds)
         self._catch_up()
+
+    async def _look_into_the_mail(self, summary: Summary) -> None:
+        """First of all, and once a minute: what came in may say that a letter which waits is out."""
+        parts, now = self._parts, self._parts.clock.now()
+        if not parts.inbox.has_mailboxes or now - self._looked_at < EVERY:
+            return
+        self._looked_at = now
+        found = await parts.inbox.look()
+        if told := found.told():
+            log.mail_read(found.mails, told)
+        summary.mail += found
 
     async def _send(self, job: Job, summary: Summary) -> None:
         """Send what is due, if anything is; the relay is not asked for nothing."""

@@ -52,6 +52,7 @@ _VERBS = {
         "look": "log show",
         "order": "hold release retry cancel done resolve",
         "paper": "print",
+        "inbox": "inbox",
         "leave": "withdraw erase",
         "audit": "health verify",
         "keep": "backup upgrade",

@@ -284,6 +284,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("Letters: " + ", ".join(f"{count} {words_of(state)}" for state, count in sorted(states.items())))
     else:
         tell("No letter was sent.")
+    if mail := summary.mail.told():
+        tell(f"Mail that came in: {mail}.")
     if summary.added:
         tell(f"Of those who had signed before a target was added: {counted(summary.added, 'letter')} more.")
     if summary.notices:

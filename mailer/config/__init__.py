@@ -29,6 +29,7 @@ from mailer.config.section import Section, nothing
 from mailer.config.watched import Fingerprint, fingerprint, look, root_of
 from mailer.delivery import Retry
 from mailer.errors import ConfigurationError
+from mailer.mailboxes import Settings as Mailbox
 from mailer.outcome import TABLE, Rule
 from mailer.relay.settings import Mode, Settings
 from mailer.resolver import Settings as Dns
@@ -70,6 +71,7 @@ class Configuration:
     dns: Dns = field(default_factory=Dns)
     pace: Pace = UNPACED
     domain_pace: Pace = UNPACED
+    inbox: tuple[Mailbox, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -144,6 +146,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         dns=main.dns,
         pace=main.pace,
         domain_pace=main.domain_pace,
+        inbox=main.inbox,
     )
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from mailer import resolver
 from mailer.campaign import Pace
-from mailer.config import paces, password, replies
+from mailer.config import inboxes, paces, password, replies
 from mailer.config.keys import Key, Part
 from mailer.config.section import Section
 from mailer.config.values import ANY_TEXT, ONE_LINE, choice, host, ip, is_loopback, number, text, whole
 from mailer.config.watched import Fingerprint, look
 from mailer.delivery import Retry
+from mailer.mailboxes import Settings as Mailbox
 from mailer.outcome import Rule
 from mailer.relay.settings import Mode, Settings, Tls
 from mailer.spool import WHOLE_AFTER as _WHOLE_AFTER
@@ -56,13 +57,15 @@ class MainFile:
     keep_files_days: int
     replies: tuple[Rule, ...]
     dns: resolver.Settings
+    inbox: tuple[Mailbox, ...]
 
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
     """Read mailer.yaml; `root` is the folder from which relative paths count."""
     spool = root / section.one(SPOOL)
     relay = section.section(RELAY)
-    beside = _beside(relay, root, environ)
+    mailboxes = section.sections(inboxes.INBOXES)
+    beside = (*_beside(relay, root, environ), *inboxes.beside(mailboxes, root, environ))
     seen = look(beside)
     pace, domain_pace = (paces.read(relay, part, Pace()) for part in (paces.RELAY_PACE, paces.DOMAIN_PACE))
     main = MainFile(
@@ -82,6 +85,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         keep_files_days=section.one(KEEP_FILES_DAYS),
         replies=replies.read(section.sections(replies.REPLIES)),
         dns=_dns(section.section(DNS)),
+        inbox=inboxes.read(mailboxes, root),
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")
@@ -281,6 +285,7 @@ FILE = Part(
         WHOLE_AFTER,
         KEEP_FILES_DAYS,
         replies.REPLIES,
+        inboxes.INBOXES,
         DNS,
     ),
 )

@@ -55,6 +55,19 @@ def read(relay: Section, root: Path, environ: Mapping[str, str], *, is_used: boo
         return ""
 
 
+def of_file(section: Section, root: Path) -> str:
+    """The password in the file that a section names, and from nowhere else; empty where it names none."""
+    section.refuse("password", _NEVER)
+    file = section.one(FILE)
+    if not file:
+        return ""
+    try:
+        return _from_file(root / file)
+    except ValueError as problem:
+        section.note(_FILE, str(problem))
+        return ""
+
+
 def file_of(relay: Section, root: Path, environ: Mapping[str, str]) -> Path | None:
     """The file in which the password stands, if one is named; whether it can be read is for `read` to say."""
     if file := relay.plain(_FILE):

@@ -1,10 +1,10 @@
-"""What is known of the queue for whoever looks ahead, and what is for people to do. Part of the ledger on SQLite."""
+"""What is read beside letters: the queue for who looks ahead, what people do, what came in. Part of the ledger on SQLite."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from mailer.ledger import Lane
+from mailer.ledger import Evidence, Lane, Mailbox
 from mailer.ledger.reading import ReadingPart
 
 _QUEUE = """
@@ -47,3 +47,24 @@ class ForeseeingPart(ReadingPart):
     def nth_waiting(self, lane: Lane, number: int) -> int | None:
         """The number of the letter that goes as the `number`-th of a lane, from 0; None if there are fewer."""
         return next((row[0] for row in self._query(_NTH, (lane.campaign, lane.target, lane.country, number))), None)
+
+    def evidence(self, letter: int) -> Sequence[Evidence]:
+        """What came in about a letter behind its acceptance, oldest first."""
+        sql = "SELECT at, kind, address, status, said FROM evidence WHERE letter = ? ORDER BY id"
+        return [Evidence(*row) for row in self._query(sql, (letter,))]
+
+    def answers(self) -> Mapping[tuple[str, str, str], tuple[int, int]]:
+        """By (campaign, target, kind): how many pieces of evidence came in, and when the newest (seconds since 1970)."""
+        sql = (
+            "SELECT l.campaign, l.target, e.kind, count(*), max(e.at) FROM evidence e JOIN letter l ON l.id = e.letter"
+            " GROUP BY l.campaign, l.target, e.kind"
+        )
+        return {(campaign, target, kind): (count, at) for campaign, target, kind, count, at in self._query(sql)}
+
+    def mailboxes(self) -> Sequence[Mailbox]:
+        """How far each mailbox was read, and what keeps it from being read."""
+        return [Mailbox(*row) for row in self._query("SELECT name, validity, uid, read_at, trouble FROM mailbox ORDER BY name")]
+
+    def ignored(self) -> Mapping[str, int]:
+        """How much mail said nothing that can be believed, by why."""
+        return dict(self._query("SELECT why, count FROM mail_ignored"))

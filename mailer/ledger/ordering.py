@@ -75,7 +75,7 @@ class OrderingPart:
             selected: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
             found = [row[:4] for row in selected if not row[4]]
             if order is ORDERS["release"]:
-                _believe_again(db, selection, [row[0] for row in found])
+                _believe_again(db, selection, [row[0] for row in found], now)
             is_any = not selection.reason and selection.state in {"", State.SENDING}
             sent = [row for row in found if order.stops and row[1] == State.SENDING]
             in_hand = {row[0] for row in sent if not (is_any and take_back(db, row, now))}
@@ -134,8 +134,11 @@ def _resolved(recipient: Recipient, is_accepted: bool) -> Recipient:
     return asked_again(recipient)
 
 
-def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[int]) -> None:
+def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[int], now: int) -> None:
     """Who releases what waits for a refused address says that it is right, else the rule would hold it again at once."""
+    believed = "INSERT INTO install SELECT 'believed ' || campaign || ' ' || target, ? FROM letter WHERE id = ? AND reason = ?"
+    renew = f"{believed} ON CONFLICT DO UPDATE SET value = excluded.value"
+    db.executemany(renew, [(str(now), letter, Reason.ADDRESS_REFUSED) for letter in letters])
     if selection.campaign and selection.target:
         sql = "DELETE FROM streak WHERE sign = 'address' AND campaign = ? AND target = ?"
         db.execute(sql, (selection.campaign, selection.target))

@@ -54,6 +54,44 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """
+    A piece of evidence about a letter: what kind, of which recipient, with which status and words; `reason` is what is shown
+    for a letter that it moves, `source` tells the mail or line that it came by from any other.
+    """
+
+    letter: int
+    kind: str
+    address: str = ""
+    status: str = ""
+    said: str = field(repr=False, default="")
+    reason: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A piece of evidence as it stands; `at` in seconds since 1970."""
+
+    at: int
+    kind: str
+    address: str
+    status: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """How far a mailbox was read (UIDVALIDITY, UID), when (seconds since 1970), or what keeps us from it."""
+
+    name: str
+    validity: int = 0
+    uid: int = 0
+    read_at: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt as it stands."""
 

@@ -167,6 +167,18 @@ def ruled(held: int, released: int, expired: int, resent: int) -> None:
         doubts_resent(resent)
 
 
+@event("mailbox_trouble", WARNING)
+def mailbox_trouble(problem: str) -> str:
+    """A mailbox of `inbox` cannot be read just now; nothing waits for it. Told once, until it changes."""
+    return f"mail that came in is not read: {problem}"
+
+
+@event("mail_read", INFO)
+def mail_read(mails: int, told: str) -> str:
+    """New mail was read; what it said of letters."""
+    return f"{counted(mails, 'mail')} read: {told}"
+
+
 @event("rules_moved", INFO)
 def rules_moved(held: int, released: int, expired: int) -> str:
     """Rules have held letters, released them, or given them up."""

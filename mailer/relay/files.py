@@ -36,7 +36,9 @@ class FileConnection:
         self._unfinished: Path | None = None
         self.is_usable = True
 
-    async def envelope(self, sender: str, recipients: Sequence[str], size: int, may_send: MaySend) -> Handover:
+    async def envelope(
+        self, sender: str, recipients: Sequence[str], size: int, may_send: MaySend, letter: str = ""
+    ) -> Handover:
         """Take every recipient."""
         answers = tuple(Reply(250, "2.1.5", "fine") for _ in recipients)
         self._envelope = f"Return-Path: <{sender}>\r\nX-Envelope-To: {', '.join(recipients)}\r\n".encode("ascii")

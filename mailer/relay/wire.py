@@ -36,6 +36,16 @@ def stuffed(wire: bytes) -> bytes:
     return b"." + stuffed if stuffed.startswith(b".") else stuffed
 
 
+def _xtext(text: str) -> str:
+    """
+    A text as RFC 3461 4 writes it.
+
+    >>> _xtext("1.5a+b=c@x.example")
+    '1.5a+2Bb+3Dc@x.example'
+    """
+    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in text)
+
+
 class SmtpConnection:
     """One connection to the relay, one letter at a time. `extensions` are the EHLO keywords in lower case."""
 
@@ -44,21 +54,30 @@ class SmtpConnection:
         self._settings = settings
         self._is_pipelining = "pipelining" in extensions
         self._has_size = "size" in extensions
+        self._has_dsn = "dsn" in extensions
 
     @property
     def is_usable(self) -> bool:
         """Whether another letter may begin on it: it stands, and the server has said nothing unasked."""
         return self._reader.is_quiet
 
-    async def envelope(self, sender: str, recipients: Sequence[str], size: int, may_send: MaySend) -> Handover:
+    async def envelope(
+        self, sender: str, recipients: Sequence[str], size: int, may_send: MaySend, letter: str = ""
+    ) -> Handover:
         """
         Say who writes to whom. The body may follow if the handover ends at DATA with 354.
+
+        Where the relay can and there is a return path, a report is asked for of failure and delay, with the headers of the
+        `letter` and under its name (RFC 3461).
 
         `may_send` is asked with the answers to RCPT, in order; where it says no, no body is offered.
         """
         self._reader.keep = frozenset(address.casefold() for address in recipients)
         parameters = f" SIZE={size}" if self._has_size else ""
-        lines = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{address}>" for address in recipients), "DATA"]
+        asked = ""
+        if self._has_dsn and sender and letter:
+            parameters, asked = f"{parameters} RET=HDRS ENVID={_xtext(letter)}", " NOTIFY=FAILURE,DELAY"
+        lines = [f"MAIL FROM:<{sender}>{parameters}", *(f"RCPT TO:<{address}>{asked}" for address in recipients), "DATA"]
         if self._is_pipelining and (failed := await self._say(lines)):
             return await self._give_up(Handover(Stage.MAIL, failed), 0)
         mail = await self._answer(lines[0])
