@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from mailer import signature
 from mailer.delivery import State
 from mailer.errors import KeyProblem
-from mailer.ledger import Attempt, FileRecord, Ledger, Record, Selection
+from mailer.ledger import Attempt, Evidence, FileRecord, Ledger, Record, Selection
+from mailer.notice import is_notice
 from mailer.pace import Breaker
 from mailer.seal import Seal
 
@@ -39,7 +40,7 @@ def status(
 ) -> dict[str, object]:
     """The whole install in one object; counts of every campaign that is configured or on record; `ahead` is by campaign."""
     tally, signed, files, silent = ledger.tally(), ledger.signatures(), ledger.files(), ledger.silent()
-    notices = ledger.notices()
+    notices, answers = ledger.notices(), ledger.answers()
     known = sorted({*campaigns, *signed, *(campaign for campaign, _, _ in tally)})
     told = {}
     for id in known:
@@ -58,6 +59,7 @@ def status(
             "letters": letters,
             "targets": targets,
             "notices": _notices(notices, id),
+            "mail": _mail(answers, id),
             "projection": ahead.get(id),
         }
     return {
@@ -81,6 +83,15 @@ def _notices(counts: Mapping[tuple[str, str, str, str], int], campaign: str) -> 
         if id == campaign:
             kind = told.setdefault(lane.removeprefix("@"), {})
             kind[state] = kind.get(state, 0) + count
+    return told
+
+
+def _mail(counts: Mapping[tuple[str, str, str], tuple[int, int]], campaign: str) -> dict[str, dict[str, dict[str, object]]]:
+    """What came in about letters of a campaign, by target and kind: how much, and when the newest was read."""
+    told: dict[str, dict[str, dict[str, object]]] = {}
+    for (id, target, kind), (count, at) in sorted(counts.items()):
+        if id == campaign and not is_notice(target):
+            told.setdefault(target, {})[kind] = {"count": count, "newest": moment(at)}
     return told
 
 
@@ -177,6 +188,14 @@ def attempt(one: Attempt) -> dict[str, object]:
         "reply": one.answer,
         "recipients": [recipient(*row) for row in one.recipients],
     }
+
+
+def evidence(pieces: Sequence[Evidence]) -> list[dict[str, object]]:
+    """What came in about a letter, as `show` tells it."""
+    return [
+        {"at": moment(one.at), "kind": one.kind, "address": one.address, "status": one.status, "said": one.said}
+        for one in pieces
+    ]
 
 
 def _file_of(record: Record, seals: Mapping[str, Seal]) -> str | None:

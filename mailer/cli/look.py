@@ -71,7 +71,7 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
     if as_json:
         json_line(told)
         return
-    attempts, recipients = told.pop("attempt_list"), told.pop("recipients")
+    attempts, recipients, evidence = told.pop("attempt_list"), told.pop("recipients"), told.pop("evidence")
     for key, value in told.items():
         if value not in (None, ""):
             say(f"{key.replace('_', ' '):<16}{_shown(value)}")
@@ -79,6 +79,11 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
         table("Recipients:", ["address", "role", "state", "reply"], [r.values() for r in recipients])
     for one in attempts:
         _say_attempt(one)
+    if evidence:
+        rows = [
+            [one["at"], one["kind"], one["address"], " ".join(filter(None, (one["status"], one["said"])))] for one in evidence
+        ]
+        table("What came in about it:", ["read", "what", "of", "said"], rows)
     if told["state"] == State.IN_DOUBT:
         hint("In doubt: the final dot may have gone out and no answer is on record. It is not sent again by itself.")
         hint(f"Where there is evidence: {again(loaded, f'resolve {letter} --accepted --why TEXT')} (or --resend)")
@@ -147,8 +152,10 @@ def _what(line: Mapping[str, object]) -> str:
     match line["state"]:
         case State.QUEUED | State.DEFERRED:
             return f"due {_minute(line['next_attempt_at'])}" + (f", {said}" if said else "")
-        case State.ACCEPTED | State.BOUNCED:
+        case State.ACCEPTED:
             return f"{_minute(line['accepted_at'])}  {said}"
+        case State.BOUNCED:
+            return f"{_minute(line['accepted_at'])}, came back: {line['reason']}"
         case State.BY_HAND:
             return f"by {line['channel']}"
         case _:
@@ -210,7 +217,7 @@ async def _show(loaded: Configuration, letter: int) -> dict[str, Any]:
         if found is None:
             raise UsageProblem(f"there is no letter {letter}; {again(loaded, 'log')} lists them")
         attempts = [report.attempt(one) for one in office.ledger.attempts(letter)]
-        return {**found, "attempt_list": attempts}
+        return {**found, "attempt_list": attempts, "evidence": report.evidence(office.ledger.evidence(letter))}
 
 
 def _say_attempt(one: Mapping[str, Any]) -> None:

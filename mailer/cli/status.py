@@ -56,6 +56,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
     for id, campaign in campaigns.items():
         _say_campaign(id, campaign)
         _say_notices(campaign["notices"])
+        _say_mail(campaign["mail"])
         _say_ahead(campaign["projection"])
     files, relay = told["files"], told["relay"]
     _say_files(files_shown, len(told["rows_by_file"]))
@@ -103,6 +104,13 @@ async def _status(loaded: Configuration) -> tuple[dict[str, Any], list[list[obje
         newest = [file for file in ledger.files() if file.state == "done"][-_NEWEST:]
         shown = [(report.name_of(ledger, file, seals) or f"file {file.id}", file.count) for file in newest]
         return told, reasons, stops, shown
+
+
+def _say_mail(mail: Mapping[str, Mapping[str, Any]]) -> None:
+    """What came in, a line a target; copies are as many as letters, and told by `show`."""
+    for target, kinds in mail.items():
+        if told := ", ".join(f"{one['count']} {kind}" for kind, one in kinds.items() if kind != "copy"):
+            say(f"  mail about {target}: {told}")
 
 
 async def _ahead(loaded: Configuration, ledger: Ledger, ruling: Ruling) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ from mailer.inbound.dsn import Report, reports
 LONGEST_SAID = 500  # characters kept of what a server said
 _OURS = re.compile(r"<[0-9]{1,18}\.[0-9a-f]{20}@[A-Za-z0-9.-]{1,253}>")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,128}@[A-Za-z0-9.-]{1,253}")
+_SAID = re.compile(r"\b[45][0-9]{2}[ -](?:[45]\.[0-9]{1,3}\.[0-9]{1,3} )?[A-Za-z<][^\r\n]{2,200}")
 _DELIVERED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
 _MACHINES = ("X-Autoreply", "X-Autorespond", "X-Autoresponse", "X-Auto-Response-Suppress", "X-Loop")
 _BULK = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply"})
@@ -130,10 +131,12 @@ def _of_others(message: Message, raw: bytes) -> Iterator[Tiding]:
         later, failed = all_failures(message)
     except Exception:  # noqa: BLE001  whatever fails in it, this mail says nothing
         return
-    quoted = _OURS.search(raw.decode("ascii", "replace"))
+    text = raw.decode("ascii", "replace")
+    quoted, said = _OURS.search(text), _SAID.search(text)
     for kind, addresses in ((Kind.BOUNCED, failed), (Kind.DELAYED, later)):
         for address in sorted(addresses):
-            yield Tiding(kind, quoted[0] if quoted else "", address=address.decode("ascii", "replace"))
+            words = said[0] if said else ""
+            yield Tiding(kind, quoted[0] if quoted else "", address=address.decode("ascii", "replace"), said=words)
 
 
 def _is_of_a_mailer(message: Message) -> bool:
