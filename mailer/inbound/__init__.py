@@ -13,6 +13,7 @@ answers by RFC 3834.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -127,6 +128,7 @@ def _of_others(message: Message, raw: bytes) -> Iterator[Tiding]:
         return
     from flufl.bounce import all_failures  # 30 ms, for what most inboxes never see
 
+    logging.getLogger("flufl.bounce").disabled = True  # what fails in it would be told with words of this mail
     try:
         later, failed = all_failures(message)
     except Exception:  # noqa: BLE001  whatever fails in it, this mail says nothing
