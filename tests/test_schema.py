@@ -137,6 +137,9 @@ keep_files_days: 3
 replies:
 - {stage: [rcpt, mail], code: 550, enhanced: 5.7.1, pattern: x, class: deferred, scope: relay, reason: 2011}
 dns: {nameserver: 192.0.2.53, port: 5353}
+inbox:
+- maildir: md
+- {host: h.example.org, port: 993, tls: implicit, ca_file: ca.pem, username: u, password_file: p, folder: INBOX}
 """
 WHOLE_CAMPAIGN = """\
 id: c
@@ -180,6 +183,8 @@ def test_what_is_declared_is_read_and_what_is_read_is_declared(tmp_path):
     }
     for name in ("ca.pem", "p"):
         made.write(name, "secret").chmod(0o600)
+    for part in ("new", "cur"):
+        (made.root / "md" / part).mkdir(parents=True)
     made.write("key.pem", pem("ed25519").decode("ascii")).chmod(0o600)
     loaded = made.load()
     assert loaded.relay.port == 587 and loaded.campaigns["c"].title == "2011"

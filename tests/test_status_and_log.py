@@ -301,6 +301,7 @@ def test_show_tells_what_the_log_tells_and_every_attempt(varied):
         line = next(line for line in varied.log if line["state"] == state)
         shown = varied.place.mailer("show", str(line["letter"]), "--json").json
         attempts = shown.pop("attempt_list")
+        assert shown.pop("evidence") == []
         assert shown == line
         assert [attempt["outcome"] for attempt in attempts] == [state] * line["attempts"]
         assert [attempt["dot_at"] is not None for attempt in attempts] == [has_dot] * line["attempts"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
 
-LARGEST = 512 * 1024  # bytes that are read of a mail
+LARGEST = 256 * 1024  # bytes that are read of a mail
 _HEADERS = 64 * 1024  # bytes of headers
 _HEADER_LINES = 1_000
 _PARTS = 40  # boundaries that are followed

@@ -15,7 +15,7 @@ from email.message import Message
 
 from mailer.inbound.bounds import Headers, headers_of
 
-_MOST = 100  # recipients of one report
+_MOST = 20  # recipients of one report; no letter of ours has as many
 _WALKED = 60  # parts of one mail
 _STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _RETURNED = frozenset(

@@ -20,8 +20,13 @@ _PACKAGES = {
     **dict.fromkeys(("smtp-sink", "smtp-source"), "postfix"),
     **dict.fromkeys(("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles"), "systemd"),
     "man": "man-db",
+    "dovecot": "dovecot-imapd",
 }
-_AS_ROOT = {"postfix": "Postfix starts only as root", "systemd-tmpfiles": "only root gives folders to another user"}
+_AS_ROOT = {
+    "postfix": "Postfix starts only as root",
+    "dovecot": "Dovecot starts only as root",
+    "systemd-tmpfiles": "only root gives folders to another user",
+}
 _LISTENS = "0A"  # /proc/net/tcp's word for LISTEN
 
 
