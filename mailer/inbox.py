@@ -100,6 +100,11 @@ class Inbox:
         """Whether there is anything to look into."""
         return bool(self._mailboxes)
 
+    async def has_news(self) -> bool:
+        """Whether a mail server has told of a new mail since the last look."""
+        told = [await asyncio.to_thread(mailbox.has_news) for mailbox in self._mailboxes]
+        return any(told)
+
     async def look(self) -> Harvest:
         """Read what is new in every mailbox, each mail once; one that cannot be read is told, and holds nothing up."""
         found = Harvest()

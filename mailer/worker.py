@@ -154,7 +154,7 @@ class Worker:
         if job.only is not None:
             await self._send(job, summary)
             return
-        await self._look_into_the_mail(summary)
+        await self._look_into_the_mail(job, summary)
         if job.intake:
             summary.files += await parts.intake.take_ready()
         await parts.keeper.keep()
@@ -169,10 +169,15 @@ class Worker:
             await notices.think(parts.ledger, parts.desks, parts.clock.seconds)
         self._catch_up()
 
-    async def _look_into_the_mail(self, summary: Summary) -> None:
-        """First of all, and once a minute: what came in may say that a letter which waits is out."""
+    async def _look_into_the_mail(self, job: Job, summary: Summary) -> None:
+        """
+        First of all, and once a minute: what came in may say that a letter which waits is out. At once where a worker stays
+        and the mail server tells of a new mail.
+        """
         parts, now = self._parts, self._parts.clock.now()
-        if not parts.inbox.has_mailboxes or now - self._looked_at < EVERY:
+        if not parts.inbox.has_mailboxes:
+            return
+        if now - self._looked_at < EVERY and not (job.forever and await parts.inbox.has_news()):
             return
         self._looked_at = now
         found = await parts.inbox.look()

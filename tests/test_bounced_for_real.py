@@ -5,14 +5,17 @@ Maildir by a Dovecot. And doubts made by cutting the connection behind the dot, 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mailer.mailboxes import Imap, ImapFolder, Trouble
-from tests.installed import Place
-from tests.servers.available import require
+from tests.installed import Place, started
+from tests.servers.available import require, wait
 from tests.servers.dovecot import PASSWORD, USER, Dovecot
 from tests.servers.postfix import Postfix
 from tests.servers.rules import Reply, Rule, StoreThenDrop
@@ -52,6 +55,15 @@ def place_of(root: Path, port: int, inbox: str) -> Place:
     return place
 
 
+def imap_of(dovecot: Dovecot, folder: Path) -> str:
+    """The key of the configuration that reads this account, its password in a file."""
+    secret = folder / "imap.password"
+    secret.write_text(PASSWORD)
+    secret.chmod(0o600)
+    where = f"host: 127.0.0.1, port: {dovecot.port}, ca_file: {dovecot.ca_file}"
+    return f"{{{where}, username: {USER}, password_file: {secret}}}"
+
+
 def delivered(far: SpawnedServer, maildir: Path, domain: str = "@campaign.example") -> int:
     """Lay what came for the campaign's own addresses into its Maildir, as a local delivery does; gives how much is new."""
     new = 0
@@ -79,11 +91,7 @@ def test_a_letter_refused_at_the_next_hop_comes_to_be_bounced(tmp_path, maildir,
     with Dovecot(maildir) if way == "imap" else Empty() as dovecot:
         inbox = f"{{maildir: {maildir}}}"
         if isinstance(dovecot, Dovecot):
-            secret = tmp_path / "imap.password"
-            secret.write_text(PASSWORD)
-            secret.chmod(0o600)
-            where = f"host: 127.0.0.1, port: {dovecot.port}, ca_file: {dovecot.ca_file}"
-            inbox = f"{{{where}, username: {USER}, password_file: {secret}}}"
+            inbox = imap_of(dovecot, tmp_path)
         place = place_of(tmp_path, postfix.port, inbox)
         place.drop(2)
         assert place.mailer("run").code == 0
@@ -142,12 +150,17 @@ def submit(port: int, sender: str, recipients: list[str], data: bytes) -> None:
         client.sendmail(sender, recipients, data)
 
 
+def put(maildir: Path, number: int) -> None:
+    path = maildir / "tmp" / f"{number}.M{number}.host"
+    path.write_bytes(b"Subject: %d\n\nx\n" % number)
+    path.chmod(0o644)
+    path.rename(maildir / "new" / path.name)
+
+
 def test_a_folder_is_read_behind_its_mark_and_a_new_validity_reads_all(maildir):
     require("dovecot")
     for number in range(3):
-        path = maildir / "new" / f"{number}.M{number}.host"
-        path.write_bytes(b"Subject: %d\n\nx\n" % number)
-        path.chmod(0o644)
+        put(maildir, number)
     with Dovecot(maildir) as dovecot:
         folder = ImapFolder(Imap("127.0.0.1", dovecot.port, USER, PASSWORD, ca_file=dovecot.ca_file))
         first = list(folder.new((), (0, 0), 2))
@@ -156,8 +169,42 @@ def test_a_folder_is_read_behind_its_mark_and_a_new_validity_reads_all(maildir):
         (third,) = folder.new((), mark, 2)
         assert third.raw.startswith(b"Subject: 2") and list(folder.new((), (third.validity, third.uid), 9)) == []
         assert len(list(folder.new((), (third.validity + 1, third.uid), 9))) == 3
+        mark = (third.validity, third.uid)
+        assert not folder.has_news() and not folder.has_news()
+        put(maildir, 3)
+        assert wait(folder.has_news)
+        assert [mail.raw.partition(b"\r\n")[0] for mail in folder.new((), mark, 9)] == [b"Subject: 3"]
+        assert not folder.has_news()
+        put(maildir, 4)
+        assert wait(folder.has_news)
+        # A server that hung up is asked again without a word.
+        folder._client.shutdown()
+        assert not folder.has_news() and len(list(folder.new((), mark, 9))) == 2
+        folder._client.shutdown()
+        assert len(list(folder.new((), mark, 9))) == 2
         folder.close()
         folder.close()
+
+
+def test_a_worker_that_stays_reads_at_once_what_the_server_tells_of(tmp_path, maildir):
+    """Three mails one behind the other: a look every minute would need two minutes for them."""
+    require("dovecot")
+    with Dovecot(maildir) as dovecot:
+        place = place_of(tmp_path, 1, imap_of(dovecot, tmp_path))
+        with started(place.root, "work"):
+            for number in range(3):
+                put(maildir, number)
+                assert wait(partial(has_read, place, number + 1), 20)
+
+
+def has_read(place: Place, uid: int) -> bool:
+    """Whether this mail is the last that was read."""
+    with (
+        suppress(sqlite3.OperationalError),
+        closing(sqlite3.connect(f"file:{place.root}/var/ledger.db?mode=ro", uri=True)) as ledger,
+    ):
+        return (uid,) in ledger.execute("SELECT uid FROM mailbox")
+    return False
 
 
 @pytest.mark.parametrize(

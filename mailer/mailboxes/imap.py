@@ -8,7 +8,7 @@ is what has a higher UID than the last that was read; where UIDVALIDITY has chan
 from __future__ import annotations
 
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +26,7 @@ class ImapFolder:
         self._settings = settings
         self._client: Any = None
         self._validity = 0
+        self._is_idle = False
 
     def new(self, _known: Collection[str], mark: tuple[int, int], limit: int) -> Iterator[Mail]:
         """
@@ -59,8 +60,13 @@ class ImapFolder:
 
     def _opened(self) -> Any:
         if self._client is not None:
-            self._client.noop()
-            return self._client
+            with suppress(Exception):  # servers hang up on whoever is silent
+                if self._is_idle:
+                    self._client.idle_done()
+                    self._is_idle = False
+                self._client.noop()
+                return self._client
+            self.close()
         from imapclient import IMAPClient  # 40 ms, where a mailbox is asked
 
         settings = self._settings
@@ -88,34 +94,40 @@ class ImapFolder:
         """Nothing has to be remembered of single mails: their UIDs rise."""
         return set()
 
-    def wait(self, seconds: float) -> bool:
+    def has_news(self) -> bool:
         """
-        Wait until the server tells of something new (IDLE, RFC 2177), at most so long; whether it has.
+        Whether the server has told of a new mail since the folder was last asked (IDLE, RFC 2177); it waits for nothing.
 
-        Raises:
-            Trouble: the connection failed, or the server knows no IDLE.
+        Each look ends the IDLE that this begins, so that none lasts the half hour after which a server hangs up.
         """
-        try:
-            client = self._opened()
-            if b"IDLE" not in client.capabilities():
-                raise Trouble(f"{self.name}: the server knows no IDLE")
+        client = self._client
+        if client is None:
+            return False
+        with suppress(Exception):  # lost: the next look connects again, and tells if it cannot
+            if not client.has_capability("IDLE"):
+                return False
+            if self._is_idle:
+                return _tells_of_mail(client.idle_check(timeout=0))
+            # What comes in one piece with the answer to IDLE stays unread in the library's buffer: ask for it before.
+            if _tells_of_mail(client.noop()[1]):
+                return True
             client.idle()
-            try:
-                return any(len(told) > 1 and told[1] == b"EXISTS" for told in client.idle_check(timeout=seconds))
-            finally:
-                client.idle_done()
-        except Trouble:
-            raise
-        except Exception as problem:
-            self.close()
-            raise Trouble(f"{self.name}: {_told(problem)}") from problem
+            self._is_idle = True
+            return False
+        self.close()
+        return False
 
     def close(self) -> None:
         """Say goodbye, wait for nothing."""
-        client, self._client = self._client, None
+        client, self._client, self._is_idle = self._client, None, False
         if client is not None:
             with suppress(Exception):  # it was lost already
                 client.shutdown()
+
+
+def _tells_of_mail(responses: Iterable[Any]) -> bool:
+    """Whether one of a server's untagged responses says that the folder has grown (RFC 3501 7.3.1)."""
+    return any(len(one) > 1 and one[1] == b"EXISTS" for one in responses)
 
 
 def _told(problem: Exception) -> str:

@@ -54,6 +54,10 @@ class Maildir:
                 raise Trouble(f"{self._folder / part}: it cannot be read ({problem.strerror})") from problem
         return found
 
+    def has_news(self) -> bool:
+        """A folder tells of nothing by itself."""
+        return False
+
     def close(self) -> None:
         """Nothing is open."""
 
