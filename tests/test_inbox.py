@@ -235,7 +235,11 @@ async def test_a_forged_expired_or_foreign_return_address_is_counted_and_changes
         number, day, mac = token.split("-")
         foreign = Seal("c", b"x" * 32).token(1, int(day, 16))
         beyond = scene.office.desks["c"].seal.token(99, int(day, 16))
-        forged = [f"2-{day}-{mac}", f"{number}-{int(day, 16) - 1:x}-{mac}", f"{number}-{day}-{mac[:-1]}a"]
+        forged = [
+            f"2-{day}-{mac}",
+            f"{number}-{int(day, 16) - 1:x}-{mac}",
+            f"{number}-{day}-{mac[:-1]}{'b' if mac[-1] == 'a' else 'a'}",
+        ]
         forged += [foreign, "zzzz-zzzz-zzzz", beyond]
         for one in forged:
             found = await came(scene, bounce("postfix", letter, RETURN=f"bounces+{one}@campaign.example"))
