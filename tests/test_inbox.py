@@ -226,6 +226,17 @@ async def test_answers_are_counted_and_nothing_of_them_is_kept(tmp_path, headers
 # -- what is not believed
 
 
+async def test_a_report_with_two_kinds_of_line_ends_is_read_to_its_end(tmp_path):
+    """A server's own lines end as it likes; only what is in front of the first empty line are headers."""
+    here = instance(tmp_path, BARE + RETURNED + COURT)
+    drop(here, 1)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        (letter,) = await sent(scene, server)
+        raw = bounce("postfix", letter)
+        raw = raw.replace(b"This is the mail system", b"Sorry.\n" * 1_100 + b"This is the mail system") + b"\r\n\r\nend\r\n"
+        assert (await came(scene, raw)).moved == {"bounced": 1}
+
+
 async def test_a_forged_expired_or_foreign_return_address_is_counted_and_changes_nothing(tmp_path):
     here = instance(tmp_path, BARE + RETURNED + COURT)
     drop(here, 2)

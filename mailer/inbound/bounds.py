@@ -41,11 +41,9 @@ def parsed(raw: bytes) -> Message | None:
 
 
 def _split(raw: bytes) -> tuple[bytes, bytes, bytes]:
-    for gap in (b"\r\n\r\n", b"\n\n"):
-        head, found, body = raw.partition(gap)
-        if found:
-            return head, found, body
-    return raw, b"\n\n", b""
+    """The headers, the first empty line, and what is behind it."""
+    gaps = [gap for gap in (b"\r\n\r\n", b"\n\n") if gap in raw]
+    return raw.partition(min(gaps, key=raw.index)) if gaps else (raw, b"\n\n", b"")
 
 
 def headers_of(message: Message) -> Headers:
