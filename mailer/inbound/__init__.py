@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from email.message import Message
 from enum import StrEnum
 
-from mailer.inbound.bounds import headers_of, parsed
+from mailer.inbound.bounds import LARGEST, headers_of, parsed
 from mailer.inbound.dsn import Report, reports
 
 LONGEST_SAID = 500  # characters kept of what a server said
@@ -76,6 +76,7 @@ _OF_ACTIONS = {
 
 def read(raw: bytes) -> tuple[Tiding, ...]:
     """What a mail says; nothing where it says nothing of letters. It raises nothing, whatever the mail is."""
+    raw = raw[:LARGEST]
     message = parsed(raw)
     if message is None:
         return ()

@@ -28,8 +28,7 @@ class Headers:
 
 
 def parsed(raw: bytes) -> Message | None:
-    """A mail taken apart; None where it is none, or is made to be hard to read."""
-    raw = raw[:LARGEST]
+    """A mail of at most LARGEST bytes taken apart; None where it is none, or is made to be hard to read."""
     head, gap, body = _split(raw)
     lines = head[:_HEADERS].split(b"\n")[:_HEADER_LINES]
     if raw.lower().count(b"boundary=") > _PARTS or raw.lower().count(b"message/rfc822") > _PARTS:
