@@ -8,11 +8,13 @@ from pathlib import Path
 import apsw
 import pytest
 
-from mailer import log
+from mailer import log, throttle
 from mailer.campaign import Pace
 from mailer.dispatch import Dispatch, Settings
+from mailer.ledger import Lane
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.relay import Relay
+from mailer.throttle import Limits
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, another_campaign, at_work, drop, instance, working
 from tests.relays import COPY, TO, settings_for
 from tests.servers.scripted import Drop, Rule, ScriptedServer
@@ -140,3 +142,16 @@ async def _counted(scene: Scene, sending: Awaitable[object]) -> tuple[int, int]:
     await sending
     await ledger._engine.run(lambda db: setattr(db, "exec_trace", None))
     return len(asked), ledger.commits - before
+
+
+async def test_receipts_fall_under_paces_of_their_own_and_under_no_hours(tmp_path: Path) -> None:
+    """A signatory is no office: what stands in the window is about whom letters go to."""
+    made = instance(tmp_path, PACED + 'receipt: on\nwindow: {days: [mon], from: "09:00", to: "10:00"}\n')
+    made.write("templates/c/en/receipt.txt.j2", "Subject: Thank you\n\nYour letters are out.\n")
+    async with at_work(made) as scene:
+        ruling, limits = await scene.office.ruling(), Limits("mail.example", RELAY, DOMAIN)
+        receipts, letters = Lane("c", "@receipt", ""), Lane("c", "court", "")
+        found = throttle.paces(limits, ruling, receipts)
+        assert found == {"relay:mail.example": RELAY, "@receipts": DOMAIN, "receipts:c": ADDRESS}
+        assert throttle.opens_at(ruling, receipts, NOON) == NOON < throttle.opens_at(ruling, letters, NOON)
+        assert {TO, COPY} < set(throttle.paces(limits, ruling, letters))
