@@ -74,14 +74,17 @@ class Renderer:
         return bool(self._environments)
 
     def warm(self) -> None:
-        """Have ready what the first letter would wait for: libraries, and the templates compiled. Again it costs nothing."""
+        """
+        Have ready what the first letter would wait for: libraries, and its templates compiled, in which nothing of them is
+        worked out. Again it costs nothing.
+        """
         if self._environments:
             return
         for name in self.sources:
             language, _, file = name.rpartition("/")
-            if file in {"subject.txt.j2", "letter.txt.j2", "letter.html.j2", TEMPLATE}:
+            if file in {"subject.txt.j2", "letter.txt.j2", "letter.html.j2"}:
                 written_date(date(2011, 9, 20), language)
-                with suppress(Exception):  # what is wrong with it, its first letter says
+                with suppress(Exception), bounded(self._bounds, language):  # what is wrong with it, its first letter says
                     self._template(name, language)
 
     def render(self, language: str, values: Mapping[str, object]) -> Rendered:

@@ -22,7 +22,7 @@ from typing import Any
 
 from mailer.errors import RenderProblem
 
-_MOST = 1_000_000  # of what a multiplication in a template may make: characters, or bits of a number
+_MOST = 1_000_000  # of what arithmetic in a template may make or take: characters, or bits of a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,23 @@ def _statm() -> int:
 
 
 def is_too_large(operator: str, left: Any, right: Any) -> bool:
-    """Whether a multiplication or a power would make more than any letter needs: cheaper to see than to make."""
+    """
+    Whether arithmetic would make more than any letter needs, or takes numbers so long that no signal interrupts it: cheaper to
+    see than to do.
+
+    >>> is_too_large("*", "ab", 600_000), is_too_large("%", 1 << 2_000_000, 7), is_too_large("%", "%d letters", 3)
+    (True, True, False)
+    """
     return _made(operator, left, right) > _MOST
 
 
 def _made(operator: str, left: Any, right: Any) -> int:
     """How much it would make, roughly: characters of a text, entries of a list, bits of a number."""
-    if operator == "**":
-        return int(left).bit_length() * abs(int(right)) if isinstance(left, int) and isinstance(right, int) else 0
+    if isinstance(left, int) and isinstance(right, int):
+        bits = left.bit_length()
+        return bits * abs(right) if operator == "**" else bits + right.bit_length()
+    if operator != "*":
+        return 0
     for sequence, times in ((left, right), (right, left)):
         if isinstance(sequence, str | bytes | list | tuple) and isinstance(times, int):
             return len(sequence) * times
