@@ -15,7 +15,7 @@ A courier keeps one connection and carries one letter at a time. It chooses no l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
@@ -46,7 +46,7 @@ class Draft:
     bring into the ledger.
 
     `paced` are the keys under which it is counted, where these are not its recipients'; `at` has the address of each recipient
-    that the ledger knows by a word (`announce`).
+    that the ledger knows by a word (`announce`); `via` is the target to which it goes where its own has no address.
     """
 
     wire: bytes = field(repr=False)
@@ -56,6 +56,7 @@ class Draft:
     private: Private = field(repr=False)
     paced: tuple[str, ...] = ()
     at: Mapping[str, str] = field(default_factory=dict, repr=False)
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,11 @@ class Courier:
         """Whether it has a connection, or has not been denied the one that it asked for."""
         return self._is_connecting or self._connection is not None
 
-    async def carry(self, due: Due) -> Outcome | Refrained | None:
-        """Carry one claimed letter to its end. None: an order or a pause took it away meanwhile, and no dot was sent."""
+    async def carry(self, due: Due, is_open: Callable[[], bool] = lambda: True) -> Outcome | Refrained | None:
+        """
+        Carry one claimed letter to its end. None: an order, a pause or a closing took it away meanwhile, or its hours were over
+        (`is_open`, asked right before the mark), and no dot was sent.
+        """
         draft = self._write(due)
         if isinstance(draft, Refrained):
             await self._ledger.let_go(due, State.HELD, Who.RULE, draft.reason, draft.detail, self._clock.seconds)
@@ -111,7 +115,7 @@ class Courier:
             handover = await self._unless_stopped(self._hand_over(due, draft, connection))
             if not handover.goes_on:
                 return await self._settle(due, draft, handover)
-            return await uncancelled(self._mark_and_dot(due, draft, connection, handover))
+            return await uncancelled(self._mark_and_dot(due, draft, connection, handover, is_open))
         except _Stopped:
             await self._give_back(due)
             return None
@@ -155,14 +159,16 @@ class Courier:
             return handover
         return await connection.body(draft.wire, handover.rcpt) or handover
 
-    async def _mark_and_dot(self, due: Due, draft: Draft, connection: Connection, handover: Handover) -> Outcome | None:
+    async def _mark_and_dot(
+        self, due: Due, draft: Draft, connection: Connection, handover: Handover, is_open: Callable[[], bool]
+    ) -> Outcome | None:
         """From the mark to the settlement nobody interrupts: a cut here would be a doubt of our own making."""
         answered, meant = outcome.answered(draft.recipients, handover.rcpt, self._table)
         recipients = outcome.scrubbed(answered, draft.private)
         paced = draft.paced or keys(self._relay.name, (each.address for each in recipients if each.address in meant))
         # Counted by the next whole second: by the last one, a span that begins within it would hold a letter too many.
-        mark = Mark(recipients, meant, draft.fixed, paced, ceil(self._clock.now()))
-        if self._is_stopping or not await self._ledger.mark(due, mark, self._clock.seconds):
+        mark = Mark(recipients, meant, draft.fixed, paced, ceil(self._clock.now()), draft.via)
+        if self._is_stopping or not is_open() or not await self._ledger.mark(due, mark, self._clock.seconds):
             await self._give_back(due)
             return None
         return await self._settle(due, draft, await connection.dot(handover.rcpt))
@@ -230,7 +236,8 @@ class Courier:
         recipients = _still_named(desk.recipients(at.campaign, route), due.recipients)
         if not any(recipient.is_asked for recipient in recipients):
             return Refrained("nobody is left to ask", "whoever had not accepted it is not configured any more")
-        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, desk.private(signed))
+        via = route.via.id if route.via else ""
+        return Draft(wire, desk.return_path(at, due.letter, now), recipients, fixed, desk.private(signed), via=via)
 
     def _announce(self, due: Due) -> Draft | Refrained:
         """A notice; should its words differ from those of an earlier attempt, nobody has had two who was not to have them."""

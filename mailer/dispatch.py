@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailer import log, notice, throttle
+from mailer import hours, log, notice, throttle
 from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
@@ -81,6 +81,13 @@ class _Open:
     campaign: Campaign
     addresses: tuple[str, ...]
     paces: Mapping[str, Pace]
+
+    def is_open(self, now: float) -> bool:
+        """Whether its office may be written to: within its hours, and not after the deadline. Notices may go at any time."""
+        if self.lane.is_notices:
+            return True
+        opens_at = hours.opens_at(self.campaign, self.lane.target, self.lane.country, now)
+        return opens_at <= now and not is_over(self.campaign, now)
 
 
 class Dispatch:
@@ -215,13 +222,11 @@ class Dispatch:
         for waiting in await self._ledger.waiting():
             if max(waiting.due_at, self._consequences.goes_at(waiting.lane)) > now or ruling.hold(waiting.lane) is not None:
                 continue
-            if self._is_over(waiting.lane, now):
-                continue
             campaign = self._desks[waiting.lane.campaign].campaign
-            if throttle.opens_at(ruling, waiting.lane, now) > now:
-                continue
             paces = throttle.paces(self._settings.limits(relay), ruling, waiting.lane)
-            found.append(_Open(waiting.lane, campaign, ruling.addresses(waiting.lane), paces))
+            lane = _Open(waiting.lane, campaign, ruling.addresses(waiting.lane), paces)
+            if lane.is_open(now):
+                found.append(lane)
         return sorted(found, key=lambda one: _PLACES.get(one.lane.target, 1))
 
     def _is_over(self, lane: Lane, now: float) -> bool:
@@ -255,13 +260,14 @@ class Dispatch:
 
     async def _carry(self, courier: Courier, relay: Relay, due: Due, lane: _Open, sent: Sent) -> bool:
         """Carry one letter; whether the relay denied this courier a connection while it serves another."""
-        is_stopped = self._stopping or self._consequences.breaker.is_open(self._clock.now())
+        now = self._clock.now()
+        is_stopped = self._stopping or self._consequences.breaker.is_open(now) or not lane.is_open(now)
         if stop := (State.QUEUED, "") if is_stopped else await self._consequences.stop(due):
             who = Who.RULE if stop[0] is State.HELD else Who.WORKER
             await self._ledger.let_go(due, stop[0], who, stop[1], "let go unsent", self._clock.seconds)
             return False
         try:
-            result = await courier.carry(due)
+            result = await courier.carry(due, lambda: lane.is_open(self._clock.now()))
         except MailerError:
             raise
         except Exception as bug:  # noqa: BLE001  a bug must cost one letter, not the campaign; the letter is held, loudly

@@ -17,7 +17,7 @@ from mailer.delivery import ORDERS, Who
 from mailer.ledger import Obeyed, Selection
 from mailer.ledger.sqlite import SqliteLedger
 from tests.installed import Place, Said, started
-from tests.offices import NOON, Scene, at, working
+from tests.offices import NOON, Scene, at, at_work, drop, instance, working
 from tests.relays import TO, settings_for
 from tests.servers.rules import Drip, Rule, StoreThenDrop
 from tests.servers.rules import Reply as Busy
@@ -41,6 +41,8 @@ def by_another_program(scene: Scene, order: str, selection: Selection | None = N
         try:
             if order == "pause":
                 await ledger.pause("all", Who.PERSON, "stop", NOON)
+            elif order == "close":
+                await ledger.close_target("c", "court", "it moves", NOON)
             else:
                 heard.append(await ledger.order(selection or Selection(campaign="c"), ORDERS[order], "why", NOON, 0, 100))
         finally:
@@ -59,6 +61,8 @@ def by_another_program(scene: Scene, order: str, selection: Selection | None = N
         ("hold", "dot", 1, {"accepted": 1, "held": 5}),
         ("pause", "data", 0, {"queued": 6}),
         ("pause", "dot", 1, {"accepted": 1, "queued": 5}),
+        ("close", "data", 0, {"queued": 6}),  # rules hold them, at the next pass
+        ("close", "dot", 1, {"accepted": 1, "queued": 5}),
     ],
 )
 async def test_behind_an_order_no_dot_leaves_against_it(scene, order, verb, taken, left) -> None:
@@ -71,8 +75,61 @@ async def test_behind_an_order_no_dot_leaves_against_it(scene, order, verb, take
         assert server.seen["data"] <= taken + 1
     assert scene.states() == Counter(left)
     moved = Counter({state: count for state, count in left.items() if state in {"cancelled", "held"}})
-    assert heard == ([] if order == "pause" else [Obeyed(moved, taken)])
+    assert heard == ([] if order in {"pause", "close"} else [Obeyed(moved, taken)])
     scene.assert_sound()
+
+
+FALLBACK = """\
+approval: none
+consent: assumed
+targets:
+  embassy: {kind: embassy, name: Embassy, directory: embassies.yaml, fallback: court}
+  court: {name: Court, form_of_address: Dear Sirs, to: mid@court.example}
+"""
+
+
+async def test_a_target_that_is_closed_gets_no_letter_in_the_stead_of_another_either(tmp_path) -> None:
+    made = instance(tmp_path, FALLBACK)
+    made.write("config/embassies.yaml", "- {country: AT, city: Vienna, email: v@embassy.example, checked_on: 2011-09-20}\n")
+    drop(made, 1)  # in a country without an embassy
+    async with at_work(made) as scene, ScriptedServer() as server:
+        await scene.take_in()
+        await scene.ledger.order(Selection(target="court"), ORDERS["cancel"], "why", NOON, 0, 100)
+        async with at(server, "data", lambda: by_another_program(scene, "close")):
+            await scene.send(settings_for(server))
+        assert server.seen["data"] == 1 and server.dotted == []
+        assert scene.states() == Counter({"queued": 1, "cancelled": 1})
+        scene.assert_sound()
+
+
+UNPACED = (
+    "approval: none\nconsent: assumed\npace: none\ntargets: {court: {name: C, form_of_address: Sirs, to: mid@court.example}}\n"
+)
+OVER = {
+    "hours": ("window: {days: [tue], from: '09:00', to: '12:01'}\n", 60),
+    "holiday": ("window: {days: [tue], from: '00:00', to: '24:00'}\n", 12 * 3600),
+    "deadline": ("deadline: 2011-09-20\n", 12 * 3600),
+}
+
+
+@pytest.mark.parametrize("connections", [1, 3])
+@pytest.mark.parametrize("verb", ["mail", "data", "dot"])
+@pytest.mark.parametrize("what", OVER)
+async def test_behind_the_end_of_the_hours_no_dot_leaves_whatever_is_in_hand(what, verb, connections, tmp_path) -> None:
+    """A server may take minutes over each letter that was claimed before."""
+    more, seconds = OVER[what]
+    async with working(tmp_path, 12, UNPACED + more) as scene, ScriptedServer() as server:
+
+        def passes() -> None:
+            scene.time.now += seconds
+
+        async with at(server, verb, passes):
+            await scene.send(settings_for(server), connections)
+        sent, most = len(server.dotted), connections if verb == "dot" else connections - 1
+        assert (verb == "dot") <= sent <= most
+        assert server.seen["mail"] <= sent + connections
+        assert +scene.states() == +Counter({"accepted": sent, "queued": 12 - sent})
+        scene.assert_sound()
 
 
 async def test_one_letter_that_is_claimed_can_be_cancelled_alone(scene) -> None:

@@ -144,8 +144,8 @@ class Recovered:
 class Mark:
     """
     What is made durable before the dot: every recipient as it stands, those for whom the dot is meant, what is fixed
-    from now on, the keys of the pace under which this letter is counted, and as of when
-    (seconds since 1970; None = the time of the mark).
+    from now on, the keys of the pace under which this letter is counted, as of when (seconds since 1970; None = the time of the
+    mark), and the target to which it goes where that is not its own.
     """
 
     recipients: tuple[Recipient, ...]
@@ -153,6 +153,7 @@ class Mark:
     fixed: Fixed
     paced: tuple[str, ...] = ()
     counted_at: int | None = None
+    via: str = ""
 
 
 class Ledger(Protocol):

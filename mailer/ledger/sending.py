@@ -44,12 +44,14 @@ RETURNING id, attempt, campaign, target, country, message_id, tries, first_tried
 """  # noqa: S608  all parts are ours
 _OPEN = "INSERT INTO attempt (letter, number, worker, relay, opened_at) VALUES (?, ?, ?, ?, ?)"
 _BY_RULE = frozenset(Reason)  # why rules hold what may go on by itself one day
+# A target that was closed while its letters were in hand; the second is where they go if it has no address of its own.
+_CLOSED = "SELECT 1 FROM closing WHERE campaign = letter.campaign AND target IN (letter.target, ?)"
 _DOWN_SINCE = "SELECT min(down_since) FROM relay"
 _MAY_GO = f"""
 letter = ? AND number = ? AND marked_at IS NULL AND settled_at IS NULL
     AND EXISTS (SELECT 1 FROM letter WHERE id = attempt.letter AND state = 'sending' AND letter.attempt = attempt.number
-        AND NOT EXISTS ({_STOPPED}))
-"""  # noqa: S608  both parts are ours
+        AND NOT EXISTS ({_STOPPED}) AND NOT EXISTS ({_CLOSED}))
+"""  # noqa: S608  all parts are ours
 _MARK = f"UPDATE attempt SET marked_at = ?, marked = ? WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
 _FIX = "UPDATE letter SET date = ?, edition = ?, language = ?, sha256 = ? WHERE id = ? AND sha256 IS NULL"
 # The oldest come first. Each letter adds fewer rows than it may take away, so that none outlives its day for long, be it of an
@@ -100,19 +102,20 @@ class SendingPart:
         return list(await self._engine.run(lambda db: [rows(db, sql, one)[0][0] for one in asked]))
 
     async def may_go(self, due: Due) -> bool:
-        """Whether a mark would be given now: no order took the letter back, and nothing is paused."""
+        """Whether a mark would be given now: no order took the letter back, nothing is paused, and its target is not closed."""
         sql = f"SELECT 1 FROM attempt WHERE {_MAY_GO}"  # noqa: S608  both parts are ours
-        return bool(await self._engine.run(lambda db: rows(db, sql, (due.letter, due.attempt))))
+        return bool(await self._engine.run(lambda db: rows(db, sql, (due.letter, due.attempt, ""))))
 
     async def mark(self, due: Due, mark: Mark, now: int) -> bool:
         """
         Make durable that the dot may leave from now on, and for whom.
 
-        False means that this attempt is not ours any more, or that sending was paused: close the connection, send no dot.
+        False means that this attempt is not ours any more, that sending was paused, or that its target was closed: close the
+        connection, send no dot.
         """
 
         def work(db: apsw.Connection) -> bool:
-            db.execute(_MARK, (now, json.dumps(mark.meant), due.letter, due.attempt))
+            db.execute(_MARK, (now, json.dumps(mark.meant), due.letter, due.attempt, mark.via))
             if not db.changes():
                 return False
             db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(mark.recipients), due.letter))
