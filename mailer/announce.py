@@ -19,6 +19,7 @@ from itertools import cycle
 
 from mailer import campaign as campaigns
 from mailer import desk, notice, pace, plain, signature, specimens
+from mailer.address import Address
 from mailer.campaign import Campaign, Channel, Reason, Receipts, worded
 from mailer.delivery import Due, Fixed, State
 from mailer.desk import Desk, Stamp
@@ -80,6 +81,26 @@ def announce(at: Desk, due: Due, relay: str, now: int) -> Announcement | str:
             return _trial(at, trial, due.letter, stamp, relay)
 
 
+def domain(at: Desk, due: Due) -> str:
+    """
+    The domain to which a receipt or a trial goes, as a key of the pace (`@domain`); empty where its lane tells, or nobody.
+
+    Raises:
+        KeyProblem: the signatory's record is damaged.
+    """
+    match notice.unpacked(due.target, due.notice):
+        case Receipt():
+            return _domain(signature.unpack(at.seal.open(due.sealed))[0].email)
+        case Trial(organiser) if organiser in at.campaign.organisers:
+            return _domain(at.campaign.organisers[organiser])
+        case _:
+            return ""
+
+
+def _domain(address: Address) -> str:
+    return pace.keys("", [str(address)])[1]
+
+
 def language_of_receipts(at: Desk, wished: str) -> str:
     """In which language a signatory gets a receipt: their own if it has a template, else the campaign's."""
     written = [language for language in at.campaign.languages if f"{language}/{notice.TEMPLATE}" in at.renderer.sources]
@@ -130,7 +151,7 @@ def _receipt(at: Desk, signed: Signature, letters: tuple[Standing, ...], stamp: 
     letter = receipt_letter(at, signed, letters, stamp, language_of_receipts(at, signed.language))
     fixed, wire = desk.finished(at, letter)
     recipients = (Recipient(SIGNATORY, Role.TO),)
-    keys = notice.paced(Lane.RECEIPT, relay, at.campaign.id)
+    keys = (*notice.paced(Lane.RECEIPT, relay, at.campaign.id), at.seal.paced(_domain(signed.email)))
     return Announcement(wire, fixed, "", recipients, {SIGNATORY: str(signed.email)}, keys, desk.private(signed))
 
 
@@ -251,7 +272,7 @@ def _trial(at: Desk, trial: Trial, number: int, stamp: Stamp, relay: str) -> Ann
     fixed, wire = desk.finished(at, letter)
     word = _ORGANISER + trial.organiser
     sender = desk.return_path(at, number, stamp.date)
-    keys = notice.paced(Lane.TRIAL, relay, at.campaign.id)
+    keys = (*notice.paced(Lane.TRIAL, relay, at.campaign.id), at.seal.paced(_domain(address)))
     return Announcement(wire, fixed, sender, (Recipient(word, Role.TO),), {word: str(address)}, keys, desk.private(FULL))
 
 

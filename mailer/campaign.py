@@ -157,6 +157,17 @@ class Pace:
         return tuple((limit, span) for limit, span in spans if limit is not None)
 
     @property
+    def half(self) -> Pace:
+        """
+        Half of each limit, but never none.
+
+        >>> Pace(per_minute=1, per_hour=25).half
+        Pace(per_minute=1, per_hour=13, per_day=None)
+        """
+        halves = (limit and (limit + 1) // 2 for limit in (self.per_minute, self.per_hour, self.per_day))
+        return Pace(*halves)
+
+    @property
     def hourly(self) -> int | None:
         """
         The most letters in an hour.

@@ -17,16 +17,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from mailer import hours, log, notice, throttle
+from mailer.announce import domain
 from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
 from mailer.courier import Courier, Refrained
 from mailer.delivery import Due, Retry, State, Who
 from mailer.desk import Desk
-from mailer.errors import MailerError
+from mailer.errors import KeyProblem, MailerError
 from mailer.ledger import Lane, Ledger
 from mailer.outcome import ACCOUNT_REFUSED, TABLE, Outcome, Rule, Scope
 from mailer.pace import Clock
@@ -58,9 +60,9 @@ class Settings:
     pace: Pace = UNPACED
     domain_pace: Pace = UNPACED
 
-    def limits(self, relay: str) -> Limits:
-        """What is everybody's, over a relay of this name."""
-        return Limits(relay, self.pace, self.domain_pace)
+    def limits(self, desks: Collection[Desk]) -> Limits:
+        """What is everybody's; at these desks is known what hides the domains of signatories."""
+        return Limits(self.pace, self.domain_pace, lambda key: [desk.seal.paced(key) for desk in desks])
 
 
 @dataclass(slots=True)
@@ -109,6 +111,8 @@ class Dispatch:
         self._consequences = Consequences(ledger, clock, settings.retry.first)
         self._couriers: set[Courier] = set()
         self._in_hand: Counter[str] = Counter()
+        self._limits = settings.limits(desks.values())
+        self._turns = throttle.Turns(ledger, self._limits)
         self._stopping = False
 
     def stop(self) -> None:
@@ -154,8 +158,8 @@ class Dispatch:
                 continue
             if only not in (None, waiting.lane):
                 continue
-            paces = throttle.paces(self._settings.limits(relay), ruling, waiting.lane)
-            free_at = throttle.opens_at(ruling, waiting.lane, await throttle.free_at(self._ledger, paces, now))
+            paces = throttle.paces(self._limits, relay, ruling, waiting.lane)
+            free_at = throttle.opens_at(ruling, waiting.lane, await throttle.free_at(self._ledger, self._limits, paces, now))
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
         return min(moments, default=None)
 
@@ -204,7 +208,7 @@ class Dispatch:
         bounds = [self._settings.connections * _ROUND]
         if self._consequences.breaker.is_probing:
             bounds.append(1)
-        allowed = await throttle.room(self._ledger, lane.paces, self._in_hand, self._clock.now())
+        allowed = await throttle.room(self._ledger, self._limits, lane.paces, self._in_hand, self._clock.now())
         if allowed is not None:
             bounds.append(allowed)
         if left is not None:
@@ -223,7 +227,7 @@ class Dispatch:
             if max(waiting.due_at, self._consequences.goes_at(waiting.lane)) > now or ruling.hold(waiting.lane) is not None:
                 continue
             campaign = self._desks[waiting.lane.campaign].campaign
-            paces = throttle.paces(self._settings.limits(relay), ruling, waiting.lane)
+            paces = throttle.paces(self._limits, relay, ruling, waiting.lane)
             lane = _Open(waiting.lane, campaign, ruling.addresses(waiting.lane), paces)
             if lane.is_open(now):
                 found.append(lane)
@@ -247,7 +251,7 @@ class Dispatch:
             while not (is_denied or is_cancelled()) and (item := await line.get()) is not None:
                 due, lane = item
                 try:
-                    is_denied = await self._carry(courier, relay, due, lane, sent)
+                    is_denied = await self._carry_in_turn(courier, relay, due, lane, sent)
                     if not due.notice:
                         watch.letter()
                 finally:
@@ -257,6 +261,29 @@ class Dispatch:
         finally:
             self._couriers.discard(courier)
             await courier.close()
+
+    async def _carry_in_turn(self, courier: Courier, relay: Relay, due: Due, lane: _Open, sent: Sent) -> bool:
+        """As `_carry`; but a notice to a domain that its lane does not tell waits where that would pass the domain's pace."""
+        key = self._domain(due)
+        if not key:
+            return await self._carry(courier, relay, due, lane, sent)
+        self._in_hand[key] += 1
+        try:
+            at = await self._turns.wait(key, self._in_hand, self._clock.now())
+            if at is None:
+                return await self._carry(courier, relay, due, lane, sent)
+            left = "its domain's pace"
+            await self._ledger.let_go(due, State.QUEUED, Who.WORKER, "", left, self._clock.seconds, at=ceil(at))
+            return False
+        finally:
+            self._in_hand[key] -= 1
+
+    def _domain(self, due: Due) -> str:
+        """What paces a notice beside its lane; a record that is damaged is for the courier to hold."""
+        try:
+            return domain(self._desks[due.campaign], due) if due.notice else ""
+        except KeyProblem:
+            return ""
 
     async def _carry(self, courier: Courier, relay: Relay, due: Due, lane: _Open, sent: Sent) -> bool:
         """Carry one letter; whether the relay denied this courier a connection while it serves another."""

@@ -168,13 +168,18 @@ def receipt(letters: Sequence[Standing], quiet_since: int, now: int, passing: fr
 
 def paced(lane: str, relay: str, campaign: str) -> tuple[str, ...]:
     """
-    Under what a notice is counted for the pace, the relay's key first; a digest also counts for whom it goes to (`pace.keys`).
+    Under what a notice is counted for the pace, the relay's key first; a digest also counts for whom it goes to (`pace.keys`),
+    a receipt or a trial for its domain, of which the ledger knows a keyed hash (`Seal.paced`).
 
-    No address or domain of a signatory stands in the ledger, so all receipts of a campaign count as if they went to one
-    address, and all receipts as if they went to one domain: slower than would be allowed, and never faster.
+    All receipts of a campaign count as if they went to one address: slower than would be allowed, and never faster.
 
     >>> paced("@receipt", "mail.example", "homes"), paced("@trial", "mail.example", "homes")
-    (('relay:mail.example', '@receipts', 'receipts:homes'), ('relay:mail.example',))
+    (('relay:mail.example', 'receipts over mail.example', 'receipts:homes'), ('relay:mail.example',))
     """
-    own = ("@receipts", f"receipts:{campaign}") if lane == Lane.RECEIPT else ()
+    own = (receipts_over(relay), f"receipts:{campaign}") if lane == Lane.RECEIPT else ()
     return (f"relay:{relay}", *own)
+
+
+def receipts_over(relay: str) -> str:
+    """Under what all receipts over a relay are counted: they get half of its pace at most, and leave the rest to letters."""
+    return f"receipts over {relay}"

@@ -5,6 +5,7 @@ When the queue will be empty, and which letters will miss their campaign's deadl
 
 Time goes on in steps of an hour, and in each the lanes that are open share what their limits allow, as they do in sending. It
 is assumed that each letter is accepted when it goes, that deferred ones go at their next time, and that no more are taken in.
+Receipts take what letters leave of their share of the relay's pace, where they are on: as many as if everybody got one.
 Held letters wait for somebody, and have no part in it. It decides nothing: a pace is never passed to keep a deadline.
 """
 
@@ -15,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
-from mailer import throttle
-from mailer.campaign import Pace, place
+from mailer import notice, throttle
+from mailer.campaign import Channel, Pace, Receipts, place
 from mailer.ledger import Lane, Ledger
 from mailer.rules import Ruling, over_at
 from mailer.throttle import Limits
@@ -32,6 +33,8 @@ class Line:
     """
     A lane's letters: how many come due in which hour since 1970, the keys that limit it, from when on its hours are open, and
     the time (seconds since 1970) from which nothing of it goes any more.
+
+    `receipts` is the line of what is told to signatories once their letters went, `told` how much of one comes of each letter.
     """
 
     lane: Lane
@@ -39,6 +42,8 @@ class Line:
     keys: Sequence[str]
     opens_at: Callable[[float], float]
     over_at: float | None = None
+    receipts: Line | None = None
+    told: float = 0
     waits: float = field(default=0, init=False)
     ends_at: float | None = field(default=None, init=False)
     late: int = field(default=0, init=False)
@@ -90,20 +95,29 @@ class _Room:
         self.went.append(0)
 
 
-async def outlooks(ledger: Ledger, ruling: Ruling, limits: Limits, now: int) -> dict[str, Outlook]:
-    """What becomes of the queue of each campaign that has letters in it which may go, if sending goes on `now`."""
-    lines, paces = [], {}
+async def outlooks(ledger: Ledger, ruling: Ruling, limits: Limits, relay: str, now: int) -> dict[str, Outlook]:
+    """What becomes of the queue of each campaign that has letters in it which may go over a relay, if sending goes on `now`."""
+    paces: dict[str, Pace] = {}
     hours: dict[object, Callable[[float], float]] = {}
-    for lane, due in ledger.queue(now).items():
+    queue = ledger.queue(now)
+    receipts: dict[str, Line] = {}
+    for id in [id for id, campaign in ruling.campaigns.items() if campaign.receipts is not Receipts.OFF]:
+        lane = Lane(id, notice.Lane.RECEIPT, "")
+        limited = throttle.paces(limits, relay, ruling, lane)
+        paces.update(limited)
+        receipts[id] = Line(lane, queue.get(lane, {}), list(limited), lambda at: at)
+    lines = list(receipts.values())
+    for lane, due in queue.items():
         campaign = ruling.campaigns.get(lane.campaign)
-        if campaign is None or ruling.hold(lane) is not None:
+        if campaign is None or lane.is_notices or ruling.hold(lane) is not None:
             continue
-        limited = throttle.paces(limits, ruling, lane)
+        limited = throttle.paces(limits, relay, ruling, lane)
         paces.update(limited)
         # Lanes whose offices are at one place are open at the same times: asked once.
         where = (lane.campaign, place(campaign, campaign.targets[lane.target], lane.country))
         opens_at = hours.setdefault(where, cache(partial(throttle.opens_at, ruling, lane)))
-        lines.append(Line(lane, due, list(limited), opens_at, over_at(campaign)))
+        told = 1 / sum(target.channel is Channel.EMAIL for target in campaign.targets.values())
+        lines.append(Line(lane, due, list(limited), opens_at, over_at(campaign), receipts.get(campaign.id), told))
     return project(lines, paces, ledger.went(now - 24 * HOUR), now)
 
 
@@ -122,11 +136,12 @@ def project(
     rooms = {key: _room(pace, went.get(key, {}), hour) for key, pace in paces.items()}
     for line in lines:
         line.waits = sum(count for at, count in line.due.items() if at <= hour)
-    left = [line for line in lines if line.due]
+    left = [line for line in lines if line.due or line.lane.is_notices]
+    letters = [line for line in lines if not line.lane.is_notices]
     for _ in range(_STEPS):
         at, end = max(now, hour * HOUR), (hour + 1) * HOUR
-        left = [line for line in left if not _is_done(line, hour, at)]
-        if not left:
+        left = [line for line in left if line.lane.is_notices or not _is_done(line, hour, at)]
+        if all(line.lane.is_notices for line in left):
             break
         jump = hour + 1 if _share(left, rooms, at, end) else _next_hour(left, hour, end)
         while hour < jump:
@@ -135,8 +150,8 @@ def project(
                 line.turn(hour)
             for room in rooms.values():
                 room.turn()
-    campaigns = dict.fromkeys(line.lane.campaign for line in lines)
-    return {id: _outlook([line for line in lines if line.lane.campaign == id]) for id in campaigns}
+    campaigns = dict.fromkeys(line.lane.campaign for line in letters)
+    return {id: _outlook([line for line in letters if line.lane.campaign == id]) for id in campaigns}
 
 
 def _is_done(line: Line, hour: int, at: float) -> bool:
@@ -164,10 +179,17 @@ def _room(pace: Pace, went: Mapping[int, int], hour: int) -> _Room:
 
 def _share(lines: Sequence[Line], rooms: Mapping[str, _Room], at: float, end: float) -> bool:
     """
-    One step: the lines that are open take what their keys allow, each the same until it is empty or a key is; whether any took.
+    One step: the lines that are open take what their keys allow, each the same until it is empty or a key is, first those of
+    letters; whether any took.
     """
     for room in rooms.values():
         room.begin(end - at)
+    letters = _take([line for line in lines if not line.lane.is_notices], rooms, at, end)
+    return _take([line for line in lines if line.lane.is_notices], rooms, at, end) or letters
+
+
+def _take(lines: Sequence[Line], rooms: Mapping[str, _Room], at: float, end: float) -> bool:
+    """What lines that are alike take in a step; whether any took."""
     most = {key: room.left for key, room in rooms.items()}
     left = {id(line): _most(line, rooms, at, end) for line in lines}
     going = [line for line in lines if line.waits > _LITTLE and left[id(line)] > _LITTLE]
@@ -180,6 +202,8 @@ def _share(lines: Sequence[Line], rooms: Mapping[str, _Room], at: float, end: fl
         for line in going:
             share = min([line.waits, left[id(line)], *(fair[key] for key in line.keys)])
             line.waits -= share
+            if line.receipts is not None:
+                line.receipts.waits += share * line.told
             left[id(line)] -= share
             took[id(line)] = took.get(id(line), 0) + share
             for key in line.keys:

@@ -74,6 +74,10 @@ class Seal:
         """What the evidence header says: proof, for whoever has the key, that this letter is ours."""
         return hmac.digest(self._evidence, message_id.encode("ascii"), "sha256").hex()[:40]
 
+    def paced(self, key: str) -> str:
+        """What a key of the pace is called in the ledger where it tells of a signatory: a keyed hash of 80 bits."""
+        return "#" + hmac.digest(self._evidence, b"pace " + key.encode("utf-8"), "sha256")[:10].hex()
+
     def token(self, letter: int, day: int) -> str:
         """A return address's token: letter, day of issue (since 1970) and 80 bits that only the key can make."""
         text = f"{letter:x}-{day:x}"

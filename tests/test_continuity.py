@@ -305,7 +305,7 @@ async def test_times_of_a_clock_that_was_ahead_do_not_keep_letters_back_once_it_
         soon: None,
     }
     assert (await ledger.breaker(RELAY)).not_before <= NOW + DAY
-    assert (await ledger.sent_counts([(HEAD, NOW - 3_600)]), await ledger.sent_back([(HEAD, 1)])) == ([1], [NOW])
+    assert (await ledger.sent_counts([([HEAD], NOW - 3_600)]), await ledger.sent_back([([HEAD], 1)])) == ([1], [NOW])
     assert_sound(ledger, dict.fromkeys([letter, soon], State.QUEUED))
 
 

@@ -2,22 +2,24 @@
 The pace of the relay, of a domain and of an address together, over days and cron passes, counted at the far side.
 """
 
+import os
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import apsw
 import pytest
 
-from mailer import log, throttle
+from mailer import log, notices, throttle
 from mailer.campaign import Pace
 from mailer.dispatch import Dispatch, Settings
 from mailer.ledger import Lane
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.relay import Relay
 from mailer.throttle import Limits
-from tests.offices import NOON, ONE_TARGET, RETRY, Scene, another_campaign, at_work, drop, instance, working
+from tests.offices import NOON, ONE_TARGET, RETRY, Scene, another_campaign, at_work, beside, drop, instance, working
 from tests.relays import COPY, TO, settings_for
 from tests.servers.scripted import Drop, Rule, ScriptedServer
+from tests.test_config.instance import Instance
 
 SPANS = (60, 3_600, 86_400)
 ADDRESS, DOMAIN, RELAY = Pace(3, 10, 30), Pace(4, 14, 40), Pace(5, 16, 45)
@@ -88,12 +90,12 @@ async def test_a_letter_in_doubt_counts_and_one_that_was_let_go_unsent_does_not(
         relay = settings_for(server)
         await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
         assert scene.states() == {"in_doubt": 1, "queued": 1}
-        assert await scene.ledger.sent_counts([(f"relay:{relay.name}", NOON - 1)]) == [1]
+        assert await scene.ledger.sent_counts([([f"relay:{relay.name}"], NOON - 1)]) == [1]
         assert await a_pass(scene, 1, (Pace(1), Pace())).next_at(relay.name, NOON) == NOON + 60
     async with working(tmp_path / "other", 2, ONE_TARGET) as scene, ScriptedServer([Rule("data", Drop())]) as server:
         relay = settings_for(server)
         await a_pass(scene, 1, (Pace(1), Pace())).send(Relay(relay), log.Watch())
-        assert not server.dotted and await scene.ledger.sent_counts([(f"relay:{relay.name}", 0)]) == [0]
+        assert not server.dotted and await scene.ledger.sent_counts([([f"relay:{relay.name}"], 0)]) == [0]
 
 
 async def test_a_letter_in_the_middle_of_a_second_is_counted_until_its_whole_span_is_over(tmp_path: Path) -> None:
@@ -149,9 +151,81 @@ async def test_receipts_fall_under_paces_of_their_own_and_under_no_hours(tmp_pat
     made = instance(tmp_path, PACED + 'receipt: on\nwindow: {days: [mon], from: "09:00", to: "10:00"}\n')
     made.write("templates/c/en/receipt.txt.j2", "Subject: Thank you\n\nYour letters are out.\n")
     async with at_work(made) as scene:
-        ruling, limits = await scene.office.ruling(), Limits("mail.example", RELAY, DOMAIN)
+        ruling, limits = await scene.office.ruling(), Limits(RELAY, DOMAIN)
         receipts, letters = Lane("c", "@receipt", ""), Lane("c", "court", "")
-        found = throttle.paces(limits, ruling, receipts)
-        assert found == {"relay:mail.example": RELAY, "@receipts": DOMAIN, "receipts:c": ADDRESS}
+        found = throttle.paces(limits, "mail.example", ruling, receipts)
+        assert found == {"relay:mail.example": RELAY, "receipts over mail.example": RELAY.half, "receipts:c": ADDRESS}
         assert throttle.opens_at(ruling, receipts, NOON) == NOON < throttle.opens_at(ruling, letters, NOON)
-        assert {TO, COPY} < set(throttle.paces(limits, ruling, letters))
+        assert {TO, COPY} < set(throttle.paces(limits, "mail.example", ruling, letters))
+
+
+ALIKE = "@court.example"  # whoever signs with an address of the target's own domain
+RECEIPT = "Subject: Thank you\n\nYour letters are out, {{ signature.name }}.\n"
+
+
+def signed(made: Instance, *domains: str) -> None:
+    """A file with a signature from each of these domains."""
+    lines = [f"Signer {number},s{number}{domain},GB\n" for number, domain in enumerate(domains)]
+    file = made.write("var/queue/incoming/signed.csv", "Name,Email,Country\n" + "".join(lines))
+    os.utime(file, (NOON - 3600, NOON - 3600))
+
+
+async def told_by_and_by(scene: Scene, server: ScriptedServer, connections: int, paces: tuple[Pace, Pace]) -> list[float]:
+    """Pass after pass, receipts too, until nothing waits; when each letter and receipt came."""
+    came: list[float] = []
+    for _ in range(1_000):
+        await notices.think(scene.ledger, scene.office.desks, int(scene.time.now))
+        sending, known = a_pass(scene, connections, paces), len(server.dotted)
+        await sending.send(Relay(settings_for(server)), log.Watch())
+        came.extend(scene.time.now for _ in server.dotted[known:])
+        await notices.think(scene.ledger, scene.office.desks, int(scene.time.now))
+        next_at = await sending.next_at(settings_for(server).name, scene.time.now)
+        if next_at is None:
+            return came
+        scene.time.now = max(next_at, scene.time.now + 0.5)
+    raise AssertionError("there is no end to it")
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+async def test_receipts_and_letters_to_one_domain_share_its_pace(connections: int, tmp_path: Path) -> None:
+    made = instance(tmp_path, ONE_TARGET + "receipt: all\n")
+    made.write("templates/c/en/receipt.txt.j2", RECEIPT)
+    signed(made, *[ALIKE] * 5, *["@Private.Example"] * 5)
+    async with at_work(made) as scene, ScriptedServer() as server:
+        await scene.take_in()
+        came = await told_by_and_by(scene, server, connections, (Pace(), Pace(per_minute=2, per_hour=30)))
+        assert len(came) == len({dot.message_id for dot in server.dotted}) == 20
+        for domain, count in {ALIKE: 15, "@private.example": 5}.items():
+            times = [
+                at
+                for at, dot in zip(came, server.dotted, strict=True)
+                if any(address.lower().endswith(domain) for address in dot.recipients)
+            ]
+            assert len(times) == count and most_within(times, 60) <= 2, (domain, times)
+        # Nothing in the ledger tells who signs from where, nor that it is a target's domain.
+        with beside(scene) as db:
+            keys = {row[0] for row in db.execute("SELECT address FROM sent")}
+        assert not any("private" in key.lower() or ("@" in key and key.startswith("s")) for key in keys)
+        # Each that had to wait was claimed once more, and not again and again.
+        assert max(len(scene.ledger.attempts(record)) for record in range(1, 21)) <= 4
+        scene.assert_sound()
+
+
+async def test_receipts_leave_half_of_the_relays_pace_to_letters(tmp_path: Path) -> None:
+    made = instance(tmp_path, ONE_TARGET + "receipt: all\n")
+    made.write("templates/c/en/receipt.txt.j2", RECEIPT)
+    drop(made, 4)
+    async with at_work(made) as scene, ScriptedServer() as server:
+        await scene.take_in()
+        hourly = Pace(per_hour=6), Pace()
+        await notices.think(scene.ledger, scene.office.desks, NOON)
+        await a_pass(scene, 2, hourly).send(Relay(settings_for(server)), log.Watch())
+        assert scene.states() == {"accepted": 4}
+        scene.time.now += 3_601
+        await notices.think(scene.ledger, scene.office.desks, NOON + 3_601)
+        await a_pass(scene, 2, hourly).send(Relay(settings_for(server)), log.Watch())
+        assert len(server.dotted) == 4 + 3  # of four receipts
+        drop(made, 3, first=5)
+        await scene.take_in()
+        await a_pass(scene, 2, hourly).send(Relay(settings_for(server)), log.Watch())
+        assert scene.states() == {"accepted": 7}  # at once

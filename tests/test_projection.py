@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mailer import projection, rules
+from mailer import notices, projection, rules
 from mailer.campaign import Pace
 from mailer.ledger import Lane, Selection
 from mailer.projection import HOUR, Line, project
@@ -126,14 +126,27 @@ RELAYED = "{mode: smtp, host: 127.0.0.1, port: 25, tls: none, pace: {per_hour: 1
 
 async def foreseen(scene: Scene) -> projection.Outlook:
     loaded = scene.office.configuration
-    limits = Limits("relay", loaded.pace, loaded.domain_pace)
-    return (await projection.outlooks(scene.ledger, await scene.office.ruling(), limits, int(scene.time.now)))["c"]
+    limits, now = Limits(loaded.pace, loaded.domain_pace), int(scene.time.now)
+    return (await projection.outlooks(scene.ledger, await scene.office.ruling(), limits, loaded.relay.name, now))["c"]
 
 
-@pytest.mark.parametrize(("people", "relay"), [(60, ""), (60, RELAYED), (200, ""), (200, RELAYED)])
-async def test_what_is_foreseen_is_what_happens_within_an_hour_or_two(tmp_path, people, relay):
+DAILY = RELAYED.replace("per_hour: 10", "per_hour: 12, per_day: 100")  # receipts take of it by night
+
+
+@pytest.mark.parametrize(
+    ("people", "relay", "receipt"),
+    [
+        (60, "", "off"),
+        (60, RELAYED, "off"),
+        (200, "", "off"),
+        (200, RELAYED, "off"),
+        (60, DAILY, "all"),
+    ],
+)
+async def test_what_is_foreseen_is_what_happens_within_an_hour_or_two(tmp_path, people, relay, receipt):
     """And the pace is not passed to keep the deadline: what is foreseen to be late is, and expires."""
-    here = instance(tmp_path, CAMPAIGN, **({"relay": relay} if relay else {}))
+    here = instance(tmp_path, f"{CAMPAIGN}receipt: {receipt}\n", **({"relay": relay} if relay else {}))
+    here.write("templates/c/en/receipt.txt.j2", "Subject: Thank you\n\nYour letters are out.\n")
     drop(here, people)
     async with at_work(here, Time(NOON)) as scene, ScriptedServer() as server:
         await scene.take_in()
@@ -141,11 +154,12 @@ async def test_what_is_foreseen_is_what_happens_within_an_hour_or_two(tmp_path, 
         end, last = datetime(2011, 9, 23, tzinfo=UTC).timestamp(), float(NOON)
         settings = settings_for(server)
         while scene.time.now < end + 60:
-            sent = len(server.taken)
+            sent = _letters(server)
             await rules.redecide(scene.ledger, await scene.office.ruling(), RETRY, int(scene.time.now))
+            await notices.think(scene.ledger, scene.office.desks, int(scene.time.now))
             await scene.send(settings)
-            last = scene.time.now if len(server.taken) > sent else last
-            at = await scene.dispatch().next_at("relay", scene.time.now)
+            last = scene.time.now if _letters(server) > sent else last
+            at = await scene.dispatch().next_at(settings.name, scene.time.now)
             if at is None:
                 break
             scene.time.now = min(max(at, scene.time.now + 30), end)
@@ -158,7 +172,11 @@ async def test_what_is_foreseen_is_what_happens_within_an_hour_or_two(tmp_path, 
             assert late.get(target, 0) == pytest.approx(count, abs=12), (late, expired)
         assert bool(late) is (people == 200)
         assert before.empty_at is not None
-        assert before.empty_at == pytest.approx(end if late else last, abs=2 * HOUR)
+        assert before.empty_at == pytest.approx(end if late else last, abs=(2 if receipt == "off" else 4) * HOUR)
+
+
+def _letters(server: ScriptedServer) -> int:
+    return sum(not dot.recipients[0].startswith("signer") for dot in server.dotted)
 
 
 # -- as it is told

@@ -119,9 +119,10 @@ async def _ahead(loaded: Configuration, ledger: Ledger, ruling: Ruling) -> dict[
     from mailer.app import CLOCK
     from mailer.throttle import Limits
 
-    limits = Limits(loaded.relay.name, loaded.pace, loaded.domain_pace)
+    limits = Limits(loaded.pace, loaded.domain_pace)
     told = {}
-    for id, outlook in (await projection.outlooks(ledger, ruling, limits, CLOCK.seconds)).items():
+    outlooks = await projection.outlooks(ledger, ruling, limits, loaded.relay.name, CLOCK.seconds)
+    for id, outlook in outlooks.items():
         late = [
             {"target": lane.target, "country": lane.country, "letters": count, "from": ledger.nth_waiting(lane, behind)}
             for lane, (count, behind) in sorted(outlook.late.items(), key=lambda one: (one[0].target, one[0].country))

@@ -9,7 +9,7 @@ from mailer.ledger.reading import ReadingPart
 
 _QUEUE = """
 SELECT campaign, target, country, max(next_attempt_at, ?1) / 3600, count(*) FROM letter
-WHERE state IN ('queued', 'deferred') AND target NOT GLOB '@*' GROUP BY campaign, target, country, 4
+WHERE state IN ('queued', 'deferred') AND (target NOT GLOB '@*' OR target = '@receipt') GROUP BY campaign, target, country, 4
 """
 _WENT = "SELECT address, at / 3600, count(*) FROM sent WHERE at > ? GROUP BY address, at / 3600"
 _NTH = """
@@ -27,7 +27,10 @@ class ForeseeingPart(ReadingPart):
     """More that is read."""
 
     def queue(self, now: int) -> Mapping[Lane, Mapping[int, int]]:
-        """How many letters wait in each lane, by the hour since 1970 in which they are due, what is overdue in that of now."""
+        """
+        How many letters wait in each lane, and receipts in theirs, by the hour since 1970 in which they are due; what is
+        overdue, in that of now.
+        """
         found: dict[Lane, dict[int, int]] = {}
         for campaign, target, country, hour, count in self._query(_QUEUE, (now,)):
             found.setdefault(Lane(campaign, target, country), {})[hour] = count

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,18 +88,35 @@ class SendingPart:
         )
         return int((await self._engine.run(lambda db: rows(db, sql, (now,))))[0][0])
 
-    async def sent_counts(self, asked: Sequence[tuple[str, int]]) -> Sequence[int]:
+    async def sent_counts(self, asked: Sequence[tuple[Collection[str], int]]) -> Sequence[int]:
         """
-        How many letters were counted under a key of the pace since a time, for each (key, time); counted where they are, for
+        How many letters were counted under keys of the pace since a time, for each (keys, time); counted where they are, for
         they may be many.
         """
         sql = "SELECT count(*) FROM sent WHERE address = ? AND at > ?"
-        return list(await self._engine.run(lambda db: [rows(db, sql, one)[0][0] for one in asked]))
 
-    async def sent_back(self, asked: Sequence[tuple[str, int]]) -> Sequence[int | None]:
-        """When the N-th last letter was counted under a key of the pace, for each (key, N); None where fewer are on record."""
-        sql = "SELECT (SELECT at FROM sent WHERE address = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?2 - 1)"
-        return list(await self._engine.run(lambda db: [rows(db, sql, one)[0][0] for one in asked]))
+        def work(db: apsw.Connection) -> list[int]:
+            return [sum(rows(db, sql, (key, since))[0][0] for key in keys) for keys, since in asked]
+
+        return list(await self._engine.run(work))
+
+    async def sent_back(self, asked: Sequence[tuple[Collection[str], int]]) -> Sequence[int | None]:
+        """
+        When the N-th last letter was counted under any of some keys of the pace, for each (keys, N); None where fewer are on
+        record.
+        """
+        sql = "SELECT at FROM sent WHERE address = ?1 ORDER BY at DESC LIMIT ?3 OFFSET ?2 - ?3"
+
+        def work(db: apsw.Connection) -> list[int | None]:
+            found: list[int | None] = []
+            for keys, nth in asked:
+                # Of one key only the N-th is read; of several any may be the N-th of all.
+                most = 1 if len(keys) == 1 else nth
+                at = sorted((row[0] for key in keys for row in rows(db, sql, (key, nth, most))), reverse=True)
+                found.append(at[most - 1] if len(at) >= most else None)
+            return found
+
+        return list(await self._engine.run(work))
 
     async def may_go(self, due: Due) -> bool:
         """Whether a mark would be given now: no order took the letter back, nothing is paused, and its target is not closed."""
@@ -164,9 +181,11 @@ class SendingPart:
 
         return bool(await self._engine.run(work, is_patient=True))
 
-    async def let_go(self, due: Due, state: State, who: Who, reason: str, detail: str, now: int) -> bool:
+    async def let_go(
+        self, due: Due, state: State, who: Who, reason: str, detail: str, now: int, *, at: int | None = None
+    ) -> bool:
         """
-        Give a claimed letter back unsent: queued again, or held with a reason.
+        Give a claimed letter back unsent: queued again, due `at` a time or at once, or held with a reason.
 
         A letter whose dot mark stands is not let go, whoever asks: it goes in doubt.
         """
@@ -177,7 +196,8 @@ class SendingPart:
                 return _doubt(db, due.letter, due.attempt, marked[0][0], detail or reason, now)
             close_attempt(db, due.letter, due.attempt, "held" if state is State.HELD else "unsent", detail or reason, now)
             told: dict[str, object] = {"attempt": due.attempt} | ({"detail": detail} if detail else {})
-            letter, then = (due.letter, State.SENDING, due.attempt), Next(state, reason, now if state is State.QUEUED else None)
+            letter = (due.letter, State.SENDING, due.attempt)
+            then = Next(state, reason, (at or now) if state is State.QUEUED else None)
             if reason in _BY_RULE and any(recipient.may_have_it for recipient in due.recipients):
                 then = ended(due.recipients, state, reason)  # a resend that is stopped: in doubt again, and shown
             moved = move(db, letter, then.state, who, then.reason, now, at=then.at, told=told)

@@ -55,7 +55,7 @@ async def test_an_attempt_is_marked_once(ledger):
     due = await claim_one(ledger)
     assert await mark(ledger, due)
     assert not await mark(ledger, due)
-    assert await ledger.sent_counts([(HEAD, 0)]) == [1]
+    assert await ledger.sent_counts([([HEAD], 0)]) == [1]
 
 
 async def test_the_mark_of_whoever_lost_the_letter_changes_nothing(ledger, second):
@@ -67,7 +67,7 @@ async def test_the_mark_of_whoever_lost_the_letter_changes_nothing(ledger, secon
     assert not await settle(ledger, late, Stage.DOT, YES)
     assert not await let_go(ledger, late)
     assert everything(ledger) == before
-    assert await ledger.sent_counts([(HEAD, 0)]) == [0]
+    assert await ledger.sent_counts([([HEAD], 0)]) == [0]
     assert await mark(second, mine)
 
 
@@ -100,11 +100,11 @@ async def test_the_pace_counts_marks_by_key_for_one_day(ledger):
     first, second, third = await claim(ledger)
     await mark(ledger, first, now=NOW)
     await mark(ledger, second, now=NOW + 80_000)
-    assert await ledger.sent_counts([(PRESS, 0), (COPY, 0)]) == [0, 0]
-    assert await ledger.sent_counts([(HEAD, since) for since in (NOW - 1, NOW, NOW + 80_000)]) == [2, 1, 0]
-    assert await ledger.sent_back([(HEAD, nth) for nth in (1, 2, 3)]) == [NOW + 80_000, NOW, None]
+    assert await ledger.sent_counts([([PRESS], 0), ([COPY], 0)]) == [0, 0]
+    assert await ledger.sent_counts([([HEAD], since) for since in (NOW - 1, NOW, NOW + 80_000)]) == [2, 1, 0]
+    assert await ledger.sent_back([([HEAD], nth) for nth in (1, 2, 3)]) == [NOW + 80_000, NOW, None]
     await mark(ledger, third, now=NOW + 86_400)
-    assert await ledger.sent_back([(HEAD, nth) for nth in (1, 2, 3)]) == [NOW + 86_400, NOW + 80_000, None]
+    assert await ledger.sent_back([([HEAD], nth) for nth in (1, 2, 3)]) == [NOW + 86_400, NOW + 80_000, None]
 
 
 async def test_of_addresses_to_which_nobody_writes_any_more_nothing_is_kept_behind_the_day(ledger):
