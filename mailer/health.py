@@ -64,6 +64,11 @@ async def ailments(
         elif state == State.HELD and reason == Reason.NOT_CONFIGURED:
             what = f"{counted(count, 'letter')} of {campaign} held, it or a target is {reason}"
             found.append(f"{what}: put it back, or mailer cancel --campaign {campaign} --reason '{reason}' --why TEXT")
+        elif state == State.HELD and reason == Reason.PRINTED:
+            what = (
+                f"{counted(count, 'letter')} of {campaign} {reason}, and perhaps done: if so, mailer done, else mailer release"
+            )
+            found.append(f"{what} --campaign {campaign} --reason '{reason}' --why TEXT")
         elif state == State.HELD and reason not in _CALM:
             found.append(f"{counted(count, 'letter')} of {campaign} held ({reason}): mailer log --state held")
     for campaign, count in ledger.deferred_often(OFTEN).items():

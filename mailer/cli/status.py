@@ -24,7 +24,8 @@ _ENDS = {
     Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
     Reason.ADDRESS_REFUSED: "three letters in a row found no such mailbox: correct the address, or release them",
     Reason.UNCONFIRMED: "nobody has confirmed these signatures: drop a file in which their confirmed_at is filled in",
-    Reason.CLOSED: "these targets are closed in the campaign's configuration",
+    Reason.CLOSED: "these targets are closed, by a person (see below) or in the campaign's configuration",
+    Reason.PRINTED: "somebody may have used the paper: mark what was done (mailer done), release what was not",
 }
 
 _NEWEST = 8  # files that are shown one by one

@@ -16,10 +16,12 @@ _NTH = """
 SELECT id FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ?
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?
 """
-# Whoever has not confirmed, where that is asked for, is not spoken for by hand either.
+# Whoever has not confirmed, where that is asked for, is not spoken for by hand either; nor is anybody of a file that is being
+# read: what of it stays is only known at its end.
 _BY_HAND = """
-SELECT l.id, s.sealed FROM letter l JOIN signature s ON s.id = l.signature
-WHERE l.campaign = ? AND l.target = ? AND l.state = 'by_hand' AND s.state = 'active' AND s.unconfirmed = 0 ORDER BY l.id
+SELECT l.id, s.sealed FROM letter l JOIN signature s ON s.id = l.signature JOIN file f ON f.id = s.file
+WHERE l.campaign = ? AND l.target = ? AND l.channel = ? AND l.state = 'by_hand' AND s.state = 'active' AND s.unconfirmed = 0
+    AND f.state = 'done' ORDER BY l.id
 """
 
 
@@ -40,9 +42,9 @@ class ForeseeingPart(ReadingPart):
             found.setdefault(key, {})[hour] = count
         return found
 
-    def by_hand(self, campaign: str, target: str) -> Iterator[tuple[int, bytes]]:
-        """The letters to a target that are for people to do, (letter, sealed signature), in the order of their numbers."""
-        yield from ((letter, sealed) for letter, sealed in self._query(_BY_HAND, (campaign, target)))
+    def by_hand(self, campaign: str, target: str, channel: str) -> Iterator[tuple[int, bytes]]:
+        """The letters to a target that people carry so, (letter, sealed signature), in the order of their numbers."""
+        yield from ((letter, sealed) for letter, sealed in self._query(_BY_HAND, (campaign, target, channel)))
 
     def nth_waiting(self, lane: Lane, number: int) -> int | None:
         """The number of the letter that goes as the `number`-th of a lane, from 0; None if there are fewer."""

@@ -14,6 +14,7 @@ from mailer.chain import Link
 from mailer.ledger import Attempt, Count, Erasure, FileRecord, Record, Selection
 from mailer.ledger.engine import FAILURES, close, connect, translated
 from mailer.ledger.moves import rows_of
+from mailer.ledger.schema import undo
 from mailer.notice import Lane
 
 _IS_LETTER = "target NOT GLOB '@*'"  # asked of the target, so that an index answers it
@@ -84,6 +85,16 @@ class ReadingPart:
     def close(self) -> None:
         """Close the reader's connection."""
         close(self._reader)
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What is read within is of one moment, whatever is written meanwhile."""
+        with self._told():
+            self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            undo(self._reader)
 
     def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         with self._told():

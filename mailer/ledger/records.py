@@ -54,6 +54,15 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """Letters to one target wait by hand: people carry them, by this channel."""
+
+    campaign: str
+    target: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """
     A piece of evidence about a letter: what kind, of which recipient, with which status and words; `reason` is what is shown
