@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from mailer.cli.paper import _Pages
 from mailer.errors import CannotSend
 from mailer.log import Watch
 from mailer.paper import end, letters_in, ranges
-from tests.installed import Place
+from tests.installed import Place, environment, mailer
 from tests.servers.available import program, require
 
 NAMES = ["Å", "Wolfeschlegelsteinhausenbergerdorff Llanfairpwllgwyngyllgoge", "محمد بن عبد الله الأنصاري", 'O\'Brien "Bob" <x>']
@@ -114,6 +115,33 @@ def test_just_what_was_printed_is_marked_whatever_has_come_in_since(place):
     (place.root / "page.html").unlink()
     assert len(printed(place).sections) == 3  # a sheet, a cover, a letter: of the late one
     assert place.mailer("verify").code == 0
+
+
+@pytest.mark.parametrize("name", ["two words.html", "it's.html", 'a "b" c.html', "$(touch hit).html", "-x.html", "a;b&c.html"])
+def test_the_command_that_marks_a_page_can_be_pasted_from_screen_and_paper(place, name):
+    place.root = place.root.rename(place.root.with_name("an instance"))
+    elsewhere = place.root.parent
+    said = mailer(elsewhere, "--config", "an instance/config/mailer.yaml", "print", "c", "--out", name)
+    (line,) = [line.partition(": ")[2] for line in said.err.splitlines() if line.startswith("When it is done: ")]
+    on_paper = re.findall(r"<code>(.*?)</code>", (elsewhere / name).read_text("utf-8"))
+    assert {unescape(command) for command in on_paper} == {line} and len(on_paper) == 2
+    done = subprocess.run(
+        line.replace("TEXT", "posted"),
+        shell=True,
+        cwd=elsewhere,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "8 letters: done.\n"), done
+    assert not (elsewhere / "hit").exists()
+
+
+@pytest.mark.parametrize("name", ["a\nb.html", "\u202eb.html", b"\xff.html".decode(errors="surrogateescape")])
+def test_a_page_that_could_not_be_named_is_not_written(place, name):
+    said = place.mailer("print", "c", "--out", name)
+    assert said.code == 64 and "cannot be typed" in said.err and not (place.root / name).exists()
 
 
 @pytest.mark.parametrize("meanwhile", ["done", "erase", "close"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,8 @@ def print_(context: click.Context, campaign: str, target: str | None, out: Path,
     loaded = configuration(context)
     campaign = campaign_of(loaded, campaign)
     targets = _targets(loaded, campaign, target)
+    if not str(out).isprintable():
+        raise UsageProblem(f"{str(out)!a} cannot be typed, and the page names itself: give it another name")
     if out.exists():
         raise UsageProblem(f"{out} is there already: name another file, or remove it")
     return asyncio.run(_print(loaded, campaign, targets, out, specimen))
@@ -131,7 +134,7 @@ class _Pages:
     def __init__(self, loaded: Configuration, office: Office, campaign: str, out: Path, specimen: bool, now: int) -> None:
         self._desk: Desk = office.desks[campaign]
         self._office, self._campaign, self._out, self._specimen, self._now = office, campaign, out, specimen, now
-        marking = again(loaded, f"done --printed {out} --why TEXT")
+        marking = again(loaded, f"done --printed {shlex.quote(str(out))} --why TEXT")
         self.marking = "nothing, it is a specimen" if specimen else marking
         self._written: dict[int, str] = {}
         self.problems: list[str] = []
