@@ -133,6 +133,7 @@ _BY_LANE = frozenset(Reason) - {Reason.UNCONFIRMED}
 async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ruled:
     """Ask every rule about everything that waits; gives what was moved."""
     await _follow_confirmation(ledger, ruling, now)
+    await _follow_directories(ledger, ruling)
     expired = await _expire(ledger, ruling, retry, await ledger.is_down(), now)
     held = released = 0
     for waiting in await ledger.waiting():
@@ -190,6 +191,20 @@ async def _follow_confirmation(ledger: Ledger, ruling: Ruling, now: int) -> None
         while not is_asked and await ledger.release_unconfirmed(campaign.id, now, _AT_ONCE):
             pass
         await ledger.ask_confirmation(campaign.id, is_asked)
+
+
+async def _follow_directories(ledger: Ledger, ruling: Ruling) -> None:
+    """Where a target has come to be one of a directory, what is on record is parted by countries once: each has a route."""
+    facts = await ledger.installed()
+    for campaign in ruling.campaigns.values():
+        name = f"directories {campaign.id}"
+        targets, before = {target.id for target in campaign.targets.values() if target.directory}, facts.get(name, "").split()
+        if targets == set(before):
+            continue
+        for target in sorted(targets - set(before)):
+            while await ledger.part(campaign.id, target, _AT_ONCE):
+                pass
+        await ledger.remember_install({name: " ".join(sorted(targets))})
 
 
 async def _resend(ledger: Ledger, ruling: Ruling, now: int) -> int:

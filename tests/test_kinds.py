@@ -85,6 +85,19 @@ def test_what_waits_to_go_by_mail_is_by_hand_once_its_target_has_no_address(plac
     assert place.mailer("run").code == 0 and states(place) == {"done": 2} and gone(place) == 0
 
 
+def test_an_office_whose_letters_go_to_embassies_from_now_on_is_parted_by_countries_and_back(place):
+    place.campaign(of("office"))
+    place.put("more.csv", "name,email,country\nJane,jane@example.org,FR\n")
+    place.mailer("run", "--intake-only")
+    place.campaign(of("embassy"))
+    assert place.mailer("run").code == 0
+    assert states(place) == {"accepted": 2, "held": 1} and reasons(place) >= {"no route"}
+    to = {line["recipients"][0]["address"] for line in place.mailer("log", "--state", "accepted", "--json").lines}
+    assert to == {"d@m.example"}
+    place.campaign(of("office"))
+    assert place.mailer("run").code == 0 and states(place) == {"accepted": 3} and place.mailer("verify").code == 0
+
+
 def test_a_call_becomes_a_letter_to_post_and_what_was_rung_from_paper_waits(place):
     place.campaign(of("phone"))
     place.mailer("run")

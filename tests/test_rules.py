@@ -211,7 +211,8 @@ async def test_letters_whose_cause_has_changed_stay_held_for_the_new_one(ledger)
 
 async def test_each_country_of_a_directory_is_decided_alone(ledger):
     file = await begin(ledger)
-    entries = [entry(n, new("embassy", country=country)) for n, country in enumerate(["GB", "IE", "FR", "MC", "DE", ""])]
+    countries = ["GB", "IE", "FR", "MC", "DE", ""]
+    entries = [replace(entry(n, new("embassy", country=code)), country=code) for n, code in enumerate(countries)]
     await ledger.take_in(file, CAMPAIGN, DOMAIN, entries, NOW)
     office = Office(campaign(EMBASSY, approval_required=False), is_live=True)
     assert await office.redecide(ledger) == Ruled(held=4)

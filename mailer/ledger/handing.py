@@ -29,8 +29,13 @@ WHERE state = 'by_hand' AND (campaign, target, channel, attempt) > (?, ?, ?, 922
     ORDER BY campaign, target, channel, attempt LIMIT 1
 """
 _THESE = "SELECT id, state, attempt FROM letter WHERE state = 'by_hand' AND campaign = ? AND target = ? AND channel = ? LIMIT ?"
-# Where the target has become one of a directory, the country decides the route.
+# Where the target has become one of a directory, the country decides the route; by hand it decides nothing.
 _OF_COUNTRY = "UPDATE letter SET country = (SELECT country FROM signature WHERE id = letter.signature) WHERE id = ?"
+_PART = """
+UPDATE letter SET country = (SELECT country FROM signature WHERE id = letter.signature) WHERE id IN (
+    SELECT l.id FROM letter l JOIN signature s ON s.id = l.signature WHERE l.campaign = ? AND l.target = ? AND l.country = ''
+    AND s.country <> '' AND l.state IN ('queued', 'deferred', 'held') LIMIT ?)
+"""
 _OTHERS = """
 state = 'held' AND campaign = ? AND target = ? AND country = ? AND reason = ? AND held_by = 'rule' AND channel <> ?
 """
@@ -86,6 +91,18 @@ class HandingPart:
             for row in found:
                 _follow(db, row, channel, now, is_by_country=is_by_country)
             return len(found)
+
+        return int(await self._engine.run(work))
+
+    async def part(self, campaign: str, target: str, limit: int) -> int:
+        """
+        A target has come to be one of a directory: what waits for it, or is held, waits by countries from now on. Gives how
+        many letters are in a lane of their own now, at most `limit`: again, until there are none.
+        """
+
+        def work(db: apsw.Connection) -> int:
+            db.execute(_PART, (campaign, target, limit))
+            return db.changes()
 
         return int(await self._engine.run(work))
 

@@ -88,11 +88,8 @@ def let_wait(
     """Let a letter wait for its turn; gives where: queued, or by hand if people carry it. None: it did not move."""
     ((channel,),) = db.execute("SELECT channel FROM letter WHERE id = ?", (letter[0],)).fetchall()
     new = waits(str(channel))
-    if not move(db, letter, new, who, why, now, at=now if new is State.QUEUED else None, told=told):
-        return None
-    if new is State.BY_HAND:  # which has one lane for all countries
-        db.execute("UPDATE letter SET country = '' WHERE id = ?", (letter[0],))
-    return new
+    is_moved = move(db, letter, new, who, why, now, at=now if new is State.QUEUED else None, told=told)
+    return new if is_moved else None
 
 
 def close_attempt(db: apsw.Connection, letter: int, number: int, verdict: str, reason: str, now: int) -> None:
