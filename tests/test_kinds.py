@@ -157,6 +157,10 @@ def test_a_closing_in_between_hides_nothing_of_what_is_on_paper(place):
     place.mailer("target", "open", "c", "head", "--why", "open")
     place.mailer("run")
     assert reasons(place) == {PRINTED} and gone(place) == 0
+    # Nor does a closing behind it: else whoever releases these would not say that the paper was not used.
+    place.mailer("target", "close", "c", "head", "--why", "closed again")
+    place.mailer("run")
+    assert reasons(place) == {PRINTED}
 
 
 def test_a_page_that_nobody_could_read_is_no_paper(place):
