@@ -138,7 +138,8 @@ def relay_log(path: Path) -> Findings:
     except FileNotFoundError:
         said = "there is no such file yet; `maillog_file` or syslog's configuration says where Postfix writes"
     except PermissionError:
-        said = "it may not be read; on Debian that is for the group adm: usermod -aG adm mailer, and SupplementaryGroups=adm"
+        said = "it may not be read; on Debian logs are for the group adm: usermod -aG adm mailer (or in its unit"
+        said += " SupplementaryGroups=adm)"
     except OSError as problem:
         said = f"it cannot be read ({problem.strerror})"
     return Findings(notes=(f"relay: log: {path}: {said}",))

@@ -28,7 +28,7 @@ from mailer.maillog import Follower, Note, Piece, Place, Stamps, Trouble, What
 from mailer.outcome import TABLE, Rule, without
 from mailer.pace import Clock
 
-A_LOOK = 4  # pieces of the log that a worker reads before it goes on with its letters
+A_LOOK = 8  # pieces of the log that a worker reads before it goes on with its letters
 _TOLD = frozenset({What.HANDED_ON, What.DEFERRED, What.BOUNCED, What.DISCARDED})
 _CODES = re.compile(r"[245][0-9]{2}(?: [245]\.[0-9]{1,3}\.[0-9]{1,3})?")
 

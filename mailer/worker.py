@@ -276,6 +276,8 @@ class Worker:
             return None
         if job.intake and parts.intake.is_waiting and now - began < parts.run_for:  # one may grow for hours
             return LOOK
+        if parts.onward.is_behind and now - began < parts.run_for:
+            return 0
         if not job.send or (job.limit is not None and sum(summary.states.values()) >= job.limit):
             return None
         next_at = await parts.dispatch.next_at(parts.relay.name, now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import random
 import time
 from pathlib import Path
 
@@ -206,16 +208,38 @@ def test_where_it_was_read_last_is_gone_that_is_told_once_and_it_goes_on(log, ho
     assert all_of(follower, place) == ([], place, False)
 
 
-def test_a_compressed_file_is_not_read_and_what_was_in_it_is_told_as_lost(log):
+@pytest.mark.parametrize("at_once", [16, 1 << 19])
+@pytest.mark.parametrize("name", ["mail.log.2.gz", "mail.log.20110920-120000.gz", "mail.log-20110920.gz"])
+def test_what_was_compressed_behind_our_back_is_finished_first(log, name, at_once):
+    follower = Follower(log.path, at_once)
+    log.write("one\n")
+    _, place, _ = all_of(follower)
+    log.write("two\n" * 50)
+    log.path.with_name(name).write_bytes(gzip.compress(log.path.read_bytes()))
+    log.path.unlink()
+    log.write("three\n")
+    log.path.rename(log.path.with_name("mail.log.1"))
+    log.write("four\n")
+    lines, place, lost = all_of(follower, place)
+    assert lines == [b"two"] * 50 + [b"three", b"four"] and not lost
+    assert all_of(follower, place) == ([], place, False)
+
+
+@pytest.mark.parametrize("how", ["xz", "cut off", "being made"])
+def test_what_cannot_be_unpacked_is_lost_and_told_but_not_while_it_is_still_being_packed(log, how):
     follower = Follower(log.path)
     log.write("one\n")
     _, place, _ = all_of(follower)
-    log.write("two\n")
+    log.write("two\n" * 1_000)
+    packed = gzip.compress(random.Random(1).randbytes(9_000) + log.path.read_bytes())
     log.rotate()
-    log.path.with_name("mail.log.1").rename(log.path.with_name("mail.log.1.gz"))
+    old = log.path.with_name("mail.log.1")
+    log.path.with_name("mail.log.1.xz" if how == "xz" else "mail.log.1.gz").write_bytes(packed[:5_000])
+    if how != "being made":
+        old.unlink()
     log.write("three\n")
     lines, _, lost = all_of(follower, place)
-    assert lines == [b"three"] and lost
+    assert lines == [*([b"two"] * 1_000 if how == "being made" else []), b"three"] and lost is (how != "being made")
 
 
 def test_files_by_date_are_in_their_order_and_others_beside_it_are_none_of_it(log):
@@ -224,9 +248,10 @@ def test_files_by_date_are_in_their_order_and_others_beside_it_are_none_of_it(lo
     _, place, _ = all_of(follower)
     for name, text in (
         ("-20110921", "two\n"),
+        ("-20110921-1", ""),
         ("-20110922", "three\n"),
         (".old", "no\n"),
-        (".1.gz", "no\n"),
+        (".1.gz", "not packed at all\n"),
         ("-x", "no\n"),
         ("2", "no\n"),
     ):

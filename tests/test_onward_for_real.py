@@ -6,13 +6,15 @@ refuses, the log that Postfix wrote, and what `mailer show` says of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import smtplib
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.installed import Place
-from tests.servers.available import require
+from tests.servers.available import require, wait
 from tests.servers.postfix import Postfix
 from tests.servers.rules import Reply, Rule, StoreThenDrop
 from tests.servers.spawned import SpawnedServer
@@ -76,6 +78,25 @@ def test_what_the_next_server_said_stands_in_show_and_the_letter_moves_only_if_i
     assert place.mailer("verify").code == 0
 
 
+def test_rotated_in_the_middle_by_its_own_command_nothing_is_missed(tmp_path, world):
+    """`postfix logrotate` renames the log and has postlogd open a new one; a letter's lines stand in both."""
+    _, postfix = world
+    place = followed(tmp_path, postfix)
+    place.drop(1)
+    assert place.mailer("run").code == 0
+    postfix.wait_until_deferred(1)
+    assert place.mailer("inbox").code == 0
+    postfix.rotate()
+    place.drop(1, "more.csv", 2)
+    assert place.mailer("run").code == 0
+    postfix.wait_until_deferred(2)
+    assert place.mailer("inbox").code == 0
+    names = sorted(path.name for path in postfix.folder.glob("maillog*"))
+    assert len(names) == 2, names
+    told = place.mailer("status", "--json").json["campaigns"]["c"]["onward"]
+    assert told == {"clerk": {"deferred": 2}, "court": {"bounced": 2}, "office": {"handed on": 2}}
+
+
 def test_doubts_end_where_the_relay_s_log_names_the_letter_and_nowhere_else(tmp_path, world):
     """A server between us and Postfix takes every dot and says nothing: of each second letter it hands nothing on."""
     _, postfix = world
@@ -87,6 +108,9 @@ def test_doubts_end_where_the_relay_s_log_names_the_letter_and_nowhere_else(tmp_
         taken = between.taken()
         assert place.letters("in_doubt") == len(taken) == 6
     handed_on = taken[::2]
+    for one in taken[1::2]:
+        cut(postfix.port, one.sender, one.recipients, one.data)
+        assert wait(partial(is_named, postfix, one.message_id)), "it is in the log, and yet no proof"
     for one in handed_on:
         submit(postfix.port, one.sender, list(one.recipients), one.data)
     postfix.wait_until_deferred(sum(LATER in one.recipients for one in handed_on))
@@ -100,3 +124,19 @@ def test_doubts_end_where_the_relay_s_log_names_the_letter_and_nowhere_else(tmp_
             assert line["state"] == ("bounced" if GONE in one.recipients else "accepted")
             assert "in the relay's queue as" in place.mailer("show", str(line["letter"])).out
     assert place.mailer("verify").code == 0
+
+
+def cut(port: int, sender: str, recipients: Sequence[str], data: bytes) -> None:
+    """Hand a letter over but for its end, and hang up."""
+    client = smtplib.SMTP("127.0.0.1", port)
+    client.ehlo()
+    client.mail(sender)
+    for address in recipients:
+        client.rcpt(address)
+    assert client.docmd("DATA")[0] == 354
+    client.send(data + b"and more of it\r\n" * 1_000)
+    client.close()
+
+
+def is_named(postfix: Postfix, message_id: str) -> bool:
+    return f"message-id={message_id}" in postfix.log()

@@ -6,22 +6,25 @@ that is copied and emptied (copytruncate) goes on under another one. So what was
 (`mail.log.1`, `mail.log.2`, `mail.log-20110920`), then the next newer one is read from its beginning, and at last the log
 itself.
 
-Only whole lines are read: one that is being written is left for the next time. Not read: compressed files. What cannot be found
-any more was lost, and that is told.
+Only whole lines are read: one that is being written is left for the next time. What was compressed by gzip is read as well, for
+`postfix logrotate` does that at once; by another program it is not. What cannot be found any more was lost, and that is told.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import re
 import stat
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 _KNOWN_BY = 1_024  # bytes by which a file is known again
 _AT_ONCE = 512 * 1024  # bytes that are read at once
+_PACKED = ".gz"
 
 
 class Trouble(Exception):
@@ -54,12 +57,17 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One file of a log, as it was looked at."""
+    """One file of a log, as it was looked at; its size is that of what is in it, also where that is packed."""
 
     path: Path
     id: str
     size: int
     changed_at: float
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is compressed."""
+        return self.path.suffix == _PACKED
 
 
 class Follower:
@@ -68,6 +76,7 @@ class Follower:
     def __init__(self, path: Path, at_once: int = _AT_ONCE) -> None:
         self.path = path
         self._at_once = at_once
+        self._unpacked: tuple[str, gzip.GzipFile] | None = None
 
     @property
     def name(self) -> str:
@@ -96,18 +105,22 @@ class Follower:
             at, behind = known, place
         while True:
             lines, behind = self._read(files[at], behind)
-            if lines or at + 1 == len(files) or not files[at + 1].size:
+            newer = [number for number in range(at + 1, len(files)) if files[number].size]
+            if lines or not newer:
                 left = sum(file.size for file in files[at:]) - behind.offset
                 return Piece(lines, behind, max(0, left), is_lost)
-            at += 1  # whoever writes it has gone on to the next one: nothing will be added here
+            at = newer[0]  # whoever writes it has gone on to a newer one: nothing will be added here
             behind = Place(files[at].id)
 
     def _files(self) -> list[_File]:
         """The files of the log that can be read, the oldest first."""
-        pattern = re.compile(re.escape(self.path.name) + r"(?:\.([0-9]{1,4})|-([0-9]{8}(?:-?[0-9]{1,10})?))?")
+        pattern = re.compile(re.escape(self.path.name) + r"(?:(?:\.([0-9]{1,4})|[.-]([0-9]{8}(?:-?[0-9]{1,10})?))(?:\.gz)?)?")
         found = []
         try:
-            for name in os.listdir(self.path.parent):
+            names = set(os.listdir(self.path.parent))
+            for name in names:
+                if name.removesuffix(_PACKED) in names - {name}:
+                    continue  # it is being compressed just now
                 if known := pattern.fullmatch(name):
                     order = (0, known[2], 0) if known[2] else (1, "", -int(known[1] or -1))
                     found.append((order, self._looked_at(name)))
@@ -123,7 +136,8 @@ class Follower:
             return None
         if not stat.S_ISREG(seen.st_mode):
             return None
-        return _File(path, f"{seen.st_dev}:{seen.st_ino}", seen.st_size, seen.st_mtime)
+        size = seen.st_size if path.suffix != _PACKED else _size_unpacked(path)
+        return _File(path, f"{seen.st_dev}:{seen.st_ino}", size, seen.st_mtime)
 
     def _found(self, files: list[_File], place: Place) -> int | None:
         """Which of the files the place is in; the same inode goes before a copy."""
@@ -162,6 +176,8 @@ class Follower:
         return replace(place, length=length, print=self._print(file, length))
 
     def _bytes(self, file: _File, offset: int, count: int) -> bytes:
+        if file.is_packed:
+            return self._bytes_packed(file, offset, count)
         try:
             descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as problem:
@@ -176,3 +192,35 @@ class Follower:
         finally:
             with suppress(OSError):
                 os.close(descriptor)
+
+    def _bytes_packed(self, file: _File, offset: int, count: int) -> bytes:
+        """The same of a packed file, which is kept open: only forwards it is read without beginning anew."""
+        try:
+            if self._unpacked is None or self._unpacked[0] != file.id:
+                self._close()
+                self._unpacked = (file.id, gzip.open(file.path))  # noqa: SIM115  closed once it was read
+            stream = self._unpacked[1]
+            stream.seek(offset)
+            data = stream.read(count)
+        except PermissionError as problem:
+            raise Trouble(f"{file.path}: it cannot be read ({problem.strerror})") from problem
+        except (OSError, EOFError, zlib.error):  # it is cut off or damaged: what is left of it cannot be read
+            data = b""
+        if not data:
+            self._close()
+        return data
+
+    def _close(self) -> None:
+        if self._unpacked:
+            self._unpacked[1].close()
+        self._unpacked = None
+
+
+def _size_unpacked(path: Path) -> int:
+    """What a packed file says of its size, in its last four bytes (RFC 1952 2.3.1)."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little")
+    except OSError:
+        return 0
