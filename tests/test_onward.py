@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer import app, health, notices, rules
+from mailer import app, checks, health, notices, rules
 from mailer.address import parse
 from mailer.inbox import Harvest
 from mailer.ledger import Evidence, Hop
 from mailer.ledger.hearing import KEPT
 from mailer.maillog import Follower
 from mailer.onward import Onward
+from tests.installed import Place
 from tests.maillogs import OK, SERVER, Log, begun, line, named, queued, refused, removed, taken, went
 from tests.mails import bounce
 from tests.offices import COURT as WITH_CC
@@ -474,6 +479,49 @@ async def test_of_a_long_log_a_worker_reads_a_part_at_a_time_and_goes_on_with_it
         log.write(went(NAME, TO, NOON + 1))
         await follower(scene, log).look(told=lambda done, all: seen.append((done, all)))
         assert seen and seen[-1][0] == seen[-1][1]
+
+
+def test_a_pass_reads_a_long_log_to_its_end_and_says_what_it_said(tmp_path, log):
+    place = Place(tmp_path / "here", "approval: none\npace: none\n", f"relay: {{log: {log.path}}}")
+    place.drop(1)
+    assert place.mailer("run").code == 0
+    (letter,) = place.mailer("log", "--json").lines
+    now = time.time()
+    foreign = named("FFFFF1", "<x@other.example>", now) * 100_000
+    last = went(NAME, TO, now, "deferred", "connect to x[1]:25: timed out", server="none")
+    log.write(named(NAME, letter["message_id"], now), foreign, last)
+    assert log.path.stat().st_size > 8_000_000
+    said = place.mailer("run")
+    assert said.code == 0 and "The relay's log: 1 deferred." in said.out
+    shown = place.mailer("show", "1").out
+    assert f"{TO}: deferred; the relay said connect to x[1]:25: timed out at 20" in shown
+    assert place.letters("accepted") == 1 and "nothing new of a letter" in place.mailer("inbox").out
+
+
+def test_a_check_says_that_the_log_cannot_be_read_and_how_it_could(tmp_path, log):
+    assert checks.relay_log(log.path).notes == ()
+    assert "there is no such file yet" in checks.relay_log(tmp_path / "nowhere").notes[0]
+    if os.geteuid() == 0:
+        log.path.chmod(0o640)
+        tmp_path.chmod(0o755)
+        with as_nobody():
+            (said,) = checks.relay_log(log.path).notes
+        assert "usermod -aG adm mailer" in said
+    place = Place(tmp_path / "here", "", f"relay: {{log: {tmp_path}/nowhere}}")
+    checked = place.mailer("check")
+    assert checked.code == 0 and f"note: relay: log: {tmp_path}/nowhere: there is no such file yet" in checked.out
+    assert place.mailer("run").code == 0
+    assert "what the relay did with letters is not read" in place.mailer("health").out
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """With the rights of an account that has none."""
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 async def test_a_log_that_cannot_be_read_is_told_once_and_needs_a_person(tmp_path, log, capsys):
