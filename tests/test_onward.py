@@ -32,7 +32,7 @@ from tests.mails import bounce
 from tests.offices import COURT as WITH_CC
 from tests.offices import NOON, RETRY, Scene, at, at_work, beside, drop, instance
 from tests.relays import CC, COPY, TO, impatient, settings_for
-from tests.servers.scripted import Rule, ScriptedServer, StoreThenHang
+from tests.servers.scripted import Reply, Rule, ScriptedServer, StoreThenHang
 from tests.steps import killed_at_each_step
 from tests.test_inbox import BARE, COURT, RETURNED, came, sent
 
@@ -259,6 +259,25 @@ async def test_a_doubt_ends_where_the_relay_says_that_the_letter_is_in_its_queue
         assert [one.kind for one in pieces(scene)] == ["queued"] * (state == "accepted")
         assert not list(scene.ledger.disagreements()) and len(server.taken) == 1
         scene.assert_sound()
+
+
+async def test_a_doubt_about_one_is_not_ended_by_a_letter_that_another_had_before(tmp_path, log):
+    """A content filter gives the first one back so late that it is younger than the second; it is for one recipient, too."""
+    here = instance(tmp_path, BARE + f"targets: {{{WITH_CC}}}\n")
+    drop(here, 1)
+    later = Rule("rcpt", Reply("451 4.7.1 later"), recipient=CC, nth=1)
+    async with at_work(here) as scene, ScriptedServer([later, Rule("dot", StoreThenHang(), nth=2)]) as server:
+        await scene.take_in()
+        await scene.send(settings_for(server))
+        assert [row[2] for row in scene.one().recipients] == ["accepted", "deferred"]
+        scene.time.now += 3_600
+        await scene.send(impatient(server))
+        assert [row[2] for row in scene.one().recipients] == ["accepted", "in_doubt"]
+        late, id = NOON + 3_700, scene.one().message_id
+        await read(scene, log, named(NAME, id, late), queued(NAME, 1, late), went(NAME, TO, late), removed(NAME, late))
+        assert scene.one().state == "in_doubt"
+        await read(scene, log, named("BBBBB2", id, late), queued("BBBBB2", 1, late), went("BBBBB2", CC, late))
+        assert scene.one().state == "accepted"
 
 
 async def test_a_doubt_ends_recipient_by_recipient_where_only_that_is_told(tmp_path, log):

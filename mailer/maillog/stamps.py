@@ -26,15 +26,16 @@ class Stamps:
 
     def seconds(self, stamp: bytes) -> int | None:
         """
-        When that was; None where there is no such time.
+        When that was; None where there is no such time, or it has not come yet.
 
-        >>> Stamps(0).seconds(b"2011-09-20T10:00:00.5+02:00"), Stamps(0).seconds(b"2011-09-31T10:00:00Z")
-        (1316505600, None)
+        >>> stamps = Stamps(1_316_505_600)
+        >>> [stamps.seconds(one) for one in (b"2011-09-20T10:00:00.5+02:00", b"2011-09-31T10:00:00Z", b"9999-01-01T00:00:00Z")]
+        [1316505600, None, None]
         """
         if stamp not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[stamp] = self._traditional(stamp) if stamp[:1].isalpha() else _full(stamp)
+            self._known[stamp] = self._traditional(stamp) if stamp[:1].isalpha() else self._full(stamp)
         return self._known[stamp]
 
     def _traditional(self, stamp: bytes) -> int | None:
@@ -54,9 +55,9 @@ class Stamps:
                 return at
         return None
 
-
-def _full(stamp: bytes) -> int | None:
-    try:
-        return int(datetime.fromisoformat(stamp.decode("ascii")).timestamp())
-    except (ValueError, OverflowError):
-        return None
+    def _full(self, stamp: bytes) -> int | None:
+        try:
+            at = int(datetime.fromisoformat(stamp.decode("ascii")).timestamp())
+        except (ValueError, OverflowError):
+            return None
+        return at if 0 <= at <= self._now + _AHEAD else None
