@@ -543,7 +543,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-async def test_a_log_that_cannot_be_read_is_told_once_and_needs_a_person(tmp_path, log, capsys):
+async def test_a_log_that_cannot_be_read_is_told_once_and_needs_a_person(tmp_path, log, caplog):
     here = instance(tmp_path, BARE + COURT)
     drop(here, 1)
     async with at_work(here) as scene, ScriptedServer() as server:
@@ -553,6 +553,7 @@ async def test_a_log_that_cannot_be_read_is_told_once_and_needs_a_person(tmp_pat
         for _ in range(2):
             found = await follower(scene, log).look()
             assert found.troubles == [f"{log.path}: there is no such file"]
+        assert caplog.text.count("what the relay did with letters is not read") == 1
         (said,) = health.unread(scene.ledger, str(log.path))
         assert "there is no such file" in said and health.unread(scene.ledger, "None") == []
         (tmp_path / "elsewhere").rename(log.path)
