@@ -226,6 +226,41 @@ def test_what_was_compressed_behind_our_back_is_finished_first(log, name, at_onc
     assert all_of(follower, place) == ([], place, False)
 
 
+def test_a_file_that_is_there_packed_and_unpacked_is_read_once(log):
+    follower = Follower(log.path)
+    log.write("one\n")
+    _, place, _ = all_of(follower)
+    log.write("two\n")
+    log.path.with_name("mail.log.1.gz").write_bytes(gzip.compress(log.path.read_bytes()))
+    log.path.rename(log.path.with_name("mail.log.1"))
+    log.write("three\n")
+    assert all_of(follower, place)[0] == [b"two", b"three"]
+
+
+def test_a_file_that_was_cut_behind_what_it_is_known_by_is_read_anew(log):
+    follower = Follower(log.path)
+    log.write("one\n" * 1_000)
+    _, place, _ = all_of(follower)
+    os.truncate(log.path, 2_000)
+    log.write("two\n")
+    lines, place, lost = all_of(follower, place)
+    assert lost and lines == [b"one"] * 500 + [b"two"]
+    assert all_of(follower, place) == ([], place, False)
+
+
+@pytest.mark.parametrize("is_newer", [True, False])
+def test_where_what_was_read_is_gone_the_rotated_ones_that_are_newer_are_read(log, is_newer):
+    follower = Follower(log.path)
+    log.write("one\n")
+    _, place, _ = all_of(follower)
+    log.path.write_text("two\n")
+    log.rotate()
+    os.utime(log.path.with_name("mail.log.1"), (AT + is_newer, AT + is_newer - 1))
+    log.write("three\n")
+    lines, _, lost = all_of(follower, place)
+    assert lost and lines == [b"two"] * is_newer + [b"three"]
+
+
 @pytest.mark.parametrize("how", ["xz", "cut off", "being made"])
 def test_what_cannot_be_unpacked_is_lost_and_told_but_not_while_it_is_still_being_packed(log, how):
     follower = Follower(log.path)

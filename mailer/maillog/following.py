@@ -122,7 +122,7 @@ class Follower:
                 if name.removesuffix(_PACKED) in names - {name}:
                     continue  # it is being compressed just now
                 if known := pattern.fullmatch(name):
-                    order = (0, known[2], 0) if known[2] else (1, "", -int(known[1] or -1))
+                    order = (0, known[2], 0, name) if known[2] else (1, "", -int(known[1] or -1), name)
                     found.append((order, self._looked_at(name)))
         except OSError as problem:
             raise Trouble(f"{self.path}: {self.path.parent} cannot be read ({problem.strerror})") from problem
