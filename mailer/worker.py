@@ -135,8 +135,9 @@ class Worker:
                 await self._once(job, summary)
                 self._watch.turn()
                 if job.forever:
-                    # Nobody reads the last words of a worker that never ends; its log has told each file.
+                    # Nobody reads the last words of a worker that never ends; its log has told each file, mail and line.
                     summary.files.clear()
+                    summary.mail, summary.onward = Harvest(), Harvest()
                 wait = await self._wait(job, summary, began)
                 if wait is None:
                     break

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,13 @@ from mailer.ledger import Evidence, Hop
 from mailer.ledger.hearing import KEPT
 from mailer.maillog import Follower
 from mailer.onward import Onward
-from tests.installed import Place
+from tests.installed import Place, started
 from tests.maillogs import OK, SERVER, Log, begun, line, named, queued, refused, removed, taken, went
 from tests.mails import bounce
 from tests.offices import COURT as WITH_CC
 from tests.offices import NOON, RETRY, Scene, at, at_work, beside, drop, instance
 from tests.relays import CC, COPY, TO, impatient, settings_for
+from tests.servers.available import wait
 from tests.servers.scripted import Reply, Rule, ScriptedServer, StoreThenHang
 from tests.steps import killed_at_each_step
 from tests.test_inbox import BARE, COURT, RETURNED, came, sent
@@ -515,6 +517,18 @@ def test_a_pass_reads_a_long_log_to_its_end_and_says_what_it_said(tmp_path, log)
     shown = place.mailer("show", "1").out
     assert f"{TO}: deferred; the relay said connect to x[1]:25: timed out at 20" in shown
     assert place.letters("accepted") == 1 and "nothing new of a letter" in place.mailer("inbox").out
+
+
+def test_a_worker_that_stays_reads_a_long_log_part_by_part_and_takes_in_a_file_meanwhile(tmp_path, log):
+    place = Place(tmp_path / "here", "approval: none\npace: none\n", f"relay: {{log: {log.path}}}")
+    now = time.time()
+    log.write(named("FFFFF1", "<x@other.example>", now) * 200_000)  # four parts, a second between two
+    with started(place.root, "work"):
+        place.drop(1)
+        assert wait(lambda: place.sandboxed() == 1 if (place.root / "var/sandbox/new").exists() else False)
+        assert place.mailer("status").code == 0
+        with closing(sqlite3.connect(f"file:{place.root}/var/ledger.db?mode=ro", uri=True)) as ledger:
+            assert wait(lambda: ledger.execute("SELECT offset FROM relay_log").fetchall() == [(log.path.stat().st_size,)])
 
 
 def test_a_check_says_that_the_log_cannot_be_read_and_how_it_could(tmp_path, log):
