@@ -290,6 +290,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("No letter was sent.")
     if mail := summary.mail.told():
         tell(f"Mail that came in: {mail}.")
+    if onward := summary.onward.told():
+        tell(f"The relay's log: {onward}.")
     if summary.added:
         tell(f"Of those who had signed before a target was added: {counted(summary.added, 'letter')} more.")
     if summary.notices:

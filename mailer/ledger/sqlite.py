@@ -4,7 +4,7 @@ The ledger on SQLite.
 Each method hands one function to the engine's line; it runs inside a transaction that other work may share, and either
 changes what it says or nothing. The tables are in `sql/`, the group commit in `engine`, the one door for states in `moves`;
 the methods stand by their use: `standing` `taking` `leaving` `confirming` `ruling` `handing`
-`sending` `noticing` `learning` `ordering` `reading` `foreseeing`.
+`sending` `noticing` `learning` `hearing` `ordering` `reading` `foreseeing`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from mailer.ledger.confirming import ConfirmingPart
 from mailer.ledger.engine import Engine
 from mailer.ledger.foreseeing import ForeseeingPart
 from mailer.ledger.handing import HandingPart
+from mailer.ledger.hearing import HearingPart
 from mailer.ledger.learning import LearningPart
 from mailer.ledger.leaving import LeavingPart
 from mailer.ledger.noticing import NoticingPart
@@ -37,6 +38,7 @@ class SqliteLedger(
     SendingPart,
     NoticingPart,
     LearningPart,
+    HearingPart,
     OrderingPart,
     ForeseeingPart,
 ):
