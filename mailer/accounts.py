@@ -18,7 +18,7 @@ from pathlib import Path
 from mailer import campaign as campaigns
 from mailer import plain, signature
 from mailer.campaign import Campaign, Channel, Reason
-from mailer.delivery import RESTORED, State
+from mailer.delivery import RESTORED, State, waits
 from mailer.desk import Desk
 from mailer.ledger import Count, Entry, Left, NewLetter, Taken
 from mailer.log import counted
@@ -151,7 +151,7 @@ class Accounts:
 
 def _held(letter: NewLetter, why: str) -> NewLetter:
     """A letter that waits, whatever its lane says; whom a person reaches is the person's to know."""
-    return letter if letter.state is State.BY_HAND else replace(letter, state=State.HELD, reason=why)
+    return letter if letter.channel != Channel.EMAIL else replace(letter, state=State.HELD, reason=why)
 
 
 def _more(count: Count, *names: str) -> Count:
@@ -211,9 +211,7 @@ def letters_of(campaign: Campaign, country: str, *, live: bool) -> Iterator[NewL
     for target in campaign.targets.values():
         route = campaigns.route(campaign, target, country, live=live)
         lane_country = country if target.directory is not None else ""
-        if route.channel is not Channel.EMAIL:
-            yield NewLetter(target.id, lane_country, route.channel, State.BY_HAND)
-        elif route.hold is not None:
+        if route.hold is not None:
             yield NewLetter(target.id, lane_country, route.channel, State.HELD, route.hold)
         else:
-            yield NewLetter(target.id, lane_country, route.channel, State.QUEUED)
+            yield NewLetter(target.id, lane_country, route.channel, waits(route.channel))

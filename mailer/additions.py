@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from mailer import accounts, log
 from mailer import campaign as campaigns
-from mailer.campaign import Campaign, Reason
+from mailer.campaign import Campaign, Channel, Reason
 from mailer.delivery import State
 from mailer.desk import Desk
 from mailer.ledger import Ledger, NewLetter
@@ -62,6 +62,6 @@ def _addresses(campaign: Campaign, target: str, country: str) -> list[str]:
 def _letter(campaign: Campaign, target: str, country: str, *, is_unconfirmed: bool, live: bool) -> NewLetter:
     """The letter of one signature to one target, as it begins."""
     letter = next(one for one in accounts.letters_of(campaign, country, live=live) if one.target == target)
-    if is_unconfirmed and letter.state is not State.BY_HAND:
+    if is_unconfirmed and letter.channel == Channel.EMAIL:
         return replace(letter, state=State.HELD, reason=Reason.UNCONFIRMED)
     return letter

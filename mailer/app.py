@@ -37,6 +37,7 @@ from mailer.instance import file_of, make_way, place_of
 from mailer.intake import Intake
 from mailer.journal import Journal
 from mailer.ledger import Ledger
+from mailer.onward import Onward
 from mailer.pace import Clock, Streak
 from mailer.render import Renderer
 from mailer.retention import Keeper
@@ -73,6 +74,13 @@ class Office:
 
         opened = [mailboxes.opened(settings) for settings in self.configuration.inbox]
         return Inbox(self.ledger, self.desks, opened, CLOCK, self.configuration.replies)
+
+    def onward(self) -> Onward:
+        """The relay's log, if one is configured, ready to be read."""
+        from mailer.maillog import Follower
+
+        named = self.configuration.relay_log
+        return Onward(self.ledger, self.desks, Follower(named) if named else None, CLOCK, self.configuration.replies)
 
 
 def renderers(configuration: Configuration) -> dict[str, Renderer]:
@@ -243,6 +251,7 @@ async def worker_of(office: Office, watch: log.Watch, is_ours: Callable[[], bool
             ledger=office.ledger,
             desks=office.desks,
             inbox=office.inbox(),
+            onward=office.onward(),
             intake=Intake(spool, office.ledger, office.desks, CLOCK, watch, await _restored_at(office.ledger)),
             dispatch=Dispatch(settings, office.desks, office.ledger, CLOCK, office.ruling),
             journal=install.journal,

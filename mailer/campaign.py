@@ -43,7 +43,7 @@ class Reason(StrEnum):
     """
     Why a rule holds a letter; each ends by itself when its cause is gone, a refused address also by a person's word.
 
-    All but the last are a lane's: they are the same for all letters to one target.
+    All but the last two are a lane's: they are the same for all letters to one target.
     """
 
     APPROVAL = "approval"
@@ -52,6 +52,8 @@ class Reason(StrEnum):
     NOT_CONFIRMED = "address not confirmed"
     CLOSED = "target closed"
     ADDRESS_REFUSED = "address refused"
+    OTHERWISE = "target is reached otherwise now"
+    PRINTED = "printed before its target changed"
     UNCONFIRMED = "signature not confirmed"
 
 
@@ -231,7 +233,7 @@ def route(campaign: Campaign, target: Target, country: str, *, live: bool) -> Ro
     `live` is True where letters go to a real relay: then only confirmed addresses have a route.
     """
     if target.channel is not Channel.EMAIL:
-        return Route(target.channel, via=target)
+        return Route(target.channel, hold=Reason.CLOSED if target.closed else None, via=target)
     if target.closed:
         return Route(Channel.EMAIL, hold=Reason.CLOSED)
     if target.directory is None:

@@ -130,6 +130,21 @@ async def relay(settings: Settings, table: Sequence[Rule] = TABLE) -> Findings:
     return Findings(notes=(f"relay {reached.name} answers and lets us in",))
 
 
+def relay_log(path: Path) -> Findings:
+    """Whether the log that the relay writes can be read."""
+    try:
+        with path.open("rb"):
+            return Findings()
+    except FileNotFoundError:
+        said = "there is no such file yet; `maillog_file` or syslog's configuration says where Postfix writes"
+    except PermissionError:
+        said = "it may not be read; on Debian logs are for the group adm: usermod -aG adm mailer (or in its unit"
+        said += " SupplementaryGroups=adm)"
+    except OSError as problem:
+        said = f"it cannot be read ({problem.strerror})"
+    return Findings(notes=(f"relay: log: {path}: {said}",))
+
+
 @dataclass(frozen=True, slots=True)
 class FileFindings:
     """

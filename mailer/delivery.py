@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from mailer.campaign import Channel
 from mailer.outcome import EARLIER, Outcome, Recipient, Role, Scope, Sign, Stage, Standing, Verdict, dropped
 
 
@@ -41,7 +42,7 @@ class State(StrEnum):
 
 _S = State
 MOVES: Mapping[State, frozenset[State]] = {
-    _S.HELD: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED}),
+    _S.HELD: frozenset({_S.QUEUED, _S.BY_HAND, _S.DONE, _S.CANCELLED, _S.EXPIRED}),
     _S.QUEUED: frozenset({_S.SENDING, _S.HELD, _S.CANCELLED, _S.EXPIRED}),
     _S.SENDING: frozenset({_S.ACCEPTED, _S.DEFERRED, _S.REFUSED, _S.IN_DOUBT, _S.HELD, _S.QUEUED}),
     _S.DEFERRED: frozenset({_S.SENDING, _S.QUEUED, _S.HELD, _S.CANCELLED, _S.EXPIRED}),
@@ -50,8 +51,8 @@ MOVES: Mapping[State, frozenset[State]] = {
     _S.REFUSED: frozenset({_S.QUEUED}),
     _S.BOUNCED: frozenset({_S.QUEUED}),
     _S.EXPIRED: frozenset({_S.QUEUED}),
-    _S.CANCELLED: frozenset({_S.QUEUED}),
-    _S.BY_HAND: frozenset({_S.DONE, _S.CANCELLED}),
+    _S.CANCELLED: frozenset({_S.QUEUED, _S.BY_HAND}),
+    _S.BY_HAND: frozenset({_S.HELD, _S.DONE, _S.CANCELLED}),
     _S.DONE: frozenset(),
 }
 
@@ -77,6 +78,16 @@ def may_move(old: State, new: State) -> bool:
     (True, False)
     """
     return new in MOVES[old]
+
+
+def waits(channel: str) -> State:
+    """
+    Where a letter waits that nothing stops.
+
+    >>> waits("email"), waits("post")
+    (<State.QUEUED: 'queued'>, <State.BY_HAND: 'by_hand'>)
+    """
+    return State.QUEUED if channel == Channel.EMAIL else State.BY_HAND
 
 
 class Who(StrEnum):
@@ -108,7 +119,7 @@ ORDERS: Mapping[str, Order] = {
         Order("release", frozenset({_S.HELD}), _S.QUEUED),
         Order("retry", frozenset({_S.DEFERRED, _S.REFUSED, _S.BOUNCED, _S.EXPIRED, _S.CANCELLED}), _S.QUEUED),
         Order("cancel", frozenset({_S.HELD, _S.QUEUED, _S.DEFERRED, _S.IN_DOUBT, _S.BY_HAND}), _S.CANCELLED),
-        Order("done", frozenset({_S.BY_HAND}), _S.DONE),
+        Order("done", frozenset({_S.BY_HAND, _S.HELD}), _S.DONE),
     )
 }
 

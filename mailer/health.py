@@ -29,6 +29,8 @@ TOLD_FOR = 7 * 86_400  # seconds for which a letter that was refused as malforme
 CLOSED_FOR = 86_400  # seconds for which a file that could not be read is told
 UNHEARD_FOR = 7 * 86_400  # seconds for which a list of people who withdraw is told of whom it was not clear who
 STUCK_AFTER = 3600  # seconds for which a letter may be due, or a file lie there, before somebody should look
+WAITS_AFTER = 4 * 3600  # seconds for which the relay may have deferred a letter: as long as Postfix waits before it warns of it
+MANY = 20  # letters that wait there before somebody should look
 OFTEN = 20  # attempts: half of the five days for which a letter is tried as shipped, or two hours of a relay that stops each
 
 
@@ -57,6 +59,10 @@ async def ailments(
     if (erasures := len(ledger.erasures())) and not is_at_work():
         found.append(f"{counted(erasures, 'erasure')} not finished: mailer run goes on with it")
     found += await _refused(ledger, clock)
+    for campaign, count in ledger.waits_at_relay(clock.seconds - WAITS_AFTER).items():
+        if count >= MANY:
+            what = f"{counted(count, 'letter')} of {campaign} in the relay's own queue for more than 4 h"
+            found.append(f"{what}: postqueue -p says why, and mailer show ID of each")
     reasons = ledger.reasons()
     for (campaign, state, reason), count in reasons.items():
         if state == State.HELD and reason == "approval":
@@ -64,6 +70,11 @@ async def ailments(
         elif state == State.HELD and reason == Reason.NOT_CONFIGURED:
             what = f"{counted(count, 'letter')} of {campaign} held, it or a target is {reason}"
             found.append(f"{what}: put it back, or mailer cancel --campaign {campaign} --reason '{reason}' --why TEXT")
+        elif state == State.HELD and reason == Reason.PRINTED:
+            what = (
+                f"{counted(count, 'letter')} of {campaign} {reason}, and perhaps done: if so, mailer done, else mailer release"
+            )
+            found.append(f"{what} --campaign {campaign} --reason '{reason}' --why TEXT")
         elif state == State.HELD and reason not in _CALM:
             found.append(f"{counted(count, 'letter')} of {campaign} held ({reason}): mailer log --state held")
     for campaign, count in ledger.deferred_often(OFTEN).items():
@@ -94,6 +105,12 @@ def standing_still(came_on_at: float | None, now: float) -> list[str]:
         return []
     hours = f"{(now - came_on_at) / 3600:.0f} h"
     return [f"a mailer is at work here that has not come on for {hours}: end it (kill -KILL, its id is in var/lock)"]
+
+
+def unread(ledger: Ledger, relay_log: str) -> list[str]:
+    """What keeps the relay's log, by its name, from being read; nothing where it is read."""
+    troubles = [mark.trouble for mark in ledger.relay_logs() if mark.name == relay_log and mark.trouble]
+    return [f"what the relay did with letters is not read: {trouble}: mailer check" for trouble in troubles]
 
 
 def _set_aside(files: Sequence[int]) -> str:

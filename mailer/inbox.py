@@ -172,9 +172,11 @@ class Inbox:
             return Learned(number, tiding.kind)
         sealed, addresses = await self._ledger.about(number)
         named = next((one for one in addresses if one.casefold() == tiding.address.casefold()), "")
-        said = without(tiding.said, _private(desk, sealed))
-        reason = self._class_of(tiding)[0] if tiding.kind is Kind.BOUNCED else ""
-        return Learned(number, tiding.kind, named, self._status(tiding), said, reason)
+        said = without(tiding.said, private_of(desk, sealed))
+        if tiding.kind is not Kind.BOUNCED:
+            return Learned(number, tiding.kind, named, tiding.status, said)
+        reason, _ = class_of(tiding.status, tiding.said, self._table)
+        return Learned(number, tiding.kind, named, status_of(tiding.status, tiding.said, self._table), said, reason)
 
     async def _letter_of(self, tiding: Tiding) -> tuple[int, str] | str:
         """The letter that a tiding is about, and its campaign: by its return address, else by what it quotes."""
@@ -201,18 +203,20 @@ class Inbox:
                     return number, id
         return FORGED if is_one else None
 
-    def _class_of(self, tiding: Tiding) -> tuple[str, Sign]:
-        """The plain words for why it came back, by the table that judges replies, and what it is a sign of."""
-        code = _CODE.search(tiding.said)
-        number = int(code[1]) if code and code[1][0] in "45" else 450 if tiding.status.startswith("4") else 550
-        said = judge(Stage.RCPT, Reply(number, tiding.status, tiding.said), self._table)
-        return said.reason, said.sign
 
-    def _status(self, tiding: Tiding) -> str:
-        """The status; where a server gave none that tells, the one that its words come to."""
-        if tiding.kind is Kind.BOUNCED and tiding.status in {"", "5.0.0"} and self._class_of(tiding)[1] is Sign.ADDRESS:
-            return GONE[0]
-        return tiding.status
+def class_of(status: str, said: str, table: Sequence[Rule]) -> tuple[str, Sign]:
+    """The plain words for why a letter came back, by the table that judges replies, and what it is a sign of."""
+    code = _CODE.search(said)
+    number = int(code[1]) if code and code[1][0] in "45" else 450 if status.startswith("4") else 550
+    judged = judge(Stage.RCPT, Reply(number, status, said), table)
+    return judged.reason, judged.sign
+
+
+def status_of(status: str, said: str, table: Sequence[Rule]) -> str:
+    """The status of a bounce; where a server gave none that tells, the one that its words come to."""
+    if status in {"", "5.0.0"} and class_of(status, said, table)[1] is Sign.ADDRESS:
+        return GONE[0]
+    return status
 
 
 def key_of(raw: bytes) -> str:
@@ -224,7 +228,7 @@ def _listed(source: Source, known: frozenset[str], mark: tuple[int, int]) -> lis
     return list(source.new(known, mark, _AT_ONCE))
 
 
-def _private(desk: Desk, sealed: bytes | None) -> Private:
+def private_of(desk: Desk, sealed: bytes | None) -> Private:
     """What no word of a server may bring into the ledger; of somebody erased nothing is known any more."""
     if not sealed:
         return Private()

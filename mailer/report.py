@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from mailer import signature
 from mailer.delivery import State
 from mailer.errors import KeyProblem
-from mailer.ledger import Attempt, Evidence, FileRecord, Ledger, Record, Selection
+from mailer.ledger import Attempt, Evidence, FileRecord, Hop, Ledger, Record, Selection
 from mailer.notice import is_notice
 from mailer.pace import Breaker
 from mailer.seal import Seal
@@ -40,7 +40,7 @@ def status(
 ) -> dict[str, object]:
     """The whole install in one object; counts of every campaign that is configured or on record; `ahead` is by campaign."""
     tally, signed, files, silent = ledger.tally(), ledger.signatures(), ledger.files(), ledger.silent()
-    notices, answers = ledger.notices(), ledger.answers()
+    notices, answers, hops = ledger.notices(), ledger.answers(), ledger.hops()
     known = sorted({*campaigns, *signed, *(campaign for campaign, _, _ in tally)})
     told = {}
     for id in known:
@@ -60,6 +60,7 @@ def status(
             "targets": targets,
             "notices": _notices(notices, id),
             "mail": _mail(answers, id),
+            "onward": _onward(hops, id),
             "projection": ahead.get(id),
         }
     return {
@@ -92,6 +93,15 @@ def _mail(counts: Mapping[tuple[str, str, str], tuple[int, int]], campaign: str)
     for (id, target, kind), (count, at) in sorted(counts.items()):
         if id == campaign and not is_notice(target):
             told.setdefault(target, {})[kind] = {"count": count, "newest": moment(at)}
+    return told
+
+
+def _onward(counts: Mapping[tuple[str, str, str], int], campaign: str) -> dict[str, dict[str, int]]:
+    """What the relay did with a campaign's letters, by target: how many recipients are in which state."""
+    told: dict[str, dict[str, int]] = {}
+    for (id, target, state), count in sorted(counts.items()):
+        if id == campaign:
+            told.setdefault(target, {})[state] = count
     return told
 
 
@@ -159,12 +169,28 @@ def line(record: Record, file: str | None) -> dict[str, object]:
         "relay": record.relay,
         "message_id": record.message_id,
         "recipients": [recipient(*row) for row in record.recipients],
+        "onward": [hop(one) for one in record.hops],
         "file": file,
         "line": record.line,
         "country": record.country,
         "queued_at": moment(record.queued_at),
         "next_attempt_at": moment(record.next_attempt_at),
         "accepted_at": moment(record.accepted_at),
+    }
+
+
+def hop(one: Hop) -> dict[str, object]:
+    """What the relay's log says of one recipient, as JSON shows it."""
+    return {
+        "address": one.address,
+        "state": one.state,
+        "server": one.server,
+        "status": one.status,
+        "said": one.said,
+        "at": moment(one.at),
+        "since": moment(one.since),
+        "times": one.times,
+        "queue_id": one.queue.partition("/")[2],
     }
 
 

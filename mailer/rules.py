@@ -19,7 +19,7 @@ from datetime import UTC, datetime, time, timedelta
 from mailer import campaign as campaigns
 from mailer.campaign import Campaign, Channel, Reason, Route
 from mailer.delivery import Retry
-from mailer.ledger import Approval, Lane, Ledger
+from mailer.ledger import Approval, Handed, Held, Lane, Ledger
 from mailer.outcome import Sign
 from mailer.pace import Streak
 
@@ -54,18 +54,36 @@ class Ruling:
         if lane.is_notices:
             return None if lane.campaign in self.campaigns else Reason.NOT_CONFIGURED
         route = self._route(lane)
-        if route is None or route.channel is not Channel.EMAIL:
+        if route is None:
             return Reason.NOT_CONFIGURED
         if {(lane.campaign, lane.target), (lane.campaign, route.via.id if route.via else "")} & self.closed:
             return Reason.CLOSED
-        if route.hold is not None or not route.to:
+        if route.hold is not None or (not route.to and route.channel is Channel.EMAIL):
             return route.hold or Reason.NO_ROUTE
         if not self.is_approved(lane.campaign):
             return Reason.APPROVAL
+        if route.channel is not Channel.EMAIL:
+            return Reason.OTHERWISE
         addresses = _addresses(route)
         is_gone = any(streak.is_gone and _lane(streak) == lane and streak.addresses == addresses for streak in self.streaks)
         came_back = all((lane.campaign, lane.target, lane.country, one.lower()) in self.bounced for one in addresses)
         return Reason.ADDRESS_REFUSED if is_gone or came_back else None
+
+    def recall(self, handed: Handed) -> Reason | None:
+        """Why letters must not wait by hand any more; None if they may. An approval is asked for before they are printed."""
+        campaign = self.campaigns.get(handed.campaign)
+        target = campaign.targets.get(handed.target) if campaign else None
+        if target is None:
+            return Reason.NOT_CONFIGURED
+        if target.channel != handed.channel:
+            return Reason.OTHERWISE
+        return Reason.CLOSED if target.closed or (handed.campaign, target.id) in self.closed else None
+
+    def follows(self, lane: Lane) -> tuple[Channel, bool]:
+        """Which channel the letters of a lane have that may go, and whether the country decides their route."""
+        campaign = self.campaigns.get(lane.campaign)
+        target = campaign.targets.get(lane.target) if campaign else None
+        return (target.channel, target.directory is not None) if target else (Channel.EMAIL, False)
 
     def addresses(self, lane: Lane) -> tuple[str, ...]:
         """To whom the letters of a lane go; nobody where it has no route."""
@@ -107,28 +125,31 @@ class Ruled:
         return Ruled(held, released, expired, self.resent + more.resent)
 
 
-# What rules release when its cause is gone. A render error ends with a new edition; a changed letter only by a person; what was
-# not confirmed is each signature's own matter.
+# What rules release when its cause is gone; what was printed, only where its target is again as it was. A render error ends
+# with a new edition; a changed letter only by a person; what was not confirmed is each signature's own matter.
 _BY_LANE = frozenset(Reason) - {Reason.UNCONFIRMED}
 
 
 async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ruled:
     """Ask every rule about everything that waits; gives what was moved."""
     await _follow_confirmation(ledger, ruling, now)
+    await _follow_directories(ledger, ruling)
     expired = await _expire(ledger, ruling, retry, await ledger.is_down(), now)
     held = released = 0
     for waiting in await ledger.waiting():
         reason = ruling.hold(waiting.lane)
         while reason and (moved := await ledger.hold(waiting.lane, reason, now, _AT_ONCE)):
             held += moved
+    for handed in await ledger.handed():
+        reason = ruling.recall(handed)
+        while reason and (moved := await ledger.hold_handed(handed, reason, now, _AT_ONCE)):
+            held += moved
     for before in await ledger.held_by_rule():
         if before.reason not in _BY_LANE:
             continue
         reason = ruling.hold(before.lane)
-        if reason is None:
-            while moved := await ledger.release(before, now, _AT_ONCE):
-                released += moved
-        elif reason != before.reason:
+        released += await _let_go(ledger, ruling, before, reason, now)
+        if reason not in (None, Reason.OTHERWISE, before.reason) and before.reason != Reason.PRINTED:
             await ledger.restate(before, reason)
     for streak in ruling.streaks:
         lane = _lane(streak)
@@ -139,6 +160,22 @@ async def redecide(ledger: Ledger, ruling: Ruling, retry: Retry, now: int) -> Ru
     for campaign, edition in ruling.editions.items():
         released += await ledger.release_unrendered(campaign, edition, now)
     return Ruled(held, released, expired, await _resend(ledger, ruling, now))
+
+
+async def _let_go(ledger: Ledger, ruling: Ruling, before: Held, reason: Reason | None, now: int) -> int:
+    """
+    Release what nothing stops any more, as its target is reached now; what was printed for another way stays, whatever the
+    reason is for which its lane is held.
+    """
+    lane, released = before.lane, 0
+    channel, is_by_country = ruling.follows(lane)
+    stopped_by = reason if channel is Channel.EMAIL else ruling.recall(Handed(lane.campaign, lane.target, channel))
+    while stopped_by is None and (moved := await ledger.release(before, now, _AT_ONCE, channel)):
+        released += moved
+    may_follow = reason in (None, Reason.OTHERWISE) and before.reason != Reason.PRINTED
+    while may_follow and (moved := await ledger.follow(before, channel, is_by_country=is_by_country, now=now, limit=_AT_ONCE)):
+        released += moved
+    return released
 
 
 async def _follow_confirmation(ledger: Ledger, ruling: Ruling, now: int) -> None:
@@ -154,6 +191,20 @@ async def _follow_confirmation(ledger: Ledger, ruling: Ruling, now: int) -> None
         while not is_asked and await ledger.release_unconfirmed(campaign.id, now, _AT_ONCE):
             pass
         await ledger.ask_confirmation(campaign.id, is_asked)
+
+
+async def _follow_directories(ledger: Ledger, ruling: Ruling) -> None:
+    """Where a target has come to be one of a directory, what is on record is parted by countries once: each has a route."""
+    facts = await ledger.installed()
+    for campaign in ruling.campaigns.values():
+        name = f"directories {campaign.id}"
+        targets, before = {target.id for target in campaign.targets.values() if target.directory}, facts.get(name, "").split()
+        if targets == set(before):
+            continue
+        for target in sorted(targets - set(before)):
+            while await ledger.part(campaign.id, target, _AT_ONCE):
+                pass
+        await ledger.remember_install({name: " ".join(sorted(targets))})
 
 
 async def _resend(ledger: Ledger, ruling: Ruling, now: int) -> int:

@@ -27,13 +27,14 @@ from mailer.inbox import Harvest, Inbox
 from mailer.intake import Intake, Result
 from mailer.journal import Journal
 from mailer.ledger import Lane, Ledger, Recovered
+from mailer.onward import A_LOOK, Onward
 from mailer.pace import Clock
 from mailer.relay import Settings as RelaySettings
 from mailer.relay import reachable
 from mailer.retention import Keeper
 from mailer.rules import Ruled, Ruling
 
-EVERY = 60  # seconds between two looks into the mailboxes
+EVERY = 60  # seconds between two looks into the mailboxes, and into the relay's log
 SOON = 61  # seconds; a pass stays for what is due within a minute, and the pace counts by the second, rounded up
 LOOK = 1.0  # seconds between two looks at the incoming folder
 
@@ -49,6 +50,7 @@ class Summary:
     notices: Counter[str] = field(default_factory=Counter)
     added: int = 0
     mail: Harvest = field(default_factory=Harvest)
+    onward: Harvest = field(default_factory=Harvest)
     relay_failed: str = ""
     account_refused: str = ""
     stopped: bool = False
@@ -66,6 +68,7 @@ class Parts:
     ledger: Ledger
     desks: Mapping[str, Desk]
     inbox: Inbox
+    onward: Onward
     intake: Intake
     dispatch: Dispatch
     journal: Journal
@@ -102,7 +105,7 @@ class Worker:
         self._watch = watch
         self._stop = asyncio.Event()
         self._lost = ""
-        self._looked_at = float("-inf")
+        self._looked_at = self._log_looked_at = float("-inf")
 
     def stop(self) -> None:
         """Ask for a clean stop: only letters whose dot has gone out are finished."""
@@ -132,8 +135,9 @@ class Worker:
                 await self._once(job, summary)
                 self._watch.turn()
                 if job.forever:
-                    # Nobody reads the last words of a worker that never ends; its log has told each file.
+                    # Nobody reads the last words of a worker that never ends; its log has told each file, mail and line.
                     summary.files.clear()
+                    summary.mail, summary.onward = Harvest(), Harvest()
                 wait = await self._wait(job, summary, began)
                 if wait is None:
                     break
@@ -154,6 +158,7 @@ class Worker:
         if job.only is not None:
             await self._send(job, summary)
             return
+        await self._look_into_the_log(summary)
         await self._look_into_the_mail(job, summary)
         if job.intake:
             summary.files += await parts.intake.take_ready()
@@ -168,6 +173,20 @@ class Worker:
             await self._send(job, summary)
             await notices.think(parts.ledger, parts.desks, parts.clock.seconds)
         self._catch_up()
+
+    async def _look_into_the_log(self, summary: Summary) -> None:
+        """
+        The same of the relay's log; of a long one a part at a time, so that no letter waits for it. It goes before the mail,
+        for of what came back it knows more.
+        """
+        parts, now = self._parts, self._parts.clock.now()
+        if not parts.onward.has_log or (now - self._log_looked_at < EVERY and not parts.onward.is_behind):
+            return
+        self._log_looked_at = now
+        found = await parts.onward.look(A_LOOK)
+        if told := found.told():
+            log.relay_log_read(told)
+        summary.onward += found
 
     async def _look_into_the_mail(self, job: Job, summary: Summary) -> None:
         """
@@ -258,6 +277,8 @@ class Worker:
             return None
         if job.intake and parts.intake.is_waiting and now - began < parts.run_for:  # one may grow for hours
             return LOOK
+        if parts.onward.is_behind and now - began < parts.run_for:
+            return 0
         if not job.send or (job.limit is not None and sum(summary.states.values()) >= job.limit):
             return None
         next_at = await parts.dispatch.next_at(parts.relay.name, now)

@@ -43,10 +43,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from mailer.campaign import Reason
+from mailer.campaign import Channel, Reason
 from mailer.delivery import DUE, ORDERS, Due, State, Who, may_move
 from mailer.errors import MailerError
-from mailer.ledger import Held, Lane, Ledger, NewLetter, Recovered, Selection
+from mailer.ledger import Handed, Held, Lane, Ledger, NewLetter, Recovered, Selection
 from mailer.outcome import EARLIER, Lost, Reply, Role, Stage
 from tests import ledgers
 from tests.ledgers import (
@@ -107,6 +107,7 @@ class Lives(RuleBasedStateMachine):
         self.resent: set[int] = set()  # the same, but another one was allowed since
         self.by_policy: set[int] = set()
         self.person: dict[int, int] = {}  # of each letter
+        self.printed: set[int] = set()  # and nobody has said since that it was not used
         self.left: set[int] = set()  # the people who have withdrawn or were erased
         self.unconfirmed: set[int] = set()
         self.gone_at: dict[int, int] = {}  # of a letter whose signatory has left: its newest attempt by then
@@ -153,7 +154,8 @@ class Lives(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 3), state=st.sampled_from([State.QUEUED, State.QUEUED, State.HELD, State.BY_HAND]))
     def take_in(self, count: int, state: State) -> None:
-        letters = [new(target, state, "approval" if state is State.HELD else "") for target in TARGETS]
+        reason, channel = "approval" if state is State.HELD else "", Channel.POST if state is State.BY_HAND else Channel.EMAIL
+        letters = [new(target, state, reason, channel=channel) for target in TARGETS]
         self.put(count, *letters)
 
     def put(self, count: int, *letters: NewLetter, is_unconfirmed: bool = False) -> None:
@@ -307,6 +309,30 @@ class Lives(RuleBasedStateMachine):
             assert self.do(self.ledger.expire(CAMPAIGN, self.now - 5 * DAY, "given up", self.now, 2)) <= 2
         assert self.held_by_person() == by_person
 
+    @rule(what=st.sampled_from(["hold", "release", "follow"]), lane=LANES, why=REASONS, channel=st.sampled_from(Channel))
+    def decide_otherwise(self, what: str, lane: Lane, why: str, channel: Channel) -> None:
+        """The target is reached otherwise, or what people carry is stopped and goes on: its lane is then of a country."""
+        by_person = self.held_by_person()
+        for held in (Held(lane, why), Held(replace(lane, country="GB"), why)):
+            if what == "hold":
+                assert self.do(self.ledger.hold_handed(Handed(CAMPAIGN, lane.target, channel), why, self.now, 2)) <= 2
+            elif what == "release":
+                assert self.do(self.ledger.release(held, self.now, 2, channel)) <= 2
+            else:
+                asked = self.ledger.follow(held, channel, is_by_country=False, now=self.now, limit=2)
+                assert self.do(asked) <= 2
+        assert self.held_by_person() == by_person
+
+    @rule(which=st.integers(0, 20))
+    def print(self, which: int) -> None:
+        """A page with one letter on it, of which it is said that it waits by hand."""
+        letter = 1 + which % (len(self.began) or 1)
+        waits = states(self.ledger).get(letter) == State.BY_HAND
+        is_post = waits and next(iter(self.ledger.records(Selection(letter=letter)))).channel == Channel.POST
+        assert self.do(self.ledger.note_printed(CAMPAIGN, {letter: "post"}, self.now)) == ([] if is_post else [letter])
+        if is_post:
+            self.printed.add(letter)
+
     def held_by_person(self) -> list[tuple[int, str]]:
         held = self.ledger.records(Selection(state="held"))
         return [(record.letter, record.reason) for record in held if record.held_by == "person"]
@@ -318,8 +344,12 @@ class Lives(RuleBasedStateMachine):
         if name == "deadline":
             self.do(self.ledger.expire(CAMPAIGN, None, "too late", self.now, limit))
         else:
+            held = self.ledger.records(Selection(target=lane.target, state="held", reason=Reason.PRINTED))
+            on_paper = {record.letter for record in held}
             obeyed = self.do(self.ledger.order(Selection(target=lane.target), ORDERS[name], "why", self.now, 0, limit))
             assert name in {"hold", "cancel"} or not obeyed.in_hand
+            if name == "release":
+                self.printed -= on_paper
             stands = states(self.ledger)
             for letter in [letter for letter in self.in_hand if stands[letter] != State.SENDING]:
                 assert name in {"hold", "cancel"} and letter not in self.marked
@@ -447,6 +477,17 @@ class Lives(RuleBasedStateMachine):
             # Accepted by its office, of whose cc a person cancelled the doubt: the letter tells.
             is_told = record.state == State.ACCEPTED and record.reason.endswith(EARLIER)
             assert record.letter not in self.unanswered or record.state in allowed or is_told
+
+    @invariant()
+    def what_people_carry_is_not_sent_and_what_is_sent_nobody_carries(self) -> None:
+        for record in self.ledger.records(Selection()):
+            is_carried = record.channel != Channel.EMAIL
+            assert not is_carried or record.state in {State.HELD, State.BY_HAND, State.DONE, State.CANCELLED}, record
+            assert is_carried or record.state not in {State.BY_HAND, State.DONE}, record
+            assert is_carried or record.letter not in self.printed, record
+            if is_carried:
+                assert not any(role == Role.TO and state == "accepted" for _, role, state, _ in record.recipients)
+                assert all(attempt.verdict != "accepted" for attempt in self.ledger.attempts(record.letter))
 
     @invariant()
     def nothing_goes_out_for_who_has_left_or_has_not_confirmed(self) -> None:

@@ -9,13 +9,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from mailer.app import opened
+from mailer.cli.paper import _Pages
+from mailer.errors import CannotSend
+from mailer.log import Watch
 from mailer.paper import end, letters_in, ranges
-from tests.installed import Place
+from tests.installed import Place, environment, mailer
 from tests.servers.available import program, require
 
 NAMES = ["Å", "Wolfeschlegelsteinhausenbergerdorff Llanfairpwllgwyngyllgoge", "محمد بن عبد الله الأنصاري", 'O\'Brien "Bob" <x>']
@@ -110,6 +115,102 @@ def test_just_what_was_printed_is_marked_whatever_has_come_in_since(place):
     (place.root / "page.html").unlink()
     assert len(printed(place).sections) == 3  # a sheet, a cover, a letter: of the late one
     assert place.mailer("verify").code == 0
+
+
+@pytest.mark.parametrize("name", ["two words.html", "it's.html", 'a "b" c.html', "$(touch hit).html", "-x.html", "a;b&c.html"])
+def test_the_command_that_marks_a_page_can_be_pasted_from_screen_and_paper(place, name):
+    place.root = place.root.rename(place.root.with_name("an instance"))
+    elsewhere = place.root.parent
+    said = mailer(elsewhere, "--config", "an instance/config/mailer.yaml", "print", "c", "--out", name)
+    (line,) = [line.partition(": ")[2] for line in said.err.splitlines() if line.startswith("When it is done: ")]
+    on_paper = re.findall(r"<code>(.*?)</code>", (elsewhere / name).read_text("utf-8"))
+    assert {unescape(command) for command in on_paper} == {line} and len(on_paper) == 2
+    done = subprocess.run(
+        line.replace("TEXT", "posted"),
+        shell=True,
+        cwd=elsewhere,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "8 letters: done.\n"), done
+    assert not (elsewhere / "hit").exists()
+
+
+@pytest.mark.parametrize("name", ["a\nb.html", "\u202eb.html", b"\xff.html".decode(errors="surrogateescape")])
+def test_a_page_that_could_not_be_named_is_not_written(place, name):
+    said = place.mailer("print", "c", "--out", name)
+    assert said.code == 64 and "cannot be typed" in said.err and not (place.root / name).exists()
+
+
+@pytest.mark.parametrize("meanwhile", ["done", "erase", "close"])
+async def test_a_page_of_which_a_letter_moves_while_it_is_written_is_given_up(place, meanwhile):
+    """At the first letter that it tells of."""
+
+    class Meddles(Watch):
+        is_over = False
+
+        def letter(self) -> None:
+            if not self.is_over:
+                self.is_over = True
+                words = {"done": ("done", "--target", "chair", "--why", "x"), "erase": ("erase", "p0@example.org")}
+                close = ("target", "close", "c", "palace", "--why", "x")
+                said = place.mailer(*words.get(meanwhile, close))
+                # What is read at one moment keeps the ledger from being written anew: that is said, and done by the next run.
+                assert said.code == (75 if meanwhile == "erase" else 0), said
+                if meanwhile == "close":
+                    assert place.mailer("run").code == 0
+
+    loaded = place.load()
+    async with opened(loaded) as office:
+        pages = _Pages(loaded, office, "c", place.root / "page.html", False, 1_800_000_000)
+        targets = [target for target in loaded.campaigns["c"].targets.values() if target.id != "court"]
+        with pytest.raises(CannotSend, match=r"moved while it was written \(\d"):
+            await pages.write(targets, Meddles())
+    assert not list(place.root.glob("*.html")) and not list(place.root.glob(".*.part"))
+    assert place.letters("by_hand") == {"done": 4, "erase": 6, "close": 4}[meanwhile]
+
+
+async def test_a_page_is_of_one_moment_though_letters_come_in(place):
+    class Drops(Watch):
+        is_over = False
+
+        def letter(self) -> None:
+            if not self.is_over:
+                self.is_over = True
+                place.drop(2, "late.csv")
+                assert place.mailer("run").code == 0
+
+    loaded = place.load()
+    async with opened(loaded) as office:
+        pages = _Pages(loaded, office, "c", place.root / "page.html", False, 1_800_000_000)
+        targets = [target for target in loaded.campaigns["c"].targets.values() if target.id != "court"]
+        await pages.write(targets, Drops())
+    text = (place.root / "page.html").read_text("utf-8")
+    page, found = Page(text), letters_in(text)
+    assert len(page.sections) == 6 and "For these 4." in page.sections[0] and "The Chair & Co: 4 to post" in page.sections[1]
+    assert found is not None and len(found[1]) == 8 and "Person" not in text
+    assert (
+        place.letters("by_hand") == 12 and place.mailer("print", "c", "--out", "next.html").out == "12 letters in next.html.\n"
+    )
+
+
+def test_of_who_was_erased_behind_the_printing_nothing_is_marked(place):
+    printed(place)
+    assert place.mailer("erase", "p0@example.org").code == 0
+    assert place.mailer("done", "--printed", "page.html", "--why", "posted").out == "6 letters: done.\n"
+    assert place.letters("cancelled") == 2 and place.mailer("verify").code == 0
+
+
+def test_names_are_text_whatever_they_say(place):
+    forged = end("c", [1, 2]).strip()
+    names = ["</section><script>alert(1)</script>", "<b onload=1>Bob", forged.replace('"', '""')]
+    place.put("b.csv", "\n".join(["name,email", *(f'"{name}",q{n}@example.org' for n, name in enumerate(names)), ""]))
+    assert place.mailer("run").code == 0
+    page = printed(place)
+    assert page.tags.count("section") == 1 + 1 + 7 and page.tags.count("data") == 1 and not {"script", "b"} & set(page.tags)
+    assert forged in page.sections[0]
 
 
 def test_a_letter_that_cannot_be_written_is_told_and_not_marked(place):

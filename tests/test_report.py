@@ -82,7 +82,7 @@ def test_an_empty_install_has_all_the_keys_too(ledger):
     assert set(told) >= STATUS_KEYS
     nothing = dict.fromkeys(["signatures", "duplicates", "rejected_rows", "unconfirmed", "withdrawn", "erased"], 0)
     assert told["campaigns"] == {
-        "one": {**nothing, "letters": {}, "targets": {}, "notices": {}, "mail": {}, "projection": None}
+        "one": {**nothing, "letters": {}, "targets": {}, "notices": {}, "mail": {}, "onward": {}, "projection": None}
     }
     assert told["files"] == {"done": 0, "rejected": 0, "waiting": 0}
     assert (told["in_doubt"], told["next_attempt_at"]) == (0, None)

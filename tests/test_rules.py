@@ -14,9 +14,9 @@ import pytest
 
 from mailer import rules
 from mailer.address import Address
-from mailer.campaign import Campaign, Directory, Mission, Reason, Sender, Target
+from mailer.campaign import Campaign, Channel, Directory, Mission, Reason, Sender, Target
 from mailer.delivery import State, Who
-from mailer.ledger import Approval, Lane, Ledger
+from mailer.ledger import Approval, Lane, Ledger, Selection
 from mailer.outcome import Reply, Stage
 from mailer.pace import Breaker
 from mailer.rules import Ruled, Ruling
@@ -55,6 +55,7 @@ MISSIONS = (
     Mission("FR", "Paris", None, covers=("MC",)),
     Mission("DE", "Berlin", Address("berlin", "embassy.example"), confirmed=False),
 )
+CALL = Target("president", "phone", {"": "President"}, phone="+7 7172 745524")
 EMBASSY = Target("embassy", "embassy", {"": "Embassy"}, directory=Directory(MISSIONS))
 
 
@@ -132,12 +133,23 @@ def test_a_lane_of_a_directory_is_held_by_its_country(country, is_live, reason):
 
 def test_a_target_that_became_one_for_a_person_has_no_address_to_send_to():
     office = Office(campaign(replace(COURT, kind="phone", to=(), phone="+7 7172 747570")))
-    assert office.ruling.hold(LANE) is Reason.NOT_CONFIGURED
+    assert office.ruling.hold(LANE) is Reason.OTHERWISE
 
 
 def test_a_closed_target_comes_before_its_approval():
     office = Office(campaign(replace(COURT, closed="dissolved")), is_live=True)
     assert office.ruling.hold(LANE) is Reason.CLOSED
+
+
+async def test_what_people_carry_waits_by_hand_before_it_is_approved_and_behind_a_closing(ledger):
+    """It is at the printing that an approval is asked for."""
+    (letter,) = await put(ledger, 1, new(CALL.id, State.BY_HAND, channel=Channel.PHONE))
+    open_, shut = Office(campaign(CALL), is_live=True), Office(campaign(replace(CALL, closed="dissolved")), is_live=True)
+    assert await open_.redecide(ledger) == Ruled()
+    assert await shut.redecide(ledger) == Ruled(held=1)
+    assert (one(ledger, letter).state, one(ledger, letter).reason) == ("held", Reason.CLOSED)
+    assert await open_.redecide(ledger) == Ruled(released=1)
+    assert one(ledger, letter).state == "by_hand"
 
 
 # -- asked again at every pass
@@ -199,7 +211,8 @@ async def test_letters_whose_cause_has_changed_stay_held_for_the_new_one(ledger)
 
 async def test_each_country_of_a_directory_is_decided_alone(ledger):
     file = await begin(ledger)
-    entries = [entry(n, new("embassy", country=country)) for n, country in enumerate(["GB", "IE", "FR", "MC", "DE", ""])]
+    countries = ["GB", "IE", "FR", "MC", "DE", ""]
+    entries = [replace(entry(n, new("embassy", country=code)), country=code) for n, code in enumerate(countries)]
     await ledger.take_in(file, CAMPAIGN, DOMAIN, entries, NOW)
     office = Office(campaign(EMBASSY, approval_required=False), is_live=True)
     assert await office.redecide(ledger) == Ruled(held=4)
@@ -272,14 +285,17 @@ def at(day: int, hour: int = 0, minute: int = 0, second: int = 0) -> int:
 
 @pytest.mark.parametrize("now, expired", [(at(19), 0), (at(20, 23, 59, 59), 0), (at(21), 3), (at(30), 3)])
 async def test_a_deadline_ends_with_its_day(ledger, now, expired):
-    office = Office(campaign(COURT, replace(COURT, id="ministry", closed="dissolved"), deadline=date(2011, 9, 20)))
-    await put(ledger, 1, new(), new("ministry", State.HELD, Reason.CLOSED), new("president", State.BY_HAND), now=at(1))
+    targets = [COURT, replace(COURT, id="ministry", closed="dissolved"), CALL, replace(CALL, id="shut", closed="dissolved")]
+    office = Office(campaign(*targets, deadline=date(2011, 9, 20)))
+    carried = new(CALL.id, State.BY_HAND, channel=Channel.PHONE), new("shut", State.HELD, Reason.CLOSED, channel=Channel.PHONE)
+    await put(ledger, 1, new(), new("ministry", State.HELD, Reason.CLOSED), *carried, now=at(1))
     (due,) = await claim(ledger)
     await settle(ledger, due, Stage.MAIL, LATER)
     await put(ledger, 1, first=10, now=at(1))
     assert await office.redecide(ledger, now) == Ruled(expired=expired)
     assert Counter(states(ledger).values())["expired"] == expired
     assert Counter(states(ledger).values())["by_hand"] == 1
+    assert {record.state for record in ledger.records(Selection(target="shut"))} == {"held"}  # somebody may have done it
 
 
 async def test_without_a_deadline_nothing_that_was_never_tried_expires(ledger):

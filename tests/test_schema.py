@@ -123,7 +123,7 @@ def test_every_key_has_a_sentence_on_it(file):
 
 WHOLE_MAIN = """\
 relay: {mode: smtp, host: h.example.org, port: "587", tls: implicit, ca_file: ca.pem, username: u, password_file: p,
-  password_credential: , connections: 1, dot_timeout: 6e2,
+  password_credential: , connections: 1, dot_timeout: 6e2, log: mail.log,
   pace: {per_minute: 1, per_hour: 2, per_day: 3}, domain_pace: {per_minute: 1, per_hour: 2, per_day: 3}}
 spool: var/q
 ledger: var/l.db

@@ -97,11 +97,67 @@ def test_a_target_that_the_configuration_closes_too_stays_closed_and_says_where(
     assert by_target(place, "court") == {"held": 3}
 
 
-def test_what_there_is_not_and_what_goes_by_hand_cannot_be_closed(place):
+def test_what_there_is_not_cannot_be_closed(place):
     said = place.mailer("target", "close", "c", "cuort", "--why", "x")
     assert (said.code, said.err) == (64, "mailer: c has no target «cuort»; its targets are: court, ministry, palace\n")
-    said = place.mailer("target", "close", "c", "palace", "--why", "x")
-    assert said.code == 64 and "is reached by phone: nothing goes there by itself" in said.err
+
+
+def test_what_people_carry_is_closed_and_opened_as_mail_is(place):
+    place.mailer("run")
+    before = place.mailer("log", "--target", "palace", "--json").lines
+    said = place.mailer("target", "close", "c", "palace", "--why", "the line is dead")
+    assert (said.code, said.out) == (0, "palace of c is closed.\n") and "none is printed" in said.err
+    assert "closed: palace of c since " in place.mailer("status").err
+    said = place.mailer("print", "c", "--out", "page.html")  # at once, before any run
+    assert said.code == 0 and "Left out, for it is closed: palace of c since " in said.out
+    assert "(the line is dead): mailer target open c palace --why TEXT" in said.out
+    assert not (place.root / "page.html").exists()
+    place.drop(1, "late.csv", first=9)
+    assert place.mailer("run").code == 0
+    assert by_target(place, "palace") == {"held": 4}
+    told = place.mailer("status")
+    assert "target closed" in told.out and "closed: palace of c since " in told.err and place.mailer("health").code == 0
+    said = place.mailer("target", "open", "c", "palace", "--why", "it rings again")
+    assert said.out == "palace of c is open again.\n" and "by hand again behind the next: mailer run" in said.err
+    said = place.mailer("print", "c", "--out", "page.html")
+    assert "palace: 4 letters held, see mailer log --campaign c --target palace --state held" in said.err
+    place.mailer("run")
+    assert place.mailer("log", "--target", "palace", "--json").lines[:3] == before
+    assert by_target(place, "palace") == {"by_hand": 4} and place.mailer("verify").code == 0
+
+
+def test_what_people_carry_is_closed_by_the_configuration_too(tmp_path):
+    shut = CALL.replace("name:", "closed: no calls, name:")
+    place = Place(tmp_path, f"approval: none\npace: none\ntargets: {{{shut}, {COURT}}}\n")
+    place.drop(2)
+    place.mailer("run")
+    assert by_target(place, "palace") == {"held": 2} and "target closed" in place.mailer("status").out
+    said = place.mailer("print", "c", "palace", "--out", "page.html")
+    assert "Left out, for it is closed: palace of c (no calls), by its configuration" in said.out
+    assert place.mailer("print", "c", "--specimen", "--out", "specimen.html").code == 0
+    place.campaign(f"consent: assumed\napproval: none\npace: none\ntargets: {{{CALL}, {COURT}}}\n")
+    place.mailer("run")
+    assert by_target(place, "palace") == {"by_hand": 2}
+
+
+def test_what_was_printed_before_the_closing_can_be_marked_as_done(place):
+    place.mailer("run")
+    assert place.mailer("print", "c", "--out", "page.html").code == 0
+    place.drop(1, "late.csv", first=9)
+    place.mailer("target", "close", "c", "palace", "--why", "closed")
+    place.mailer("run")
+    assert place.mailer("done", "--printed", "page.html", "--why", "rung on Monday").out == "3 letters: done.\n"
+    place.mailer("target", "open", "c", "palace", "--why", "open")
+    place.mailer("run")
+    assert by_target(place, "palace") == {"done": 3, "by_hand": 1} and place.mailer("verify").code == 0
+
+
+def test_what_is_held_on_its_way_by_mail_is_not_done(place):
+    place.mailer("run", "--intake-only")
+    place.mailer("target", "close", "c", "court", "--why", "closed")
+    place.mailer("run", "--intake-only")
+    assert place.mailer("done", "--target", "court", "--why", "x").out == "0 letters: done.\n"
+    assert by_target(place, "court") == {"held": 3}
 
 
 def test_what_was_done_by_hand_is_marked_done_and_nothing_else_is(place):

@@ -87,6 +87,18 @@ def test_a_release_s_ledger_is_brought_up_and_its_letters_go_on(tmp_path, releas
     assert place.letters("in_doubt") == STATES["in_doubt"] + 1  # and the one that it had
 
 
+def test_what_people_carried_before_counts_as_printed(old):
+    """Nobody had written down what they had made of it."""
+    assert old.mailer("upgrade").code == 0
+    path = old.root / "config/campaigns/c.yaml"
+    path.write_text(path.read_text("utf-8").replace('kind: phone, phone: "+1 555 0100"', "to: press@court.example"), "utf-8")
+    old.mailer("run")
+    letters = old.mailer("log", "--target", "press", "--json").lines
+    assert {(line["state"], line["reason"]) for line in letters if line["state"] != "done"} == {
+        ("held", "printed before its target changed")
+    }
+
+
 @pytest.mark.parametrize(
     "words", ["run", "work", "status", "log", "show 1", "health", "verify", "check", "pause --why x", "hold 1 --why x"]
 )

@@ -75,6 +75,7 @@ async def _health(loaded: Configuration) -> list[str]:
     async with opened(loaded) as office:
         beside = partial(is_at_work, loaded)
         found = await health.ailments(office.ledger, loaded.relay.name, CLOCK, spool_of(loaded), beside, loaded.campaigns)
+        found += health.unread(office.ledger, str(loaded.relay_log))
     return still + found + _older_ledgers(loaded, CLOCK.now())
 
 

@@ -127,13 +127,13 @@ def again(configuration: Configuration, words: str) -> str:
         is_found = find(None, os.environ, Path.cwd()) == configuration.path
     except ConfigurationError:
         is_found = False
-    return f"{_name()} {words}" if is_found else f"{_name()} --config {near(configuration.path)} {words}"
+    return f"{_name()} {words}" if is_found else f"{_name()} --config {shlex.quote(near(configuration.path))} {words}"
 
 
 def _name() -> str:
     """The command as it was typed where it is not found by its name alone, as in a checkout's .venv."""
     called = Path(sys.argv[0])
-    return "mailer" if called.name != "mailer" or shutil.which("mailer") else near(called)
+    return "mailer" if called.name != "mailer" or shutil.which("mailer") else shlex.quote(near(called))
 
 
 def told_pause(pause: Pause, loaded: Configuration) -> str:

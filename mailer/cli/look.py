@@ -72,6 +72,7 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
         json_line(told)
         return
     attempts, recipients, evidence = told.pop("attempt_list"), told.pop("recipients"), told.pop("evidence")
+    onward = told.pop("onward")
     for key, value in told.items():
         if value not in (None, ""):
             say(f"{key.replace('_', ' '):<16}{_shown(value)}")
@@ -79,6 +80,10 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
         table("Recipients:", ["address", "role", "state", "reply"], [r.values() for r in recipients])
     for one in attempts:
         _say_attempt(one)
+    if onward:
+        say("What the relay did with it, by its log:")
+        for one in onward:
+            say(f"  {_went_on(one, str(told['target']))}")
     if evidence:
         rows = [
             [one["at"], one["kind"], one["address"], " ".join(filter(None, (one["status"], one["said"])))] for one in evidence
@@ -89,6 +94,19 @@ def show(context: click.Context, letter: int, as_json: bool) -> None:
         hint(f"Where there is evidence: {again(loaded, f'resolve {letter} --accepted --why TEXT')} (or --resend)")
     else:
         hint(f"All letters: {again(loaded, 'log')}")
+
+
+def _went_on(hop: Mapping[str, Any], target: str) -> str:
+    """
+    What became of one recipient at the relay, in a sentence.
+
+    >>> hop = {"address": "head@court.example", "state": "handed on", "server": "mx.court.example[192.0.2.7]:25"}
+    >>> _went_on(hop | {"said": "250 2.0.0 Ok", "status": "2.0.0", "at": "T", "since": "T", "times": 1}, "court")
+    "head@court.example: handed on; court's server (mx.court.example[192.0.2.7]:25) said 250 2.0.0 Ok at T"
+    """
+    who = f"{target}'s server ({hop['server']}) said" if "[" in hop["server"] else f"{hop['server'] or 'the relay'} said"
+    said = f"{hop['address']}: {hop['state']}; {who} {hop['said'] or hop['status']} at {hop['at']}"
+    return said + (f", {hop['times']} times since {hop['since']}" if hop["times"] > 1 else "")
 
 
 async def _log(loaded: Configuration, selection: Selection, form: str) -> None:

@@ -92,8 +92,14 @@ def _command(order: Order) -> click.Command:
         selections = _selections_of(printed) if printed else [Selection(**chosen)]
         obeyed = asyncio.run(_give(loaded, selections, order, why))
         moved = obeyed.moved
-        say(f"{counted(moved[order.state], 'letter')}: {order.state.replace('_', ' ')}.")
-        for state in sorted(moved.keys() - {order.state}):
+        by_hand = moved[State.BY_HAND]
+        said = order.state if moved[order.state] or not by_hand else State.BY_HAND
+        say(f"{counted(moved[said], 'letter')}: {said.replace('_', ' ')}.")
+        if by_hand:
+            these = "They are" if said is State.BY_HAND else f"{counted(by_hand, 'letter')}"
+            then = f"where the target has an address now, out with the next: {again(loaded, 'run')}"
+            hint(f"{these} for people to do; {then}")
+        for state in sorted(moved.keys() - {order.state, State.BY_HAND}):
             hint(f"{counted(moved[state], 'letter')}: {_KEPT[state]}; only who was missing is dropped.")
         if obeyed.in_hand:
             hint(f"{counted(obeyed.in_hand, 'letter')} {_why_in_hand(loaded)}")
@@ -105,7 +111,7 @@ def _command(order: Order) -> click.Command:
             hint(f"None of the letters that you mean is in a state that this can change ({states}).")
             if order.state is State.QUEUED:
                 hint("What is withdrawn, or not confirmed where the campaign asks for that, is never sent by an order.")
-        if moved and order.state is State.QUEUED:
+        if moved[State.QUEUED] and order.state is State.QUEUED:
             hint("They go out with the next: mailer run")
 
     return command

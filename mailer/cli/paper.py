@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,9 +14,10 @@ import click
 
 from mailer.campaign import Channel, Target
 from mailer.cli import completing
-from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, told_pause
+from mailer.cli.ground import again, campaign_of, configuration, counted, hint, say, told_closing, told_pause
 from mailer.cli.send import shown
 from mailer.config import Configuration
+from mailer.delivery import State
 from mailer.errors import CannotSend, CannotWrite, ConfigurationError, RenderProblem, UsageProblem
 from mailer.log import Watch
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mailer.paper import ByHand
 
 _SPECIMENS = 3  # invented people on a call sheet
+_SHOWN = 5  # numbers of letters in one sentence
 
 
 @click.command("print")
@@ -46,6 +49,8 @@ def print_(context: click.Context, campaign: str, target: str | None, out: Path,
     loaded = configuration(context)
     campaign = campaign_of(loaded, campaign)
     targets = _targets(loaded, campaign, target)
+    if not str(out).isprintable():
+        raise UsageProblem(f"{str(out)!a} cannot be typed, and the page names itself: give it another name")
     if out.exists():
         raise UsageProblem(f"{out} is there already: name another file, or remove it")
     return asyncio.run(_print(loaded, campaign, targets, out, specimen))
@@ -72,9 +77,15 @@ async def _print(loaded: Configuration, campaign: str, targets: list[Target], ou
     async with opened(loaded, create=True) as office:
         if not specimen:
             await _see_that_it_may(office, campaign, CLOCK.seconds)
+            targets = await _open_ones(office, campaign, targets)
         pages = _Pages(loaded, office, campaign, out, specimen, CLOCK.seconds)
         with shown() as watch:
-            pages.write(targets, watch)
+            await pages.write(targets, watch)
+        waiting = {} if specimen else office.ledger.tally()
+    for target in targets:
+        if held := waiting.get((campaign, target.id, State.HELD), 0):
+            what = again(loaded, f"log --campaign {campaign} --target {target.id} --state held")
+            hint(f"{target.id}: {counted(held, 'letter')} held, see {what}; what may go is by hand behind the next mailer run.")
     for problem in pages.problems:
         say(problem)
     if not pages.letters and not pages.problems:
@@ -84,8 +95,20 @@ async def _print(loaded: Configuration, campaign: str, targets: list[Target], ou
     hint("Open it in a browser and print it: A4, at its own size, without the browser's headers and footers.")
     if not specimen:
         hint("It holds names and addresses: let nobody else read it, and remove it afterwards. mailer erase does not find it.")
-        hint(f"When it is done: {again(loaded, f'done --printed {out} --why TEXT')}")
+        hint(f"When it is done: {pages.marking}")
     return ConfigurationError.exit_code if pages.problems else 0
+
+
+async def _open_ones(office: Office, campaign: str, targets: list[Target]) -> list[Target]:
+    """Those of the targets that are not closed; of the others it is said."""
+    loaded = office.configuration
+    closings = {closing.target: closing for closing in await office.ledger.closings() if closing.campaign == campaign}
+    for target in targets:
+        if target.id in closings:
+            say(f"Left out, for it is {told_closing(closings[target.id], loaded)}")
+        elif target.closed:
+            say(f"Left out, for it is closed: {target.id} of {campaign} ({target.closed}), by its configuration")
+    return [target for target in targets if not (target.closed or target.id in closings)]
 
 
 async def _see_that_it_may(office: Office, campaign: str, now: int) -> None:
@@ -111,8 +134,9 @@ class _Pages:
     def __init__(self, loaded: Configuration, office: Office, campaign: str, out: Path, specimen: bool, now: int) -> None:
         self._desk: Desk = office.desks[campaign]
         self._office, self._campaign, self._out, self._specimen, self._now = office, campaign, out, specimen, now
-        self._marking = "nothing, it is a specimen" if specimen else again(loaded, f"done --printed {out} --why TEXT")
-        self._written: list[int] = []
+        marking = again(loaded, f"done --printed {shlex.quote(str(out))} --why TEXT")
+        self.marking = "nothing, it is a specimen" if specimen else marking
+        self._written: dict[int, str] = {}
         self.problems: list[str] = []
 
     @property
@@ -120,24 +144,19 @@ class _Pages:
         """How many are in the file."""
         return len(self._written)
 
-    def write(self, targets: list[Target], watch: Watch) -> None:
-        """Write it beside its name, readable for its owner only, and give it the name when it is whole."""
-        from mailer import paper
-
-        counts = {target.id: sum(1 for _ in self._signed(target)) for target in targets}
-        if not any(counts.values()):
-            return
-        watch.letters(sum(counts.values()))
-        title = f"{self._campaign}: {self._desk.campaign.title}"
+    async def write(self, targets: list[Target], watch: Watch) -> None:
+        """
+        Write it beside its name, readable for its owner only, and give it the name when it is whole and what is on it is
+        written down.
+        """
         unfinished = self._out.with_name(f".{self._out.name}.part")
         try:
-            self._out.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-                file.write(paper.head(title))
-                for target in targets:
-                    if counts[target.id]:
-                        self._write_one(file, target, counts[target.id], watch)
-                file.write(paper.end(self._campaign, [] if self._specimen else sorted(self._written)))
+            with self._office.ledger.at_one_moment():
+                self._write_all(unfinished, targets, watch)
+            if not unfinished.exists():
+                return
+            if self._written and not self._specimen:
+                await self._note()
             os.link(unfinished, self._out)
         except OSError as problem:
             raise CannotWrite(f"{self._out}: it cannot be written ({problem.strerror})") from problem
@@ -145,21 +164,45 @@ class _Pages:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)
 
+    async def _note(self) -> None:
+        """Nothing that may be on paper goes another way. Raises: CannotSend, if something of it has gone meanwhile."""
+        if gone := await self._office.ledger.note_printed(self._campaign, self._written, self._now):
+            what = f"{counted(len(gone), 'letter')} of it moved while it was written ({_some(gone)})"
+            raise CannotSend(f"nothing is printed, for {what}: print again")
+
+    def _write_all(self, unfinished: Path, targets: list[Target], watch: Watch) -> None:
+        """Write the whole file, if there is anything to write."""
+        from mailer import paper
+
+        counts = {target.id: sum(1 for _ in self._signed(target)) for target in targets}
+        if not any(counts.values()):
+            return
+        watch.letters(sum(counts.values()))
+        title = f"{self._campaign}: {self._desk.campaign.title}"
+        self._out.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        with os.fdopen(os.open(unfinished, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(paper.head(title))
+            for target in targets:
+                if counts[target.id]:
+                    self._write_one(file, target, counts[target.id], watch)
+            file.write(paper.end(self._campaign, [] if self._specimen else sorted(self._written)))
+
     def _write_one(self, file: IO[str], target: Target, count: int, watch: Watch) -> None:
         from mailer import paper
 
         if target.channel is Channel.PHONE:
             try:
-                for piece in paper.sheet(self._desk, target, self._told(target, watch), count, self._marking, self._now):
+                for piece in paper.sheet(self._desk, target, self._told(target, watch), count, self.marking, self._now):
                     file.write(piece)
             except RenderProblem as problem:
                 self.problems.append(f"{target.id}: {problem}")
             return
-        file.writelines(paper.cover(self._desk, target, self._signed(target), count, self._marking))
+        file.writelines(paper.cover(self._desk, target, self._signed(target), count, self.marking))
         for one in self._signed(target):
             try:
                 file.write(paper.letter(self._desk, target, one, self._now))
-                self._written.append(one.letter)
+                self._written[one.letter] = target.channel
             except RenderProblem as problem:
                 self.problems.append(f"letter {one.letter} cannot be written: {problem}")
             watch.letter()
@@ -167,7 +210,7 @@ class _Pages:
     def _told(self, target: Target, watch: Watch) -> Iterator[ByHand]:
         """What goes onto a call sheet, counted as it does."""
         for one in self._signed(target):
-            self._written.append(one.letter)
+            self._written[one.letter] = target.channel
             watch.letter()
             yield one
 
@@ -178,13 +221,17 @@ class _Pages:
         if self._specimen:
             yield from paper.specimens(self._desk, target, _SPECIMENS)
             return
-        for letter, sealed in self._office.ledger.by_hand(self._campaign, target.id):
+        for letter, sealed in self._office.ledger.by_hand(self._campaign, target.id, target.channel):
             found = paper.opened(self._desk, letter, sealed)
             if isinstance(found, paper.Unwritten):
                 if (said := f"letter {letter} cannot be written: {found.why}") not in self.problems:
                     self.problems.append(said)
             else:
                 yield found
+
+
+def _some(letters: Sequence[int]) -> str:
+    return ", ".join(map(str, letters[:_SHOWN])) + ("…" if len(letters) > _SHOWN else "")
 
 
 print = print_

@@ -102,6 +102,8 @@ async def _check(loaded: Configuration, ask_relay: bool, ask_dns: bool) -> list[
             if not ruling.is_approved(id)
         ]
         waits += _rehearsed(office)
+    if loaded.relay_log:
+        found.append(checks.relay_log(loaded.relay_log))
     if ask_relay and loaded.hindrances:
         raise ConfigurationError(loaded.hindrances)
     if ask_relay:

@@ -248,6 +248,10 @@ async def _blocked(office: Office) -> list[str]:
         if state == State.HELD and reason == Reason.NOT_CONFIGURED:
             command = again(loaded, f"cancel --campaign {id} --reason '{reason}' --why TEXT")
             found.append(f"{id}: {counted(count, 'letter')} held, it or a target is {reason}: put it back, or {command}")
+        elif state == State.HELD and reason == Reason.PRINTED:
+            these = f"--campaign {id} --reason '{reason}' --why TEXT"
+            what = f"{id}: {counted(count, 'letter')} {reason}, and perhaps done: if so, {again(loaded, f'done {these}')}"
+            found.append(f"{what}; if nobody used the paper, {again(loaded, f'release {these}')}")
     waiting_in = {waiting.lane.campaign for waiting in await ledger.waiting()}
     for pause in await ledger.pauses():
         if any(map(pause.stops, waiting_in)):
@@ -286,6 +290,8 @@ def told(loaded: Configuration, summary: Summary, blocked: list[str]) -> None:
         tell("No letter was sent.")
     if mail := summary.mail.told():
         tell(f"Mail that came in: {mail}.")
+    if onward := summary.onward.told():
+        tell(f"The relay's log: {onward}.")
     if summary.added:
         tell(f"Of those who had signed before a target was added: {counted(summary.added, 'letter')} more.")
     if summary.notices:

@@ -24,7 +24,8 @@ _ENDS = {
     Reason.NOT_CONFIRMED: "look these addresses up, and write the day beside each as checked_on",
     Reason.ADDRESS_REFUSED: "three letters in a row found no such mailbox: correct the address, or release them",
     Reason.UNCONFIRMED: "nobody has confirmed these signatures: drop a file in which their confirmed_at is filled in",
-    Reason.CLOSED: "these targets are closed in the campaign's configuration",
+    Reason.CLOSED: "these targets are closed, by a person (see below) or in the campaign's configuration",
+    Reason.PRINTED: "somebody may have used the paper: mark what was done (mailer done), release what was not",
 }
 
 _NEWEST = 8  # files that are shown one by one
@@ -57,6 +58,7 @@ def status(context: click.Context, as_json: bool, waiting: bool) -> None:
         _say_campaign(id, campaign)
         _say_notices(campaign["notices"])
         _say_mail(campaign["mail"])
+        _say_onward(campaign["onward"])
         _say_ahead(campaign["projection"])
     files, relay = told["files"], told["relay"]
     _say_files(files_shown, len(told["rows_by_file"]))
@@ -111,6 +113,12 @@ def _say_mail(mail: Mapping[str, Mapping[str, Any]]) -> None:
     for target, kinds in mail.items():
         if told := ", ".join(f"{one['count']} {kind}" for kind, one in kinds.items() if kind != "copy"):
             say(f"  mail about {target}: {told}")
+
+
+def _say_onward(onward: Mapping[str, Mapping[str, int]]) -> None:
+    """What the relay did with the letters that it took, a line a target."""
+    for target, states in onward.items():
+        say(f"  by the relay's log, {target}: " + ", ".join(f"{count} {state}" for state, count in states.items()))
 
 
 async def _ahead(loaded: Configuration, ledger: Ledger, ruling: Ruling) -> dict[str, dict[str, Any]]:

@@ -26,25 +26,20 @@ def _target_of(loaded: Configuration, campaign: str, target: str) -> str:
     return target
 
 
-def _goes_by_itself(loaded: Configuration, campaign: str, target: str) -> None:
-    channel = loaded.campaigns[campaign].targets[target].channel
-    if channel is not Channel.EMAIL:
-        stop = again(loaded, f"cancel --campaign {campaign} --target {target} --why TEXT")
-        raise UsageProblem(f"{target} is reached by {channel}: nothing goes there by itself. To do no more of it: {stop}")
-
-
 @target.command()
 @click.argument("campaign", shell_complete=completing.campaigns)
 @click.argument("target", shell_complete=completing.targets)
 @click.option("--why", required=True, type=Why(), metavar="TEXT", help="Told to everybody who looks.")
 @click.pass_context
 def close(context: click.Context, campaign: str, target: str, why: str) -> None:
-    """Begin no letter to a target any more. What waits for it is held; a letter that is in hand is finished."""
+    """Begin no letter to a target any more. What waits for it, by hand too, is held; a letter that is in hand is finished."""
     loaded = configuration(context)
-    _goes_by_itself(loaded, campaign, _target_of(loaded, campaign, target))
-    is_new = asyncio.run(_change(loaded, campaign, target, why, is_open=False))
+    is_new = asyncio.run(_change(loaded, campaign, _target_of(loaded, campaign, target), why, is_open=False))
     say(f"{target} of {campaign} is closed." if is_new else f"{target} of {campaign} was closed already; nothing was changed.")
-    hint("Its letters wait until it is opened, or are given up at the campaign's deadline.")
+    if _is_carried(loaded, campaign, target):
+        hint("Its letters wait until it is opened, and none is printed; what was printed before can still be marked as done.")
+    else:
+        hint("Its letters wait until it is opened, or are given up at the campaign's deadline.")
     hint(f"To go on: {again(loaded, f'target open {campaign} {target} --why TEXT')}")
 
 
@@ -60,8 +55,15 @@ def open_(context: click.Context, campaign: str, target: str, why: str) -> None:
     say(f"{target} of {campaign} is open again." if was_closed else "It was not closed by a command; nothing was changed.")
     if said := loaded.campaigns[campaign].targets[target].closed:
         hint(f"The configuration closes it too ({said}): take `closed` out of config/campaigns/{campaign}.yaml.")
+    elif was_closed and _is_carried(loaded, campaign, target):
+        hint(f"Its letters are by hand again behind the next: {again(loaded, 'run')}")
     elif was_closed:
         hint(f"Its letters go out with the next: {again(loaded, 'run')}")
+
+
+def _is_carried(loaded: Configuration, campaign: str, target: str) -> bool:
+    """Whether it is people who carry the letters to a target."""
+    return loaded.campaigns[campaign].targets[target].channel is not Channel.EMAIL
 
 
 async def _change(loaded: Configuration, campaign: str, target: str, why: str, *, is_open: bool) -> bool:

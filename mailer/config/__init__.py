@@ -72,6 +72,7 @@ class Configuration:
     pace: Pace = UNPACED
     domain_pace: Pace = UNPACED
     inbox: tuple[Mailbox, ...] = ()
+    relay_log: Path | None = None
 
     @property
     def live(self) -> bool:
@@ -147,6 +148,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Configuration:
         pace=main.pace,
         domain_pace=main.domain_pace,
         inbox=main.inbox,
+        relay_log=main.relay_log,
     )
 
 

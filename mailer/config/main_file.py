@@ -35,6 +35,7 @@ _KEEP_FILES_DAYS = 30
 _PORTS = {Tls.IMPLICIT: 465}
 _PORT = 587
 _DNS = resolver.Settings()
+_COMPRESSED = (".gz", ".xz", ".bz2", ".zst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class MainFile:
     replies: tuple[Rule, ...]
     dns: resolver.Settings
     inbox: tuple[Mailbox, ...]
+    relay_log: Path | None
 
 
 def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
@@ -68,6 +70,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
     beside = (*_beside(relay, root, environ), *inboxes.beside(mailboxes, root, environ))
     seen = look(beside)
     pace, domain_pace = (paces.read(relay, part, Pace()) for part in (paces.RELAY_PACE, paces.DOMAIN_PACE))
+    relay_log = _log(relay, root)
     main = MainFile(
         pace=pace,
         domain_pace=domain_pace,
@@ -86,6 +89,7 @@ def read(section: Section, root: Path, environ: Mapping[str, str]) -> MainFile:
         replies=replies.read(section.sections(replies.REPLIES)),
         dns=_dns(section.section(DNS)),
         inbox=inboxes.read(mailboxes, root),
+        relay_log=relay_log,
     )
     if main.ledger == main.journal:
         section.note("journal", "is the same file as the ledger")
@@ -128,6 +132,17 @@ def _relay(relay: Section, root: Path, var: Path, environ: Mapping[str, str]) ->
     _check(relay, settings)
     relay.close()
     return settings
+
+
+def _log(relay: Section, root: Path) -> Path | None:
+    """The log that the relay writes, where it is a Postfix on this machine."""
+    named = relay.one(LOG)
+    if named.endswith(_COMPRESSED):
+        relay.note("log", "is a compressed file; name the log that is being written, like /var/log/mail.log")
+    elif named and relay.one(MODE) is Mode.SMTP and (asked := relay.one(HOST)) and not is_loopback(asked):
+        said = f"is a log of this machine, but {asked} may be another one: only a Postfix here writes what is looked for in it"
+        relay.problems.warn(relay.at("log"), said)
+    return root / named if named else None
 
 
 def _check(relay: Section, settings: Settings) -> None:
@@ -203,6 +218,13 @@ DOT_TIMEOUT = Key(
     _DOT_TIMEOUT,
     "Seconds to wait for the answer to a letter's final dot. Shorter than this default leaves letters in doubt.",
 )
+LOG = Key(
+    "log",
+    text,
+    "",
+    "The log of a Postfix on this machine, like /var/log/mail.log: what it did with each letter is read there, and shown.",
+    shape={"type": ANY_TEXT, "pattern": r"(?!.*\.(gz|xz|bz2|zst)\s*$)" + ONE_LINE},
+)
 RELAY = Part(
     "relay",
     "Where letters are handed over.",
@@ -217,6 +239,7 @@ RELAY = Part(
         password.CREDENTIAL,
         CONNECTIONS,
         DOT_TIMEOUT,
+        LOG,
         paces.RELAY_PACE,
         paces.DOMAIN_PACE,
     ),

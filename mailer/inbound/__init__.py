@@ -24,7 +24,7 @@ from mailer.inbound.bounds import LARGEST, headers_of, parsed
 from mailer.inbound.dsn import Report, reports
 
 LONGEST_SAID = 500  # characters kept of what a server said
-_OURS = re.compile(r"<[0-9]{1,18}\.[0-9a-f]{20}@[A-Za-z0-9.-]{1,253}>")
+OURS = re.compile(r"<[0-9]{1,18}\.[0-9a-f]{20}@[A-Za-z0-9.-]{1,253}>")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,128}@[A-Za-z0-9.-]{1,253}")
 _SAID = re.compile(r"\b[45][0-9]{2}[ -](?:[45]\.[0-9]{1,3}\.[0-9]{1,3} )?[A-Za-z<][^\r\n]{2,200}")
 _DELIVERED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
@@ -102,14 +102,14 @@ def _tiding(kind: Kind, report: Report) -> Tiding:
 def _of_itself(message: Message) -> Iterator[Tiding]:
     """Our own letter, as the campaign's copy of it."""
     headers = headers_of(message)
-    if headers.evidence and _OURS.fullmatch(headers.message_id):
+    if headers.evidence and OURS.fullmatch(headers.message_id):
         yield Tiding(Kind.COPY, headers.message_id, headers.evidence)
 
 
 def _of_answers(message: Message) -> Iterator[Tiding]:
     """An answer to a letter, by a person or by a machine; of its text nothing is read."""
     answered = " ".join(str(message.get(name, ""))[:10_000] for name in ("In-Reply-To", "References"))
-    ours = _OURS.findall(answered)
+    ours = OURS.findall(answered)
     if ours:
         yield Tiding(Kind.AUTOMATIC if _is_automatic(message) else Kind.ANSWER, ours[-1])
 
@@ -135,7 +135,7 @@ def _of_others(message: Message, raw: bytes) -> Iterator[Tiding]:
     except Exception:  # noqa: BLE001  whatever fails in it, this mail says nothing
         return
     text = raw.decode("ascii", "replace")
-    quoted, said = _OURS.search(text), _SAID.search(text)
+    quoted, said = OURS.search(text), _SAID.search(text)
     for kind, addresses in ((Kind.BOUNCED, failed), (Kind.DELAYED, later)):
         for address in sorted(addresses):
             words = said[0] if said else ""

@@ -28,6 +28,7 @@ WHERE campaign = ? AND id > ? AND state = 'active' AND confirmed_at IS NULL AND 
 _SHALL_WAIT = """
 SELECT id, state, attempt FROM letter WHERE signature = ? AND
     (state IN ('queued', 'deferred') OR (state = 'held' AND held_by = 'rule' AND reason IN (SELECT value FROM json_each(?))))
+    AND channel = 'email'
 """
 _LANES = json.dumps(list(frozenset(Reason) - {Reason.UNCONFIRMED}))
 _UNCONFIRMED = "SELECT id FROM signature WHERE campaign = ? AND state = 'active' AND unconfirmed = 1 LIMIT ?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mailer.ledger import Evidence, Lane, Mailbox
+from mailer.ledger import Evidence, Lane, LogMark, Mailbox
 from mailer.ledger.reading import ReadingPart
 
 _QUEUE = """
@@ -16,10 +16,18 @@ _NTH = """
 SELECT id FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ?
 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?
 """
-# Whoever has not confirmed, where that is asked for, is not spoken for by hand either.
+# Whoever has not confirmed, where that is asked for, is not spoken for by hand either; nor is anybody of a file that is being
+# read: what of it stays is only known at its end.
 _BY_HAND = """
-SELECT l.id, s.sealed FROM letter l JOIN signature s ON s.id = l.signature
-WHERE l.campaign = ? AND l.target = ? AND l.state = 'by_hand' AND s.state = 'active' AND s.unconfirmed = 0 ORDER BY l.id
+SELECT l.id, s.sealed FROM letter l JOIN signature s ON s.id = l.signature JOIN file f ON f.id = s.file
+WHERE l.campaign = ? AND l.target = ? AND l.channel = ? AND l.state = 'by_hand' AND s.state = 'active' AND s.unconfirmed = 0
+    AND f.state = 'done' ORDER BY l.id
+"""
+# A copy's way is not a target's: it stands in `recipients` with its role.
+_HOPS = """
+SELECT l.campaign, l.target, h.state, count(*) FROM hop h JOIN letter l ON l.id = h.letter
+WHERE l.kind = 'letter' AND EXISTS (SELECT 1 FROM json_each(l.recipients) r
+    WHERE json_extract(r.value, '$[0]') = h.address AND json_extract(r.value, '$[1]') <> 'copy') GROUP BY 1, 2, 3
 """
 
 
@@ -43,9 +51,9 @@ class ForeseeingPart(ReadingPart):
             found.setdefault(key, {})[hour] = count
         return found
 
-    def by_hand(self, campaign: str, target: str) -> Iterator[tuple[int, bytes]]:
-        """The letters to a target that are for people to do, (letter, sealed signature), in the order of their numbers."""
-        yield from ((letter, sealed) for letter, sealed in self._query(_BY_HAND, (campaign, target)))
+    def by_hand(self, campaign: str, target: str, channel: str) -> Iterator[tuple[int, bytes]]:
+        """The letters to a target that people carry so, (letter, sealed signature), in the order of their numbers."""
+        yield from ((letter, sealed) for letter, sealed in self._query(_BY_HAND, (campaign, target, channel)))
 
     def nth_waiting(self, lane: Lane, number: int) -> int | None:
         """The number of the letter that goes as the `number`-th of a lane, from 0; None if there are fewer."""
@@ -57,10 +65,10 @@ class ForeseeingPart(ReadingPart):
         return [Evidence(*row) for row in self._query(sql, (letter,))]
 
     def answers(self) -> Mapping[tuple[str, str, str], tuple[int, int]]:
-        """By (campaign, target, kind): how many pieces of evidence came in, and when the newest (seconds since 1970)."""
+        """By (campaign, target, kind): how many pieces of evidence came by mail, and when the newest (seconds since 1970)."""
         sql = (
             "SELECT l.campaign, l.target, e.kind, count(*), max(e.at) FROM evidence e JOIN letter l ON l.id = e.letter"
-            " GROUP BY l.campaign, l.target, e.kind"
+            " WHERE e.source NOT GLOB 'log *' GROUP BY l.campaign, l.target, e.kind"
         )
         return {(campaign, target, kind): (count, at) for campaign, target, kind, count, at in self._query(sql)}
 
@@ -71,3 +79,20 @@ class ForeseeingPart(ReadingPart):
     def ignored(self) -> Mapping[str, int]:
         """How much mail said nothing that can be believed, by why."""
         return dict(self._query("SELECT why, count FROM mail_ignored"))
+
+    def relay_logs(self) -> Sequence[LogMark]:
+        """How far each log of a relay was read, and what keeps it from being read."""
+        sql = "SELECT name, file, length, print, offset, read_at, trouble FROM relay_log ORDER BY name"
+        return [LogMark(*row) for row in self._query(sql)]
+
+    def hops(self) -> Mapping[tuple[str, str, str], int]:
+        """By (campaign, target, state): of how many recipients of letters, but copies, the relay's log says so."""
+        return {(campaign, target, state): count for campaign, target, state, count in self._query(_HOPS)}
+
+    def waits_at_relay(self, since: int) -> Mapping[str, int]:
+        """By campaign: how many letters the relay could not hand on since before a time (seconds since 1970), and has yet."""
+        sql = (
+            "SELECT l.campaign, count(DISTINCT l.id) FROM hop h JOIN letter l ON l.id = h.letter"
+            " WHERE h.state = 'deferred' AND h.since < ? AND l.kind = 'letter' GROUP BY l.campaign"
+        )
+        return dict(self._query(sql, (since,)))

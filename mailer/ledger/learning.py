@@ -20,7 +20,7 @@ from mailer.ledger.moves import move, packed, unpacked, write_journal
 from mailer.ledger.records import Learned, Mailbox
 from mailer.outcome import Recipient, Role, Standing, accepted, of_the_letter
 
-_ADD = """
+ADD = """
 INSERT INTO evidence (letter, kind, address, at, status, said, source) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """
 _KEEP_MAILBOX = """
@@ -71,7 +71,7 @@ class LearningPart:
             db.executemany(_IGNORED, [(why,) for why in ignored])
             moved = []
             for one in learned:
-                db.execute(_ADD, (one.letter, one.kind, one.address, now, one.status, one.said, one.source))
+                db.execute(ADD, (one.letter, one.kind, one.address, now, one.status, one.said, one.source))
                 if db.changes():
                     moved += _follow(db, one, now)
             return moved
@@ -148,10 +148,15 @@ def _follow(db: apsw.Connection, one: Learned, now: int) -> list[str]:
     letter, state, attempt, text = found[0]
     before = unpacked(text)
     if one.kind == "copy":
-        return _taken(db, (letter, state, attempt), before, "the campaign's copy arrived", now)
+        return taken(db, (letter, state, attempt), before, "the campaign's copy arrived", now)
     if one.kind != "bounced":
         return []
-    moved = _taken(db, (letter, state, attempt), before, "it came back, so it had been taken", now)
+    moved = taken(db, (letter, state, attempt), before, "it came back, so it had been taken", now)
+    return moved + came_back(db, one, now)
+
+
+def came_back(db: apsw.Connection, one: Learned, now: int) -> list[str]:
+    """A bounce moves its recipient, and the letter once no `to` has it any more."""
     (letter, state, attempt, text), *_ = rows(db, _LETTER, (one.letter,))
     after = _without(unpacked(text), one)
     db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), letter))
@@ -161,20 +166,33 @@ def _follow(db: apsw.Connection, one: Learned, now: int) -> list[str]:
         told: dict[str, object] = {"evidence": "bounced", "status": one.status}
         reason = one.reason or "it came back"
         if move(db, (letter, State.ACCEPTED, attempt), State.BOUNCED, Who.RULE, reason, now, told=told):
-            moved.append(State.BOUNCED)
-    return moved
+            return [State.BOUNCED]
+    return []
 
 
-def _taken(db: apsw.Connection, letter: tuple[int, str, int], before: Sequence[Recipient], why: str, now: int) -> list[str]:
-    """The relay had taken the letter: a doubt ends by it, as if the relay had said so."""
+def taken(
+    db: apsw.Connection,
+    letter: tuple[int, str, int],
+    before: Sequence[Recipient],
+    why: str,
+    now: int,
+    of: Collection[str] | None = None,
+) -> list[str]:
+    """
+    The relay had taken the letter: a doubt ends by it, as if the relay had said so. Where that is known of some recipients only
+    (`of`), the letter is in doubt as long as one is.
+    """
     number, state, attempt = letter
     if state != State.IN_DOUBT:
         return []
-    after = [accepted(one, one.reply) if one.state is Standing.IN_DOUBT else one for one in before]
+    is_meant = [one.state is Standing.IN_DOUBT and (of is None or one.address in of) for one in before]
+    after = [accepted(one, one.reply) if meant else one for one, meant in zip(before, is_meant, strict=True)]
     new = STATE_OF[of_the_letter(after)]
     if new is State.REFUSED:  # only a copy had been meant: no `to` has it
         return []
     db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), number))
+    if new is State.IN_DOUBT:
+        return []
     at = now if new is State.DEFERRED else None
     is_moved = move(db, (number, State.IN_DOUBT, attempt), new, Who.RULE, why, now, at=at, told={"evidence": why})
     return [str(new)] if is_moved else []

@@ -15,7 +15,7 @@ import apsw
 
 from mailer import chain
 from mailer.chain import Link
-from mailer.delivery import State, Who, may_move
+from mailer.delivery import State, Who, may_move, waits
 from mailer.errors import MailerError
 from mailer.notice import is_notice
 from mailer.outcome import Recipient, Role, Standing
@@ -74,6 +74,22 @@ def move_each(db: apsw.Connection, rows: Iterable[tuple[int, str, int]], new: St
     """A rule moves letters, given as (id, state, attempt); gives how many moved."""
     at = now if new in {State.QUEUED, State.DEFERRED} else None
     return sum(move(db, (id, State(state), attempt), new, Who.RULE, why, now, at=at) for id, state, attempt in rows)
+
+
+def let_wait(
+    db: apsw.Connection,
+    letter: tuple[int, State, int],
+    who: Who,
+    why: str,
+    now: int,
+    *,
+    told: Mapping[str, object] | None = None,
+) -> State | None:
+    """Let a letter wait for its turn; gives where: queued, or by hand if people carry it. None: it did not move."""
+    ((channel,),) = db.execute("SELECT channel FROM letter WHERE id = ?", (letter[0],)).fetchall()
+    new = waits(str(channel))
+    is_moved = move(db, letter, new, who, why, now, at=now if new is State.QUEUED else None, told=told)
+    return new if is_moved else None
 
 
 def close_attempt(db: apsw.Connection, letter: int, number: int, verdict: str, reason: str, now: int) -> None:

@@ -9,21 +9,21 @@ from typing import Any
 
 import apsw
 
-from mailer.campaign import Reason
+from mailer.campaign import Channel, Reason
 from mailer.delivery import DUE, MAY_BE_OUT, ORDERS, STATE_OF, Order, State, Who
 from mailer.ledger import Obeyed, Selection
 from mailer.ledger.confirming import hold_if_unconfirmed, is_unconfirmed
 from mailer.ledger.ending import end, take_back
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.leaving import end_if_left, has_left
-from mailer.ledger.moves import move, packed, unpacked
+from mailer.ledger.moves import let_wait, move, packed, unpacked
 from mailer.outcome import Recipient, Standing, accepted, asked_again, dropped, of_the_letter
 
 # A cancelled letter comes back only if no attempt of it ever reached the dot; one of who has left or has not confirmed never
 # does. What is being sent was just now in another state, for another reason: whoever would stop those must hear of it. What
 # ended behind a restore and may be out is sent again only by who names that reason.
 _ORDERED = """
-SELECT l.id, l.state, l.attempt, l.recipients, :sends AND :reason = '' AND l.reason LIKE '%' || :may_be_out
+SELECT l.id, l.state, l.attempt, l.recipients, l.channel, :sends AND :reason = '' AND l.reason LIKE '%' || :may_be_out
 FROM letter l JOIN signature s ON s.id = l.signature
 WHERE l.kind = 'letter' AND l.id > :behind AND (:letter IS NULL OR l.id = :letter)
     AND (:campaign = '' OR l.campaign = :campaign) AND (:target = '' OR l.target = :target)
@@ -43,6 +43,8 @@ _FORGET = """
 DELETE FROM streak WHERE sign = 'address' AND (campaign, target, country) IN
     (SELECT campaign, target, country FROM letter WHERE id = ? AND state = 'held' AND reason = ?)
 """
+# Who releases what was printed says that the paper was not used.
+_UNUSED = "DELETE FROM printed WHERE letter = (SELECT id FROM letter WHERE id = ? AND state = 'held' AND reason = ?)"
 _SETTLED = frozenset({Standing.ACCEPTED, Standing.IN_DOUBT, Standing.BOUNCED})
 
 
@@ -73,12 +75,13 @@ class OrderingPart:
                 "may_be_out": MAY_BE_OUT,
             }
             selected: list[tuple[Any, ...]] = db.execute(_ORDERED, values).fetchall()
-            found = [row[:4] for row in selected if not row[4]]
+            found = [row[:5] for row in selected if not row[5]]
             if order is ORDERS["release"]:
                 _believe_again(db, selection, [row[0] for row in found], now)
+                db.executemany(_UNUSED, [(row[0], Reason.PRINTED) for row in found])
             is_any = not selection.reason and selection.state in {"", State.SENDING}
             sent = [row for row in found if order.stops and row[1] == State.SENDING]
-            in_hand = {row[0] for row in sent if not (is_any and take_back(db, row, now))}
+            in_hand = {row[0] for row in sent if not (is_any and take_back(db, row[:4], now))}
             rest = (row for row in found if row[0] not in in_hand)
             moved: Counter[str] = Counter(new for row in rest if (new := _obey(db, row, order, why, now)) is not None)
             behind_it = int(selected[-1][0]) if len(selected) == limit else 0
@@ -147,18 +150,18 @@ def _believe_again(db: apsw.Connection, selection: Selection, letters: Sequence[
 
 def _obey(db: apsw.Connection, row: tuple[Any, ...], order: Order, why: str, now: int) -> State | None:
     """Give one letter an order; gives the state in which it is then, None if it stays where it was."""
-    letter, state, attempt, recipients = row
+    letter, state, attempt, recipients, channel = row
     if state == State.SENDING:  # it was taken back
         state = State.QUEUED
-    if State(state) not in order.of:
+    if State(state) not in order.of or (order.state is State.DONE and channel == Channel.EMAIL):
         return None
     if order.state is State.CANCELLED:
         return end(db, (letter, state, attempt, recipients), State.CANCELLED, Who.PERSON, "", now, said=why)
     if order.state is State.QUEUED:
         _prepare_again(db, letter, unpacked(recipients))
-    at = now if order.state is State.QUEUED else None
+        return let_wait(db, (letter, State(state), attempt), Who.PERSON, "", now, told={"said": why})
     reason = "organiser" if order.state is State.HELD else ""
-    is_moved = move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, at=at, told={"said": why})
+    is_moved = move(db, (letter, State(state), attempt), order.state, Who.PERSON, reason, now, told={"said": why})
     return order.state if is_moved else None
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mailer.chain import Link
-from mailer.ledger import Attempt, Count, Erasure, FileRecord, Record, Selection
+from mailer.ledger import Attempt, Count, Erasure, FileRecord, Hop, Record, Selection
 from mailer.ledger.engine import FAILURES, close, connect, translated
 from mailer.ledger.moves import rows_of
+from mailer.ledger.schema import undo
 from mailer.notice import Lane
 
 _IS_LETTER = "target NOT GLOB '@*'"  # asked of the target, so that an index answers it
@@ -21,7 +22,9 @@ _WAITS = f"state IN ('queued', 'deferred') AND {_IS_LETTER}"
 _RECORD = """
 SELECT l.id, l.campaign, l.signature, l.target, l.channel, l.state, l.reason, coalesce(l.held_by, ''), s.country,
     l.attempt, l.tries, l.message_id, l.recipients, coalesce(a.answer, ''), coalesce(a.relay, ''), s.line, l.queued_at,
-    l.next_attempt_at, l.accepted_at, coalesce(l.language, ''), coalesce(l.sha256, ''), s.sealed
+    l.next_attempt_at, l.accepted_at, coalesce(l.language, ''), coalesce(l.sha256, ''), s.sealed,
+    (SELECT json_group_array(json_array(address, state, server, status, said, at, since, times, queue))
+        FROM hop WHERE letter = l.id)
 FROM letter l JOIN signature s ON s.id = l.signature
 LEFT JOIN attempt a ON a.letter = l.id AND a.number = l.attempt
 WHERE l.kind = 'letter'
@@ -85,6 +88,16 @@ class ReadingPart:
         """Close the reader's connection."""
         close(self._reader)
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What is read within is of one moment, whatever is written meanwhile."""
+        with self._told():
+            self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            undo(self._reader)
+
     def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         with self._told():
             yield from self._reader.execute(sql, tuple(values))
@@ -112,7 +125,8 @@ class ReadingPart:
         sql += f" LIMIT {int(selection.limit)}" if selection.limit is not None else ""
         for row in self._query(sql, list(given.values())):
             with self._told():
-                values: list[Any] = [*row[:12], rows_of(row[12]), *row[13:]]
+                hops = tuple(Hop(*one) for one in json.loads(row[-1] or ""))
+                values: list[Any] = [*row[:12], rows_of(row[12]), *row[13:-1], hops]
             yield Record(*values)
 
     def attempts(self, letter: int) -> Sequence[Attempt]:

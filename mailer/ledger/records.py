@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -51,6 +52,16 @@ class Record:
     language: str
     sha256: str
     sealed: bytes | None = field(repr=False, default=None)
+    hops: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Letters to one target wait by hand: people carry them, by this channel."""
+
+    campaign: str
+    target: str
+    channel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,69 @@ class Mailbox:
     uid: int = 0
     read_at: int = 0
     trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """
+    What became of one recipient's letter at the relay, by its log: handed on, deferred, bounced or discarded; who was next and
+    in whose words, when, since when and how many times (seconds since 1970), and under which queue id.
+    """
+
+    address: str
+    state: str
+    server: str
+    status: str
+    said: str = field(repr=False)
+    at: int
+    since: int
+    times: int
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """
+    What a line of the relay's log says of one letter: `what` is the line's kind, `address` the letter's own recipient. Not
+    `is_exact`: the relay had put another address in its place. `reason` says in plain words why it was not handed on.
+    """
+
+    what: str
+    queue: str
+    letter: int
+    at: int
+    count: int = 0
+    address: str = ""
+    is_exact: bool = True
+    server: str = ""
+    status: str = ""
+    said: str = field(repr=False, default="")
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogMark:
+    """How far the relay's log was read: which file, its first bytes, the next byte; when, or what keeps us from it."""
+
+    name: str
+    file: str = ""
+    length: int = 0
+    print: str = ""
+    offset: int = 0
+    read_at: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """
+    What the ledger knows of queue ids and Message-IDs, as letters; and of these letters their campaign, their sealed signature
+    (None where there is none, or it was erased) and the addresses that they name.
+    """
+
+    queues: Mapping[str, int]
+    names: Mapping[str, int]
+    letters: Mapping[int, tuple[str, bytes | None, tuple[str, ...]]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from typing import Any
 
 import apsw
 
+from mailer.campaign import Channel
 from mailer.delivery import RESTORED, State, Who
 from mailer.ledger import Held, Lane, Waiting
 from mailer.ledger.ending import end
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import move, move_each, packed, unpacked
+from mailer.ledger.handing import count_as_printed
+from mailer.ledger.moves import let_wait, move, move_each, packed, unpacked
 from mailer.ledger.noticing import cancel_restored
 from mailer.outcome import asked_again
 
@@ -38,7 +40,7 @@ SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'def
 """
 _HELD_IN = """
 SELECT id, state, attempt FROM letter WHERE state = 'held'
-    AND campaign = ? AND target = ? AND country = ? AND reason = ? AND held_by = 'rule' LIMIT ?
+    AND campaign = ? AND target = ? AND country = ? AND reason = ? AND held_by = 'rule' AND channel = ? LIMIT ?
 """
 _RESTATE = """
 UPDATE letter SET reason = ? WHERE state = 'held'
@@ -53,11 +55,12 @@ _GIVEN_UP = """
 SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?
     AND first_tried_at <= ? AND recipients NOT LIKE '%"to","accepted"%' LIMIT ?
 """
+# What people carry does not expire: they may have done it.
 _OVERDUE = """
 SELECT id, state, attempt, recipients FROM letter WHERE state IN ('queued', 'deferred') AND campaign = ?1
     AND target NOT GLOB '@*'
 UNION ALL SELECT id, state, attempt, recipients FROM letter INDEXED BY letter_held WHERE state = 'held' AND campaign = ?1
-    AND target NOT GLOB '@*'
+    AND target NOT GLOB '@*' AND channel = 'email'
 LIMIT ?2
 """
 _ALL_WAITING = "SELECT id, state, attempt FROM letter WHERE state IN ('queued', 'deferred') LIMIT ?"
@@ -115,10 +118,18 @@ class RulingPart:
 
         return int(await self._engine.run(work))
 
-    async def release(self, held: Held, now: int, limit: int) -> int:
-        """A rule releases what it held in a lane for this reason; what a person held stays."""
-        values = (held.lane.campaign, held.lane.target, held.lane.country, held.reason, limit)
-        return await self._move_all(_HELD_IN, values, State.QUEUED, "", now)
+    async def release(self, held: Held, now: int, limit: int, channel: str = Channel.EMAIL) -> int:
+        """
+        A rule releases what it held in a lane for this reason, of what has this channel; what a person held stays. What people
+        carry is by hand again.
+        """
+        values = (held.lane.campaign, held.lane.target, held.lane.country, held.reason, channel, limit)
+
+        def work(db: apsw.Connection) -> int:
+            found = ((id, State(state), attempt) for id, state, attempt in rows(db, _HELD_IN, values))
+            return sum(let_wait(db, letter, Who.RULE, "", now) is not None for letter in found)
+
+        return int(await self._engine.run(work))
 
     async def restate(self, held: Held, reason: str) -> None:
         """The letters stay held, but now for another reason."""
@@ -155,7 +166,8 @@ class RulingPart:
 
         def work(db: apsw.Connection) -> int:
             cancelled = cancel_restored(db, RESTORED, now)
-            db.execute("UPDATE letter SET reason = ? WHERE state = 'held'", (RESTORED,))
+            count_as_printed(db, now)
+            db.execute("UPDATE letter SET reason = ? WHERE state = 'held' AND channel = 'email'", (RESTORED,))
             db.execute("UPDATE letter SET resent = 1 WHERE state = 'in_doubt'")
             return cancelled + move_each(db, rows(db, _ALL_WAITING, (limit,)), State.HELD, RESTORED, now)
 
@@ -176,12 +188,6 @@ class RulingPart:
             return sum(
                 _resend(db, row, now) for row in rows(db, _DOUBTED, (lane.campaign, lane.target, lane.country, before, limit))
             )
-
-        return int(await self._engine.run(work))
-
-    async def _move_all(self, sql: str, values: Sequence[object], state: State, reason: str, now: int) -> int:
-        def work(db: apsw.Connection) -> int:
-            return move_each(db, rows(db, sql, values), state, reason, now)
 
         return int(await self._engine.run(work))
 

@@ -35,6 +35,7 @@ UPDATE letter SET state = 'sending', reason = '', attempt = attempt + 1, next_at
 WHERE id IN (
     SELECT id FROM letter
     WHERE state IN ('queued', 'deferred') AND campaign = ? AND target = ? AND country = ? AND next_attempt_at <= ?
+    AND channel = 'email'
     AND NOT EXISTS ({_STOPPED}) AND (signature IS NULL OR EXISTS ({_MAY_BE_SENT_FOR}))
     ORDER BY next_attempt_at, id LIMIT ?)
     AND state IN ('queued', 'deferred')

@@ -3,8 +3,8 @@ The ledger on SQLite.
 
 Each method hands one function to the engine's line; it runs inside a transaction that other work may share, and either
 changes what it says or nothing. The tables are in `sql/`, the group commit in `engine`, the one door for states in `moves`;
-the methods stand by their use: `standing` `taking` `leaving` `confirming` `ruling`
-`sending` `noticing` `learning` `ordering` `reading` `foreseeing`.
+the methods stand by their use: `standing` `taking` `leaving` `confirming` `ruling` `handing`
+`sending` `noticing` `learning` `hearing` `ordering` `reading` `foreseeing`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from mailer.ledger.closings import ClosingPart
 from mailer.ledger.confirming import ConfirmingPart
 from mailer.ledger.engine import Engine
 from mailer.ledger.foreseeing import ForeseeingPart
+from mailer.ledger.handing import HandingPart
+from mailer.ledger.hearing import HearingPart
 from mailer.ledger.learning import LearningPart
 from mailer.ledger.leaving import LeavingPart
 from mailer.ledger.noticing import NoticingPart
@@ -32,9 +34,11 @@ class SqliteLedger(
     LeavingPart,
     ConfirmingPart,
     RulingPart,
+    HandingPart,
     SendingPart,
     NoticingPart,
     LearningPart,
+    HearingPart,
     OrderingPart,
     ForeseeingPart,
 ):

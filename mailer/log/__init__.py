@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from logging import ERROR, INFO, WARNING
 
 from mailer.log.event import BESIDE, EVENTS, NORMAL, QUIET, VERBOSE, Event, event, is_quiet, show, show_files
+from mailer.log.watch import Watch
 
 __all__ = ["EVENTS", "NORMAL", "QUIET", "VERBOSE", "Event", "Watch", "counted", "is_quiet", "show", "show_files"]
 
@@ -179,6 +180,24 @@ def mail_read(mails: int, told: str) -> str:
     return f"{counted(mails, 'mail')} read: {told}"
 
 
+@event("relay_log_trouble", WARNING)
+def relay_log_trouble(problem: str) -> str:
+    """The relay's log (`relay: log`) cannot be read just now; nothing waits for it. Told once, until it changes."""
+    return f"what the relay did with letters is not read: {problem}"
+
+
+@event("relay_log_lost", WARNING)
+def relay_log_lost(log: str) -> str:
+    """The relay's log was cut, or rotated away before all of it was read: it goes on with what there is."""
+    return f"{log}: where it was read last is not there any more, so lines may have been missed; it goes on with what there is"
+
+
+@event("relay_log_read", INFO)
+def relay_log_read(told: str) -> str:
+    """New lines of the relay's log were read; what they said of letters."""
+    return f"the relay's log: {told}"
+
+
 @event("rules_moved", INFO)
 def rules_moved(held: int, released: int, expired: int) -> str:
     """Rules have held letters, released them, or given them up."""
@@ -315,27 +334,3 @@ def refused_usage(message: str) -> str:
 def failed(message: str, exit_code: int) -> str:
     """A command or a pass ended with this exit code; why, and what to do."""
     return message
-
-
-class Watch:
-    """What a person at a terminal is shown while it works; this one shows nothing."""
-
-    is_shown = False
-
-    def turn(self) -> None:
-        """A turn of the pass is over: the folder was looked at, and what was due was sent."""
-
-    def rows(self, count: int) -> None:
-        """So many more rows were read."""
-
-    def letters(self, waiting: int) -> None:
-        """So many letters are due when sending begins."""
-
-    def letter(self) -> None:
-        """One more letter was settled."""
-
-    def young(self, files: int) -> None:
-        """So many files are not taken yet, because they changed a moment ago."""
-
-    def waiting(self, seconds: float) -> None:
-        """The pass stays: more is due in so many seconds."""

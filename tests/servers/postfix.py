@@ -166,6 +166,10 @@ class Postfix:
         counts = {queue: sum(path.is_file() for path in (self.spool / queue).rglob("*")) for queue in QUEUES}
         return {queue: count for queue, count in counts.items() if count}
 
+    def rotate(self) -> None:
+        """Rotate its log as `postfix logrotate` does: renamed, opened anew, and compressed at once."""
+        self._run("postfix", "logrotate")
+
     def flush(self) -> None:
         """Try everything that is deferred again, now."""
         self._run("postqueue", "-f")

@@ -192,6 +192,20 @@ def test_no_copies_where_the_policy_says_none(instance):
     assert instance.load().campaigns["c"].copy_to == ()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "mail.campaign.example"])
+def test_a_log_of_this_machine_is_doubted_where_the_relay_may_be_another(instance, host):
+    instance.write("config/mailer.yaml", f"relay: {{mode: smtp, host: {host}, log: var/mail.log}}\n")
+    loaded = instance.load()
+    assert loaded.relay_log == instance.root / "var/mail.log"
+    said = "is a log of this machine, but mail.campaign.example may be another one"
+    said += ": only a Postfix here writes what is looked for in it"
+    assert loaded.warnings == ((f"config/mailer.yaml:1: relay.log: {said}",) if host.startswith("mail") else ())
+
+
+def test_no_log_is_read_unless_one_is_named(instance):
+    assert instance.load().relay_log is None
+
+
 def test_warnings_stop_nothing(instance):
     instance.write("config/mailer.yaml", "relay: {mode: smtp, host: smtp.example.org, dot_timeout: 60}\n")
     instance.campaign("targets:\n  court: {to: head@court.example, form_of_address: {ru: Dear}}\n")

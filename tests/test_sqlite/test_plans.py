@@ -6,8 +6,9 @@ from typing import Any
 import apsw
 import apsw.ext
 
+from mailer.campaign import Channel
 from mailer.delivery import State, Who
-from mailer.ledger import Held, Lane
+from mailer.ledger import Handed, Held, Lane
 from mailer.ledger.engine import connect
 from mailer.ledger.sqlite import SqliteLedger
 from mailer.outcome import Sign
@@ -44,6 +45,9 @@ async def test_no_statement_of_the_flow_reads_the_whole_table_of_letters(ledger,
     await ledger.release(Held(LANE, "no route"), NOW, 10)
     await ledger.restate(Held(LANE, "no route"), "approval")
     await ledger.release_unrendered(CAMPAIGN, "edition", NOW)
+    await ledger.handed()
+    await ledger.hold_handed(Handed(CAMPAIGN, "president", "phone"), "target closed", NOW, 10)
+    await ledger.follow(Held(LANE, "target closed"), "email", is_by_country=False, now=NOW, limit=10)
     await ledger.expire(CAMPAIGN, NOW, "given up", NOW, 10)
     marked, settled, gone, _ = await claim(ledger, 4, lane=lane)
     await mark(ledger, marked)
@@ -86,6 +90,9 @@ async def test_one_step_a_lane_however_many_letters_wait_or_are_held_in_it(ledge
     asked: dict[str, Callable[[], Any]] = {
         "waiting": ledger.waiting,
         "held_by_rule": ledger.held_by_rule,
+        "handed": ledger.handed,
+        "hold_handed": lambda: ledger.hold_handed(Handed(CAMPAIGN, "deputy", "post"), "target closed", NOW, 10),
+        "follow": lambda: ledger.follow(Held(LANE, "target closed"), "phone", is_by_country=True, now=NOW, limit=10),
         "hold": lambda: ledger.hold(Lane(CAMPAIGN, "president", ""), "approval", NOW, 10),
         "release": lambda: ledger.release(Held(LANE, "target closed"), NOW, 10),
         "release_unrendered": lambda: ledger.release_unrendered(CAMPAIGN, "", NOW),
@@ -98,7 +105,8 @@ async def test_one_step_a_lane_however_many_letters_wait_or_are_held_in_it(ledge
     async def grow(lines: range) -> None:
         nonlocal file
         file = file or await begin(ledger)
-        letters = (new("court"), new("embassy", country="GB"), HELD, new("ministry", State.HELD, "no route"))
+        deputy = new("deputy", State.BY_HAND, channel=Channel.PHONE)
+        letters = (new("court"), new("embassy", country="GB"), HELD, new("ministry", State.HELD, "no route"), deputy)
         await ledger.take_in(file, CAMPAIGN, DOMAIN, [entry(line, *letters) for line in lines], NOW)
 
     await grow(range(10))
