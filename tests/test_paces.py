@@ -14,6 +14,7 @@ from mailer.campaign import Pace
 from mailer.dispatch import Dispatch, Settings
 from mailer.ledger import Lane
 from mailer.ledger.sqlite import SqliteLedger
+from mailer.notice import NewNotice, Trial
 from mailer.relay import Relay
 from mailer.throttle import Limits
 from tests.offices import NOON, ONE_TARGET, RETRY, Scene, another_campaign, at_work, beside, drop, instance, working
@@ -229,3 +230,35 @@ async def test_receipts_leave_half_of_the_relays_pace_to_letters(tmp_path: Path)
         await scene.take_in()
         await a_pass(scene, 2, hourly).send(Relay(settings_for(server)), log.Watch())
         assert scene.states() == {"accepted": 7}  # at once
+
+
+async def test_what_went_to_signatories_and_organisers_counts_for_later_passes_and_for_letters(tmp_path: Path) -> None:
+    paces = Pace(), Pace(per_minute=2)
+    made = instance(tmp_path, ONE_TARGET + f"receipt: all\norganisers: {{anna: anna{ALIKE}}}\n")
+    made.write("templates/c/en/receipt.txt.j2", RECEIPT)
+    signed(made, ALIKE, ALIKE)
+
+    async with at_work(made) as scene, ScriptedServer() as server:
+
+        async def gone(seconds: int) -> list[str]:
+            """Which first addresses a pass then writes to."""
+            scene.time.now, known = NOON + seconds, len(server.dotted)
+            await notices.think(scene.ledger, scene.office.desks, NOON + seconds)
+            await a_pass(scene, 1, paces).send(Relay(settings_for(server)), log.Watch())
+            return [dot.recipients[0] for dot in server.dotted[known:]]
+
+        await scene.take_in()
+        assert await gone(0) == [TO, TO]
+        assert sorted(await gone(61)) == [f"s0{ALIKE}", f"s1{ALIKE}"]
+        drop(made, 1)
+        await scene.take_in()
+        assert await gone(100) == []
+        assert await gone(122) == [TO]
+        trials = [NewNotice(f"trial {n}", "c", Trial("anna", "court", "en", "person", n, 3), "c.example") for n in (1, 2, 3)]
+        await scene.ledger.write_notices(trials, {}, NOON)
+        assert await gone(123) == [f"anna{ALIKE}", "signer1@private.example"]
+        drop(made, 1, first=2)
+        await scene.take_in()
+        assert await gone(150) == []
+        assert await gone(184) == [f"anna{ALIKE}", TO]
+        assert await gone(500) == [f"anna{ALIKE}", "signer2@private.example"]
