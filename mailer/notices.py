@@ -47,6 +47,8 @@ async def think(ledger: Ledger, desks: Mapping[str, Desk], now: int) -> int:
     for campaign in campaigns.values():
         if campaign.digest_to:
             new += await _digest(ledger, campaign, now)
+        elif (await ledger.installed()).get(name := f"digest {campaign.id}"):
+            await ledger.write_notices([], {name: ""}, now)  # switched on again, it begins anew
     return new
 
 

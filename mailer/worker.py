@@ -273,15 +273,13 @@ class Worker:
         parts, now = self._parts, self._parts.clock.now()
         if job.forever:
             return LOOK
-        if job.only is not None:
-            return None
         if job.intake and parts.intake.is_waiting and now - began < parts.run_for:  # one may grow for hours
             return LOOK
         if parts.onward.is_behind and now - began < parts.run_for:
             return 0
         if not job.send or (job.limit is not None and sum(summary.states.values()) >= job.limit):
             return None
-        next_at = await parts.dispatch.next_at(parts.relay.name, now)
+        next_at = await parts.dispatch.next_at(parts.relay.name, now, only=job.only)
         if next_at is None or next_at > now + SOON or max(next_at, now) - began >= parts.run_for:
             return None
         return max(0.1, next_at - now)

@@ -134,6 +134,25 @@ async def test_what_was_before_it_was_switched_on_is_not_told(tmp_path):
         assert server.taken == []
 
 
+async def test_switched_on_again_it_does_not_tell_what_was_while_it_was_off(tmp_path):
+    here = instance(tmp_path, CAMPAIGN)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        await turn(scene, server)
+    here.campaign(CAMPAIGN.replace("copy_policy: digest", "copy_policy: none"))
+    drop(here, 1)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        scene.time.now += DAY
+        await scene.take_in()
+        await turn(scene, server)
+        assert len(server.taken) == 2
+    here.campaign(CAMPAIGN)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        for days in (5, 6, 7):
+            scene.time.now = NOON + days * DAY
+            await turn(scene, server)
+        assert server.taken == []
+
+
 async def test_a_letter_that_can_not_be_written_as_it_went_out_is_not_shown(tmp_path):
     here = instance(tmp_path, CAMPAIGN)
     async with at_work(here) as scene, ScriptedServer() as server:

@@ -148,3 +148,11 @@ def test_beside_a_mailer_at_work_it_leaves_them_to_that_one(tmp_path, relay):
     assert [one.recipients for one in relay.taken()] == [(ANNA,)] * 6
     journal = (place.root / "var/journal.jsonl").read_text().splitlines()
     assert {json.loads(line)["event"] for line in journal} == {"sending", "notice"}
+
+
+def test_a_trial_does_not_pass_the_pace_of_its_organisers_domain(tmp_path, relay):
+    place = made(tmp_path)
+    place.relay(relay.port, ", domain_pace: {per_minute: 5}")
+    said = place.mailer("preview", "c", "--send-to", "anna")  # in a pass that waits for nothing
+    assert (said.code, said.out) == (69, "6 letters for anna: 5 accepted.\n")
+    assert "not tried again" in said.err and len(relay.taken()) == 5
