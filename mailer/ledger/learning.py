@@ -155,14 +155,18 @@ def _follow(db: apsw.Connection, one: Learned, now: int) -> list[str]:
     return moved + came_back(db, one, now)
 
 
+def came_back_whole(recipients: Iterable[Recipient]) -> bool:
+    """Whether a letter came back from a `to`, and no other has it or may have it."""
+    tos = {one.state for one in recipients if one.role is Role.TO}
+    return Standing.BOUNCED in tos and not tos & {Standing.ACCEPTED, Standing.IN_DOUBT}
+
+
 def came_back(db: apsw.Connection, one: Learned, now: int) -> list[str]:
     """A bounce moves its recipient, and the letter once no `to` has it any more."""
     (letter, state, attempt, text), *_ = rows(db, _LETTER, (one.letter,))
     after = _without(unpacked(text), one)
     db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), letter))
-    reaches = any(r.role is Role.TO and r.state in {Standing.ACCEPTED, Standing.IN_DOUBT} for r in after)
-    was_reached = any(r.role is Role.TO and r.state is Standing.BOUNCED for r in after)
-    if state == State.ACCEPTED and was_reached and not reaches:
+    if state == State.ACCEPTED and came_back_whole(after):
         told: dict[str, object] = {"evidence": "bounced", "status": one.status}
         reason = one.reason or "it came back"
         if move(db, (letter, State.ACCEPTED, attempt), State.BOUNCED, Who.RULE, reason, now, told=told):

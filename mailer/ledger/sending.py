@@ -19,10 +19,11 @@ from mailer.campaign import Reason
 from mailer.delivery import DUE, POISON, POISONOUS, Due, Fixed, Next, State, Who, ended
 from mailer.ledger import Lane, Mark, Recovered
 from mailer.ledger.engine import Engine, rows
+from mailer.ledger.learning import came_back_whole
 from mailer.ledger.leaving import end_all_left, end_if_left
 from mailer.ledger.moves import close_attempt, move, packed, state_of, unpacked
 from mailer.ledger.noticing import told_by
-from mailer.outcome import Outcome, Stage, Standing, Verdict
+from mailer.outcome import Outcome, Recipient, Stage, Standing, Verdict
 from mailer.pace import DAY
 
 # Anything that stops the campaign of the letter at hand.
@@ -136,7 +137,8 @@ class SendingPart:
             db.execute(_MARK, (now, json.dumps(mark.meant), due.letter, due.attempt, mark.via))
             if not db.changes():
                 return False
-            db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(mark.recipients), due.letter))
+            standing = packed(_beside_what_came(db, due, mark.recipients))
+            db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (standing, due.letter))
             if due.fixed is None:
                 fixed = mark.fixed
                 db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
@@ -172,10 +174,13 @@ class SendingPart:
             if fixed is not None:
                 db.execute(_FIX, (fixed.date, fixed.edition, fixed.language, fixed.sha256, due.letter))
             sql = "UPDATE letter SET recipients = ?, tries = ?, first_tried_at = ? WHERE id = ?"
-            db.execute(sql, (packed(then.recipients), then.tries, then.first_tried_at, due.letter))
+            after = _beside_what_came(db, due, then.recipients)
+            db.execute(sql, (packed(after), then.tries, then.first_tried_at, due.letter))
             told = {"attempt": due.attempt, "stage": outcome.stage, "reply": outcome.answer}
             letter = (due.letter, State.SENDING, due.attempt)
             moved = move(db, letter, then.state, Who.WORKER, then.reason, now, at=then.at, told=told)
+            if moved and then.state is State.ACCEPTED and came_back_whole(after):
+                move(db, (due.letter, State.ACCEPTED, due.attempt), State.BOUNCED, Who.RULE, "it came back", now)
             if then.state in DUE:
                 end_if_left(db, due.letter, now)
             return moved
@@ -232,6 +237,14 @@ class SendingPart:
 
         recovered: Recovered = await self._engine.run(work)
         return recovered
+
+
+def _beside_what_came(db: apsw.Connection, due: Due, after: Sequence[Recipient]) -> Sequence[Recipient]:
+    """Recipients behind an attempt: whom it did not ask stands as in the ledger, for a bounce may have come in meanwhile."""
+    before = {one.address: one for one in due.recipients}
+    text = rows(db, "SELECT recipients FROM letter WHERE id = ?", (due.letter,))[0][0]
+    now = {one.address: one for one in unpacked(text)}
+    return [now.get(one.address, one) if before.get(one.address) == one else one for one in after]
 
 
 def _verdict_of_the_attempt(outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from mailer.delivery import Fixed, Next, State
 from mailer.errors import MailerError
-from mailer.ledger import Mark, Recovered
+from mailer.ledger import Learned, Mailbox, Mark, Recovered
 from mailer.outcome import Outcome, Recipient, Role, Scope, Stage, Standing, Verdict
 from tests.ledgers import (
     COPY,
@@ -239,3 +239,29 @@ async def test_a_deferred_letter_is_due_again_when_its_wait_is_over(ledger):
     assert one(ledger, due.letter).next_attempt_at == NOW + 300
     assert await claim(ledger, now=NOW + 299) == []
     assert [again.letter for again in await claim(ledger, now=NOW + 300)] == [due.letter]
+
+
+@pytest.mark.parametrize("when", ["claimed", "marked"])
+async def test_a_bounce_that_comes_in_while_the_rest_is_being_sent_is_not_forgotten(ledger, when):
+    due = await claim_one(ledger)
+    await dot(ledger, due, rcpt=[YES, LATER, YES])
+    (again,) = await claim(ledger, now=NOW + DAY)
+
+    async def come_back() -> None:
+        bounce = Learned(due.letter, "bounced", HEAD, "5.1.1", "no such user", "no such user", "a mail")
+        await ledger.learn(Mailbox("bounces"), "a mail", [bounce], [], NOW + DAY)
+
+    if when == "claimed":
+        await come_back()
+    assert await mark(ledger, again, now=NOW + DAY)
+    if when == "marked":
+        await come_back()
+    assert await settle(ledger, again, Stage.DOT, YES, now=NOW + DAY)
+    record = one(ledger, due.letter)
+    assert {address: state for address, _, state, _ in record.recipients} == {
+        HEAD: "bounced",
+        PRESS: "accepted",
+        COPY: "accepted",
+    }
+    assert record.state == "bounced" and [line["to"] for line in told(ledger)][-2:] == ["accepted", "bounced"]
+    assert_sound(ledger, {due.letter: "queued"})
