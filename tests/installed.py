@@ -124,9 +124,12 @@ class Place(Instance):
         return self.put(name, "\n".join(["name,email,country", *rows, ""]))
 
     def put(self, name: str, content: str | bytes) -> Path:
-        path = self.write(f"var/queue/incoming/{name}", content)
-        os.utime(path, (LONG_AGO, LONG_AGO))
-        return path
+        """A file comes to lie in the incoming folder at once, old enough to be taken, whoever is at work there."""
+        written = self.write(f"dropped-{name}", content)
+        os.utime(written, (LONG_AGO, LONG_AGO))
+        path = self.root / "var/queue/incoming" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return written.replace(path)
 
     def sandboxed(self) -> int:
         """How many messages have gone into the sandbox."""

@@ -88,7 +88,7 @@ def test_what_a_server_says_of_a_copy_holds_no_letter_up():
     assert came.recipients[1].state is not Standing.ACCEPTED
 
 
-def test_an_office_that_became_a_phone_number_holds_what_waits_for_it(tmp_path):
+def test_what_waits_for_an_office_that_became_a_phone_number_is_for_people_to_do(tmp_path):
     with served(tmp_path) as (place, server):
         place.drop(1)
         assert place.mailer("run", "--intake-only").code == 0
@@ -97,7 +97,8 @@ def test_an_office_that_became_a_phone_number_holds_what_waits_for_it(tmp_path):
         campaign.write_text(before.replace(TARGETS, "targets: {court: {kind: phone, name: Court, phone: '+7 717'}}\n"))
         place.mailer("run")
         line = place.mailer("log", "--json").lines[0]
-        assert (line["state"], line["reason"]) == ("held", "not configured any more")
+        assert (line["state"], line["reason"]) == ("by_hand", "")
+        assert not server.taken()
         campaign.write_text(before)
         assert place.mailer("run").code == 0
         assert len(server.taken()) == 1
