@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from mailer import hours, log, notice, throttle
+from mailer import log, notice, throttle
 from mailer.announce import domain
 from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.consequences import Consequences, told
@@ -86,10 +86,11 @@ class _Open:
 
     def is_open(self, now: float) -> bool:
         """Whether its office may be written to: within its hours, and not after the deadline. Notices may go at any time."""
-        if self.lane.is_notices:
-            return True
-        opens_at = hours.opens_at(self.campaign, self.lane.target, self.lane.country, now)
-        return opens_at <= now and not is_over(self.campaign, now)
+        return throttle.opens_at(self.campaign, self.lane, now) <= now and not _is_over(self.campaign, self.lane, now)
+
+
+def _is_over(campaign: Campaign, lane: Lane, now: float) -> bool:
+    return not lane.is_notices and is_over(campaign, now)
 
 
 class Dispatch:
@@ -154,12 +155,16 @@ class Dispatch:
         moments = []
         for waiting in await self._ledger.waiting():
             is_stopped = any(pause.stops(waiting.lane.campaign) for pause in pauses)
-            if is_stopped or ruling.hold(waiting.lane) is not None or self._is_over(waiting.lane, now):
+            if is_stopped or ruling.hold(waiting.lane) is not None:
+                continue
+            campaign = ruling.campaigns[waiting.lane.campaign]
+            if _is_over(campaign, waiting.lane, now):
                 continue
             if only not in (None, waiting.lane):
                 continue
             paces = throttle.paces(self._limits, relay, ruling, waiting.lane)
-            free_at = throttle.opens_at(ruling, waiting.lane, await throttle.free_at(self._ledger, self._limits, paces, now))
+            free_at = await throttle.free_at(self._ledger, self._limits, paces, now)
+            free_at = throttle.opens_at(campaign, waiting.lane, free_at)
             moments.append(max(waiting.due_at, breaker.not_before, self._consequences.goes_at(waiting.lane), free_at))
         return min(moments, default=None)
 
@@ -233,9 +238,6 @@ class Dispatch:
                 found.append(lane)
         return sorted(found, key=lambda one: _PLACES.get(one.lane.target, 1))
 
-    def _is_over(self, lane: Lane, now: float) -> bool:
-        return not lane.is_notices and is_over(self._desks[lane.campaign].campaign, now)
-
     async def _carry_all(
         self,
         courier: Courier,
@@ -279,9 +281,9 @@ class Dispatch:
             self._in_hand[key] -= 1
 
     def _domain(self, due: Due) -> str:
-        """What paces a notice beside its lane; a record that is damaged is for the courier to hold."""
+        """What paces a notice beside its lane, if domains are paced; a record that is damaged is for the courier to hold."""
         try:
-            return domain(self._desks[due.campaign], due) if due.notice else ""
+            return domain(self._desks[due.campaign], due) if due.notice and self._settings.domain_pace.limits else ""
         except KeyProblem:
             return ""
 

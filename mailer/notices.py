@@ -40,14 +40,14 @@ async def think(ledger: Ledger, desks: Mapping[str, Desk], now: int) -> int:
     by_hand = {id for id in told if any(one.channel is not Channel.EMAIL for one in campaigns[id].targets.values())}
     while await ledger.note_moves(told, by_hand, now, _LINES) == _LINES:
         pass
-    new = 0
+    new, known = 0, await ledger.installed()
     if told:
-        await _follow_templates(ledger, {id: desks[id] for id in told}, now)
+        await _follow_templates(ledger, {id: desks[id] for id in told}, known, now)
         new += await _receipts(ledger, campaigns, now)
     for campaign in campaigns.values():
         if campaign.digest_to:
-            new += await _digest(ledger, campaign, now)
-        elif (await ledger.installed()).get(name := f"digest {campaign.id}"):
+            new += await _digest(ledger, campaign, known, now)
+        elif known.get(name := f"digest {campaign.id}"):
             await ledger.write_notices([], {name: ""}, now)  # switched on again, it begins anew
     return new
 
@@ -61,9 +61,8 @@ def _is_off(campaign: Campaign, lane: Lane) -> str:
     return ""
 
 
-async def _follow_templates(ledger: Ledger, desks: Mapping[str, Desk], now: int) -> None:
+async def _follow_templates(ledger: Ledger, desks: Mapping[str, Desk], known: Mapping[str, str], now: int) -> None:
     """Receipts that a broken template held are tried again once it was changed."""
-    known = await ledger.installed()
     for id, desk in desks.items():
         texts = [f"{name}\n{text}" for name, text in sorted(desk.renderer.sources.items())]
         mark, name = hashlib.sha256("\0".join([desk.edition, *texts]).encode()).hexdigest(), f"receipts by {id}"
@@ -99,9 +98,9 @@ async def _receipts(ledger: Ledger, campaigns: Mapping[str, Campaign], now: int)
     return new
 
 
-async def _digest(ledger: Ledger, campaign: Campaign, now: int) -> int:
+async def _digest(ledger: Ledger, campaign: Campaign, known: Mapping[str, str], now: int) -> int:
     """What went out since the last digest, up to the end of yesterday (UTC); nothing where nothing has happened."""
-    name, known = f"digest {campaign.id}", await ledger.installed()
+    name = f"digest {campaign.id}"
     today = datetime.fromtimestamp(now, UTC).date()
     yesterday, told = today - timedelta(days=1), known.get(name, "")
     if told >= yesterday.isoformat():

@@ -106,7 +106,7 @@ async def outlooks(ledger: Ledger, ruling: Ruling, limits: Limits, relay: str, n
         limited = throttle.paces(limits, relay, ruling, lane)
         paces.update(limited)
         receipts[id] = Line(lane, queue.get(lane, {}), list(limited), lambda at: at)
-    lines = list(receipts.values())
+    lines = []
     for lane, due in queue.items():
         campaign = ruling.campaigns.get(lane.campaign)
         if campaign is None or lane.is_notices or ruling.hold(lane) is not None:
@@ -115,17 +115,22 @@ async def outlooks(ledger: Ledger, ruling: Ruling, limits: Limits, relay: str, n
         paces.update(limited)
         # Lanes whose offices are at one place are open at the same times: asked once.
         where = (lane.campaign, place(campaign, campaign.targets[lane.target], lane.country))
-        opens_at = hours.setdefault(where, cache(partial(throttle.opens_at, ruling, lane)))
+        opens_at = hours.setdefault(where, cache(partial(throttle.opens_at, campaign, lane)))
         told = 1 / sum(target.channel is Channel.EMAIL for target in campaign.targets.values())
         lines.append(Line(lane, due, list(limited), opens_at, over_at(campaign), receipts.get(campaign.id), told))
-    return project(lines, paces, ledger.went(now - 24 * HOUR), now)
+    return project(lines, paces, ledger.went(now - 24 * HOUR), now, list(receipts.values()))
 
 
 def project(
-    lines: Sequence[Line], paces: Mapping[str, Pace], went: Mapping[str, Mapping[int, int]], now: float
+    lines: Sequence[Line],
+    paces: Mapping[str, Pace],
+    went: Mapping[str, Mapping[int, int]],
+    now: float,
+    receipts: Sequence[Line] = (),
 ) -> dict[str, Outlook]:
     """
-    Look ahead from `now` (seconds since 1970); `went` is how many letters were counted under a key in which hour since 1970.
+    Look ahead from `now` (seconds since 1970); `went` is how many letters were counted under a key in which hour since 1970,
+    `receipts` the lines that take what those of letters leave.
 
     >>> home = Lane("c", "court", "")
     >>> line = Line(home, {0: 250}, ["court"], lambda at: at)
@@ -134,24 +139,23 @@ def project(
     """
     hour = int(now) // HOUR
     rooms = {key: _room(pace, went.get(key, {}), hour) for key, pace in paces.items()}
-    for line in lines:
+    for line in (*lines, *receipts):
         line.waits = sum(count for at, count in line.due.items() if at <= hour)
-    left = [line for line in lines if line.due or line.lane.is_notices]
-    letters = [line for line in lines if not line.lane.is_notices]
+    left = [line for line in lines if line.due]
     for _ in range(_STEPS):
         at, end = max(now, hour * HOUR), (hour + 1) * HOUR
-        left = [line for line in left if line.lane.is_notices or not _is_done(line, hour, at)]
-        if all(line.lane.is_notices for line in left):
+        left = [line for line in left if not _is_done(line, hour, at)]
+        if not left:
             break
-        jump = hour + 1 if _share(left, rooms, at, end) else _next_hour(left, hour, end)
+        jump = hour + 1 if _share(left, receipts, rooms, at, end) else _next_hour([*left, *receipts], hour, end)
         while hour < jump:
             hour += 1
-            for line in left:
+            for line in (*left, *receipts):
                 line.turn(hour)
             for room in rooms.values():
                 room.turn()
-    campaigns = dict.fromkeys(line.lane.campaign for line in letters)
-    return {id: _outlook([line for line in letters if line.lane.campaign == id]) for id in campaigns}
+    campaigns = dict.fromkeys(line.lane.campaign for line in lines)
+    return {id: _outlook([line for line in lines if line.lane.campaign == id]) for id in campaigns}
 
 
 def _is_done(line: Line, hour: int, at: float) -> bool:
@@ -177,15 +181,15 @@ def _room(pace: Pace, went: Mapping[int, int], hour: int) -> _Room:
     return _Room(pace, deque((float(went.get(at, 0)) for at in range(hour - 23, hour + 1)), maxlen=24))
 
 
-def _share(lines: Sequence[Line], rooms: Mapping[str, _Room], at: float, end: float) -> bool:
+def _share(lines: Sequence[Line], receipts: Sequence[Line], rooms: Mapping[str, _Room], at: float, end: float) -> bool:
     """
-    One step: the lines that are open take what their keys allow, each the same until it is empty or a key is, first those of
-    letters; whether any took.
+    One step: the lines that are open take what their keys allow, each the same until it is empty or a key is, and receipts what
+    they leave; whether any took.
     """
     for room in rooms.values():
         room.begin(end - at)
-    letters = _take([line for line in lines if not line.lane.is_notices], rooms, at, end)
-    return _take([line for line in lines if line.lane.is_notices], rooms, at, end) or letters
+    letters = _take(lines, rooms, at, end)
+    return _take(receipts, rooms, at, end) or letters
 
 
 def _take(lines: Sequence[Line], rooms: Mapping[str, _Room], at: float, end: float) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from mailer import hours, notice, pace
-from mailer.campaign import UNPACED, Pace
+from mailer.campaign import UNPACED, Campaign, Pace
 from mailer.ledger import Lane, Ledger
 from mailer.rules import Ruling
 
@@ -50,9 +50,9 @@ def paces(limits: Limits, relay: str, ruling: Ruling, lane: Lane) -> dict[str, P
     return {key: each for key, each in found.items() if each.limits}
 
 
-def opens_at(ruling: Ruling, lane: Lane, now: float) -> float:
+def opens_at(campaign: Campaign, lane: Lane, now: float) -> float:
     """When the lane's hours are open, from `now` on (seconds since 1970); notices have none."""
-    return now if lane.is_notices else hours.opens_at(ruling.campaigns[lane.campaign], lane.target, lane.country, now)
+    return now if lane.is_notices else hours.opens_at(campaign, lane.target, lane.country, now)
 
 
 async def room(
@@ -95,7 +95,7 @@ class Turns:
         """
         From when on what is in hand to a domain (`@domain`, counted there) may go, in seconds since 1970; None: now.
         """
-        limited = {key: self._limits.domain_pace} if self._limits.domain_pace.limits else {}
+        limited = {key: self._limits.domain_pace}
         left = await room(self._ledger, self._limits, limited, in_hand, now)
         if left is None or left >= 0:  # it is counted itself
             return None

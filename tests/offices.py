@@ -89,13 +89,18 @@ def another_campaign(made: Instance, id: str, campaign: str) -> None:
         made.write(f"templates/{id}/en/{name}", text)
 
 
-def drop(made: Instance, count: int, *, first: int = 1, folder: str = "", countries: Iterable[str] = ("GB",)) -> None:
+def drop(
+    made: Instance,
+    count: int,
+    *,
+    first: int = 1,
+    folder: str = "",
+    countries: Iterable[str] = ("GB",),
+    domain: str = "@private.example",
+) -> None:
     """Lay a file with so many signatures into the incoming folder, old enough to be taken at once."""
     codes = list(countries)
-    lines = [
-        f"Signer {number},signer{number}@private.example,{codes[number % len(codes)]}\n"
-        for number in range(first, first + count)
-    ]
+    lines = [f"Signer {number},signer{number}{domain},{codes[number % len(codes)]}\n" for number in range(first, first + count)]
     file = made.write(f"var/queue/incoming/{folder and folder + '/'}{first}.csv", "Name,Email,Country\n" + "".join(lines))
     os.utime(file, (NOON - 3600, NOON - 3600))
 
@@ -151,6 +156,11 @@ class Scene:
 
     def states(self) -> Counter[str]:
         return Counter(record.state for record in self.records())
+
+    def on_disk(self) -> bytes:
+        """All that the ledger's files hold."""
+        path = Path(self.office.configuration.ledger)
+        return path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
 
     def last_attempt(self, letter: int = 1) -> Attempt:
         return self.ledger.attempts(letter)[-1]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,21 @@ async def came(scene: Scene, *mails: bytes) -> inbox.Harvest:
     for raw in mails:
         found += await reader(scene).take(Mail(key_of(raw), raw), Mailbox("files"))
     return found
+
+
+@asynccontextmanager
+async def with_a_receipt(root: Path) -> AsyncIterator[tuple[Scene, Taken, Taken]]:
+    """A letter and the receipt about it, both at the far side."""
+    here = instance(root, BARE + RETURNED + "receipt: all\n" + COURT)
+    here.write("templates/c/en/receipt.txt.j2", "Subject: Told\n\nTold.\n")
+    drop(here, 1)
+    async with at_work(here) as scene, ScriptedServer() as server:
+        await notices.think(scene.ledger, scene.office.desks, NOON)
+        await sent(scene, server)
+        await notices.think(scene.ledger, scene.office.desks, NOON)
+        await scene.send(settings_for(server))
+        letter, receipt = server.taken
+        yield scene, letter, receipt
 
 
 # -- reports
@@ -219,8 +236,7 @@ async def test_answers_are_counted_and_nothing_of_them_is_kept(tmp_path, headers
         assert (piece.kind, piece.address, piece.status, piece.said) == (kind, "", "", "")
         assert scene.ledger.answers() == {("c", "court", kind): (1, NOON)}
         assert scene.one().state == "accepted" and len(server.taken) == 1
-        path = scene.office.configuration.ledger
-        assert b"CANARY" not in Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()  # noqa: ASYNC240
+        assert b"CANARY" not in scene.on_disk()
 
 
 # -- what is not believed
@@ -313,21 +329,12 @@ async def test_what_a_server_quotes_of_a_signatory_is_not_kept(tmp_path):
 
 
 async def test_of_a_receipt_that_came_back_no_address_is_kept(tmp_path):
-    here = instance(tmp_path, BARE + RETURNED + "receipt: all\n" + COURT)
-    here.write("templates/c/en/receipt.txt.j2", "Subject: Told\n\nTold.\n")
-    drop(here, 1)
-    async with at_work(here) as scene, ScriptedServer() as server:
-        await notices.think(scene.ledger, scene.office.desks, NOON)
-        await sent(scene, server)
-        await notices.think(scene.ledger, scene.office.desks, NOON)
-        await scene.send(settings_for(server))
-        letter, receipt = server.taken
+    async with with_a_receipt(tmp_path) as (scene, letter, receipt):
         await came(scene, bounce("postfix", receipt, RETURN=letter.sender.replace("+1-", "+2-")))
         raw = bounce("postfix", receipt, RETURN="postmaster@campaign.example")
         found = await came(scene, raw)
         assert found.kinds == {"bounced": 1}
-        path = scene.office.configuration.ledger
-        data = Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()  # noqa: ASYNC240
+        data = scene.on_disk()
         assert b"signer1" not in data.lower() and scene.one(1).state == "accepted"
 
 

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailer import app, checks, health, notices, rules
+from mailer import app, checks, health, rules
 from mailer.address import parse
 from mailer.inbox import Harvest
 from mailer.ledger import Evidence, Hop
@@ -36,7 +36,7 @@ from tests.relays import CC, COPY, TO, impatient, settings_for
 from tests.servers.available import wait
 from tests.servers.scripted import Reply, Rule, ScriptedServer, StoreThenHang
 from tests.steps import killed_at_each_step
-from tests.test_inbox import BARE, COURT, RETURNED, came, sent
+from tests.test_inbox import BARE, COURT, RETURNED, came, sent, with_a_receipt
 
 GONE = refused(f"550 5.1.1 <{TO}>: User unknown")
 LATER = refused("451 4.7.1 greylisted")
@@ -88,8 +88,7 @@ async def test_what_became_of_each_recipient_is_kept_with_its_server_s_words_and
         assert (hop(scene, CC).state, hop(scene, CC).said) == ("deferred", "451 4.7.1 greylisted")
         assert len(scene.one().hops) == 3 and scene.one().state == "accepted" and pieces(scene) == []
         assert scene.ledger.hops() == {("c", "court", "handed on"): 1, ("c", "court", "deferred"): 1}
-        path = scene.office.configuration.ledger
-        assert b"stranger" not in Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()  # noqa: ASYNC240
+        assert b"stranger" not in scene.on_disk()
         assert not list(scene.ledger.disagreements())
 
 
@@ -358,25 +357,15 @@ async def test_what_a_server_quotes_of_a_signatory_is_not_kept_and_of_somebody_e
             await read(scene, log, taken(letter, f"AAAA{number}", NOON), went(f"AAAA{number}", TO, NOON, "deferred", words))
         assert hop(scene).said.startswith("451 4.7.1 no mail of …") and "igner" not in hop(scene).said
         assert hop(scene, letter=2).said == "451 4.7.1"
-        path = scene.office.configuration.ledger
-        data = Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()  # noqa: ASYNC240
+        data = scene.on_disk()
         assert b"signer1@" not in data.lower() and b"signer2@" not in data.lower()
 
 
 async def test_of_a_receipt_no_address_is_kept(tmp_path, log):
-    here = instance(tmp_path, BARE + RETURNED + "receipt: all\n" + COURT)
-    here.write("templates/c/en/receipt.txt.j2", "Subject: Told\n\nTold.\n")
-    drop(here, 1)
-    async with at_work(here) as scene, ScriptedServer() as server:
-        await notices.think(scene.ledger, scene.office.desks, NOON)
-        await sent(scene, server)
-        await notices.think(scene.ledger, scene.office.desks, NOON)
-        await scene.send(settings_for(server))
-        _, receipt = server.taken
+    async with with_a_receipt(tmp_path) as (scene, _, receipt):
         found = await read(scene, log, taken(receipt, NAME, NOON), went(NAME, receipt.recipients[0], NOON, "bounced", GONE))
         assert not found.kinds and not found.moved
-        path = scene.office.configuration.ledger
-        data = Path(path).read_bytes() + Path(f"{path}-wal").read_bytes()  # noqa: ASYNC240
+        data = scene.on_disk()
         assert b"signer1@" not in data.lower()
 
 

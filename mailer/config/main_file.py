@@ -8,6 +8,7 @@ sandbox, the outbox and the keys have no keys of their own: they lie beside the 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -223,7 +224,7 @@ LOG = Key(
     text,
     "",
     "The log of a Postfix on this machine, like /var/log/mail.log: what it did with each letter is read there, and shown.",
-    shape={"type": ANY_TEXT, "pattern": r"(?!.*\.(gz|xz|bz2|zst)\s*$)" + ONE_LINE},
+    shape={"type": ANY_TEXT, "pattern": rf"(?!.*({'|'.join(map(re.escape, _COMPRESSED))})\s*$)" + ONE_LINE},
 )
 RELAY = Part(
     "relay",

@@ -19,7 +19,7 @@ import apsw
 from mailer.ledger import Asked, Heard, LogMark
 from mailer.ledger.engine import Engine, rows
 from mailer.ledger.learning import ADD, came_back, taken
-from mailer.ledger.moves import unpacked
+from mailer.ledger.moves import LETTER, unpacked
 from mailer.ledger.records import Learned
 from mailer.outcome import Recipient, Standing
 
@@ -187,7 +187,7 @@ def _end_doubts(db: apsw.Connection, now: int) -> list[str]:
 
 def _stands(db: apsw.Connection, letter: int) -> tuple[tuple[int, str, int], Sequence[Recipient]]:
     """A letter and its recipients as they stand now."""
-    ((*told, text),) = rows(db, "SELECT id, state, attempt, recipients FROM letter WHERE id = ?", (letter,))
+    ((*told, text),) = rows(db, LETTER, (letter,))
     number, state, attempt = told
     return (number, state, attempt), unpacked(text)
 

@@ -16,7 +16,7 @@ import apsw
 
 from mailer.delivery import STATE_OF, State, Who
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import move, packed, unpacked, write_journal
+from mailer.ledger.moves import LETTER, move, packed, unpacked, write_journal
 from mailer.ledger.records import Learned, Mailbox
 from mailer.outcome import Recipient, Role, Standing, accepted, of_the_letter
 
@@ -28,7 +28,6 @@ INSERT INTO mailbox (name, validity, uid, read_at, trouble) VALUES (?1, ?2, ?3, 
     ON CONFLICT DO UPDATE SET validity = ?2, uid = ?3, read_at = ?4, trouble = ?5
 """
 _IGNORED = "INSERT INTO mail_ignored (why, count) VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1"
-_LETTER = "SELECT id, state, attempt, recipients FROM letter WHERE id = ?"
 _MISSING = """
 UPDATE letter SET reason = :reason WHERE state = 'in_doubt' AND campaign = :campaign AND reason NOT LIKE :like
     AND recipients LIKE '%"copy","in_doubt"%'
@@ -142,7 +141,7 @@ class LearningPart:
 
 def _follow(db: apsw.Connection, one: Learned, now: int) -> list[str]:
     """What a piece of evidence moves; in which states its letter came to be."""
-    found = rows(db, _LETTER, (one.letter,))
+    found = rows(db, LETTER, (one.letter,))
     if not found:
         return []
     letter, state, attempt, text = found[0]
@@ -163,7 +162,7 @@ def came_back_whole(recipients: Iterable[Recipient]) -> bool:
 
 def came_back(db: apsw.Connection, one: Learned, now: int) -> list[str]:
     """A bounce moves its recipient, and the letter once no `to` has it any more."""
-    (letter, state, attempt, text), *_ = rows(db, _LETTER, (one.letter,))
+    (letter, state, attempt, text), *_ = rows(db, LETTER, (one.letter,))
     after = _without(unpacked(text), one)
     db.execute("UPDATE letter SET recipients = ? WHERE id = ?", (packed(after), letter))
     if state == State.ACCEPTED and came_back_whole(after):

@@ -17,7 +17,7 @@ from mailer.delivery import State, Who
 from mailer.ledger import Left
 from mailer.ledger.ending import end, take_back
 from mailer.ledger.engine import Engine, rows
-from mailer.ledger.moves import write_journal
+from mailer.ledger.moves import LETTER, write_journal
 
 _WITHDRAW = """
 INSERT INTO withdrawal (campaign, person, erased, at) VALUES (?, ?, ?, ?)
@@ -29,7 +29,6 @@ _STATES = "SELECT state FROM letter WHERE signature = ? AND kind = 'letter'"
 _WITHDRAWN = "UPDATE signature SET state = 'withdrawn', unconfirmed = 0 WHERE id = ? AND state = 'active'"
 _ERASED = "UPDATE signature SET state = 'erased', unconfirmed = 0, sealed = NULL WHERE id = ?"
 _LEFT = "SELECT s.state FROM letter l JOIN signature s ON s.id = l.signature WHERE l.id = ? AND s.state <> 'active'"
-_LETTER = "SELECT id, state, attempt, recipients FROM letter WHERE id = ?"
 _ALL_LEFT = """
 SELECT l.id, l.state, l.attempt, l.recipients, s.state FROM signature s CROSS JOIN letter l ON l.signature = s.id
 WHERE s.state <> 'active' AND s.state IN ('withdrawn', 'erased') AND l.state IN ('held', 'queued', 'deferred', 'by_hand')
@@ -108,7 +107,7 @@ def has_left(db: apsw.Connection, letter: int) -> str:
 def end_if_left(db: apsw.Connection, letter: int, now: int) -> None:
     """A letter that was on its way when its signatory left, and would be tried again, ends."""
     if how := has_left(db, letter):
-        (row,) = rows(db, _LETTER, (letter,))
+        (row,) = rows(db, LETTER, (letter,))
         if row[1] in _UNSENT:
             end(db, row, State.CANCELLED, Who.RULE, how, now)
 

@@ -21,6 +21,7 @@ from mailer.notice import is_notice
 from mailer.outcome import Recipient, Role, Standing
 from mailer.pace import BACK, went_back
 
+LETTER = "SELECT id, state, attempt, recipients FROM letter WHERE id = ?"
 # A letter that was held is as old as on its release: the time in which it could not go does not give it up.
 MOVE = (
     "UPDATE letter SET state = :new, reason = :why, held_by = :held_by, next_attempt_at = :at,"

@@ -241,6 +241,8 @@ class SendingPart:
 
 def _beside_what_came(db: apsw.Connection, due: Due, after: Sequence[Recipient]) -> Sequence[Recipient]:
     """Recipients behind an attempt: whom it did not ask stands as in the ledger, for a bounce may have come in meanwhile."""
+    if not due.recipients:  # the first attempt asks everybody
+        return after
     before = {one.address: one for one in due.recipients}
     text = rows(db, "SELECT recipients FROM letter WHERE id = ?", (due.letter,))[0][0]
     now = {one.address: one for one in unpacked(text)}
